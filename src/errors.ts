@@ -1,0 +1,78 @@
+/** Every error this library raises on purpose. Each names the thing and the number; none is retried silently. */
+
+/** A bad argument or option: its name, its value and what was allowed stand in the message. */
+export class OptionError extends Error {
+  override name = 'OptionError';
+}
+
+/** A checkpoint file that is not what it claims to be. */
+export class CheckpointError extends Error {
+  override name = 'CheckpointError';
+  readonly file: string;
+  /** The tensor concerned, where there is one. */
+  readonly tensor?: string;
+  /** Byte offset in the file, where there is one. */
+  readonly offset?: number;
+  constructor(file: string, message: string, at: { tensor?: string; offset?: number } = {}) {
+    const where = [
+      at.tensor === undefined ? '' : `tensor ${JSON.stringify(at.tensor)}`,
+      at.offset === undefined ? '' : `byte ${at.offset}`,
+    ].filter(Boolean);
+    super(`${file}${where.length ? ` (${where.join(', ')})` : ''}: ${message}`);
+    this.file = file;
+    this.tensor = at.tensor;
+    this.offset = at.offset;
+  }
+}
+
+/** A model that loads but asks for something this library does not compute. */
+export class UnsupportedModelError extends Error {
+  override name = 'UnsupportedModelError';
+  readonly key: string;
+  readonly value: unknown;
+  constructor(key: string, value: unknown, supported: string) {
+    super(`config key ${JSON.stringify(key)} is ${JSON.stringify(value)}: supported is ${supported}`);
+    this.key = key;
+    this.value = value;
+  }
+}
+
+/** No usable WebGPU adapter: says what was looked for and what to install. */
+export class AdapterError extends Error {
+  override name = 'AdapterError';
+}
+
+/** Raised before any work starts, with the bytes asked for and, where it can be known, the bytes available. */
+export class OutOfMemoryError extends Error {
+  override name = 'OutOfMemoryError';
+  readonly needed: number;
+  readonly available: number | undefined;
+  constructor(what: string, needed: number, available: number | undefined, hint: string) {
+    const found = available === undefined ? 'the adapter has not got them' : `${available} are available`;
+    super(`${what} needs ${needed} bytes, ${found}; ${hint}`);
+    this.needed = needed;
+    this.available = available;
+  }
+}
+
+/** The device went away; every pending call rejects with this. */
+export class DeviceLostError extends Error {
+  override name = 'DeviceLostError';
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super(`the GPU device was lost (${reason}): ${message}`);
+    this.reason = reason;
+  }
+}
+
+/** A forward pass produced NaN or infinity; `layer` is the first module that did. */
+export class NonFiniteError extends Error {
+  override name = 'NonFiniteError';
+  readonly layer: string;
+  readonly position: number;
+  constructor(layer: string, position: number) {
+    super(`${layer} produced a non-finite value at position ${position}`);
+    this.layer = layer;
+    this.position = position;
+  }
+}
