@@ -1,0 +1,52 @@
+// Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
+// keys and values into the paged cache. A thread computes the two dimensions (i, i + HALF) that rotate together.
+// Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
+struct Slab { first: u32, count: u32 } // heads, counted over q, k, v
+override Q_HEADS: u32;
+override KV_HEADS: u32;
+override HEAD_DIM: u32;
+override PAGE: u32;
+@group(0) @binding(0) var<uniform> slab: Slab;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;          // [(Q_HEADS + 2 KV_HEADS) * HEAD_DIM]
+@group(0) @binding(4) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
+@group(0) @binding(5) var<storage, read> rows: array<Row>;
+@group(0) @binding(6) var<storage, read> tables: array<u32>;        // page numbers, see Row.table
+@group(0) @binding(7) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
+
+@compute @workgroup_size(32)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let half = HEAD_DIM / 2u;
+  let pair = min(group.x * 32u + thread, slab.count * half - 1u); // the last threads repeat the last pair
+  let i = pair % half;
+  let first_row = group.y * TILE;
+  let factor = inverse_rms(first_row, thread);
+  let a = (pair / half) * HEAD_DIM + i;
+  matvec(a, a + half, first_row * stream_stride() + 8u * blocks(), stream_stride());
+
+  let head = slab.first + pair / half;
+  let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
+  for (var m = 0u; m < TILE; m++) {
+    let row = rows[first_row + m];
+    let y = fma(products[m], vec2f(factor[m]), b);
+    let r = rotary[row.position * half + i];
+    let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
+    if (head < Q_HEADS) {
+      let at = ((first_row + m) * Q_HEADS + head) * HEAD_DIM + i;
+      queries[at] = turned.x;
+      queries[at + half] = turned.y;
+    } else if (row.position >= row.valid && row.position < row.limit) {
+      let page = tables[row.table + row.position / PAGE] * 2u * KV_HEADS * PAGE * HEAD_DIM;
+      let slot = row.position % PAGE;
+      if (head < Q_HEADS + KV_HEADS) {
+        let keys = page + (head - Q_HEADS) * PAGE * HEAD_DIM;
+        cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
+        cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+      } else {
+        let values = page + ((head - Q_HEADS) * PAGE + slot) * HEAD_DIM;
+        cache[values + i] = y.x;
+        cache[values + i + half] = y.y;
+      }
+    }
+  }
+}

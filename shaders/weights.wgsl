@@ -1,0 +1,33 @@
+// A weight matrix [rows, COLUMNS], interleaved so that eight neighbouring threads, one a row, read neighbouring words:
+//   bf16: weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high
+//   f32:  weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns
+// Columns are padded with zeros to a multiple of eight.
+override COLUMNS: u32;
+override BF16: bool;
+@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+
+struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
+
+fn blocks() -> u32 { return (COLUMNS + 7u) / 8u; }
+
+fn weights8(row: u32, i: u32) -> Eight {
+  let block = (row / 8u) * blocks() + i;
+  if (BF16) {
+    let w = weights[block * 8u + row % 8u];
+    return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
+  }
+  let at = block * 16u + row % 8u;
+  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+}
+
+// sum + w · x, in a fixed order with explicit fma: every variant of a kernel must give the same bits.
+fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {
+  var s = fma(w.low.x, low.x, sum);
+  s = fma(w.low.y, low.y, s);
+  s = fma(w.low.z, low.z, s);
+  s = fma(w.low.w, low.w, s);
+  s = fma(w.high.x, high.x, s);
+  s = fma(w.high.y, high.y, s);
+  s = fma(w.high.z, high.z, s);
+  return fma(w.high.w, high.w, s);
+}

@@ -1,0 +1,96 @@
+import type { Gpu } from './device.ts';
+import { shaders } from './shaders.ts';
+
+export type ShaderName = keyof typeof shaders;
+
+/** One compiled variant of a shader: a pipeline with its override constants set. */
+export interface Kernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/**
+ * Compiles shaders. A kernel is a few WGSL files after one another, the last holding the entry point `main`; files give it
+ * shared functions. Equal requests share one pipeline, and variants of one list of files share their bind group layout.
+ */
+export class Kernels {
+  private readonly gpu: Pick<Gpu, 'device'>;
+  private readonly layouts = new Map<string, GPUBindGroupLayout>();
+  private readonly compiled = new Map<string, Promise<Kernel>>();
+
+  constructor(gpu: Pick<Gpu, 'device'>) {
+    this.gpu = gpu;
+  }
+
+  /** @throws Error with the compiler's message. */
+  compile(files: readonly ShaderName[], constants: Record<string, number | boolean>): Promise<Kernel> {
+    const key = JSON.stringify([files, constants]);
+    let kernel = this.compiled.get(key);
+    if (!kernel) {
+      kernel = this.build(files, constants);
+      this.compiled.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  private async build(
+    files: readonly ShaderName[],
+    constants: Record<string, number | boolean>,
+  ): Promise<Kernel> {
+    const { device } = this.gpu;
+    const code = files.map((file) => shaders[file]).join('\n');
+    const label = files.at(-1);
+    const layout = this.layout(files.join(), code);
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ label, code });
+    const refused = await device.popErrorScope();
+    if (refused) throw new Error(`${label}.wgsl does not compile: ${refused.message}`);
+    // Only the constants these files declare: a caller can pass one set of sizes to all kernels.
+    const declared = Object.entries(constants).filter(([name]) => code.includes(`override ${name}:`));
+    const pipeline = await device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: {
+        module,
+        entryPoint: 'main',
+        constants: Object.fromEntries(declared.map(([name, value]) => [name, Number(value)])),
+      },
+    });
+    return { pipeline, layout };
+  }
+
+  /** The layout as the source declares it. An explicit one, since bind groups of automatic layouts fit one pipeline only. */
+  private layout(key: string, code: string): GPUBindGroupLayout {
+    let layout = this.layouts.get(key);
+    if (!layout) {
+      const bindings = code.matchAll(
+        /@group\(0\) @binding\((\d+)\) var<(uniform|storage, read|storage, read_write)>/g,
+      );
+      const types = {
+        uniform: 'uniform',
+        'storage, read': 'read-only-storage',
+        'storage, read_write': 'storage',
+      } as const;
+      layout = this.gpu.device.createBindGroupLayout({
+        entries: Array.from(bindings, ([, binding, kind]) => ({
+          binding: Number(binding),
+          visibility: 4, // compute
+          buffer: { type: types[kind as keyof typeof types] },
+        })),
+      });
+      this.layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /** A bind group of whole buffers by binding number. */
+  bind(layout: GPUBindGroupLayout, buffers: Record<number, GPUBuffer>): GPUBindGroup {
+    return this.gpu.device.createBindGroup({
+      layout,
+      entries: Object.entries(buffers).map(([binding, buffer]) => ({
+        binding: Number(binding),
+        resource: { buffer },
+      })),
+    });
+  }
+}
