@@ -1,0 +1,201 @@
+import { OptionError, OutOfMemoryError } from '../errors.ts';
+import type { Gpu } from '../gpu/device.ts';
+
+/** Positions a page holds. */
+export const PAGE = 16;
+
+/** One layer's keys and values of one position: KV_HEADS × HEAD_DIM f32 each. */
+export function bytesPerPosition(shape: { numKeyValueHeads: number; headDim: number }): number {
+  return 2 * shape.numKeyValueHeads * shape.headDim * 4;
+}
+
+/**
+ * A fixed pool of pages with reference counts, shared by all sequences: page n is the n-th part of every layer's buffer.
+ * Sequences hold block tables; forking shares pages, and the first write to a shared page copies it.
+ */
+export class KvCache {
+  /** One buffer a layer: [page][keys [KV_HEADS][HEAD_DIM / 4][PAGE][4] | values [KV_HEADS][PAGE][HEAD_DIM]] f32. */
+  readonly layers: readonly GPUBuffer[];
+  readonly pages: number;
+  /** Bytes of a page in one layer. */
+  private readonly pageBytes: number;
+  private readonly references: Uint32Array;
+  private readonly free: number[];
+  private reserved = 0;
+
+  constructor(
+    gpu: Gpu,
+    shape: { numHiddenLayers: number; numKeyValueHeads: number; headDim: number },
+    positions: number,
+  ) {
+    this.pages = Math.ceil(positions / PAGE);
+    this.pageBytes = PAGE * bytesPerPosition(shape);
+    const bytes = this.pages * this.pageBytes;
+    if (bytes > gpu.maxBinding) {
+      throw new OutOfMemoryError(
+        `a cache of ${positions} positions (a layer)`,
+        bytes,
+        gpu.maxBinding,
+        'ask for fewer positions',
+      );
+    }
+    this.layers = Array.from({ length: shape.numHiddenLayers }, (_, i) => gpu.buffer(`cache ${i}`, bytes));
+    this.references = new Uint32Array(this.pages);
+    this.free = Array.from({ length: this.pages }, (_, i) => this.pages - 1 - i);
+  }
+
+  /** Bytes of all layers. */
+  get bytes(): number {
+    return this.pages * this.pageBytes * this.layers.length;
+  }
+
+  /** Pages neither held by a sequence nor promised to one. */
+  get available(): number {
+    return this.free.length - this.reserved;
+  }
+
+  /** A new sequence, none of whose keys are computed yet. */
+  sequence(tokens: number[]): CachedSequence {
+    return new CachedSequence(this, tokens);
+  }
+
+  /** Sets pages aside. @throws OutOfMemoryError before anything has changed. */
+  reserve(pages: number, what: string): void {
+    if (pages > this.available) {
+      const size = this.pageBytes * this.layers.length;
+      const hint = 'free sequences, or load the model with more cachePositions';
+      throw new OutOfMemoryError(what, pages * size, this.available * size, hint);
+    }
+    this.reserved += pages;
+  }
+
+  /** Gives back what `reserve` set aside and was not taken. */
+  unreserve(pages: number): void {
+    this.reserved -= pages;
+  }
+
+  /** Takes one reserved page. */
+  take(): number {
+    const page = this.free.pop();
+    if (page === undefined) throw new Error('a page was taken that was not reserved');
+    this.reserved--;
+    this.references[page] = 1;
+    return page;
+  }
+
+  retain(page: number): void {
+    this.references[page]++;
+  }
+
+  release(page: number): void {
+    if (--this.references[page] === 0) this.free.push(page);
+  }
+
+  isShared(page: number): boolean {
+    return this.references[page] > 1;
+  }
+
+  copy(encoder: GPUCommandEncoder, from: number, to: number): void {
+    const size = this.pageBytes;
+    for (const layer of this.layers) encoder.copyBufferToBuffer(layer, from * size, layer, to * size, size);
+  }
+}
+
+/** A sequence of tokens with the pages that hold its keys and values. */
+export class CachedSequence {
+  readonly cache: KvCache;
+  /** Page numbers; entry i holds positions PAGE·i … PAGE·i + PAGE − 1. */
+  table: number[] = [];
+  /** Keys and values of positions below this are in the cache. */
+  valid = 0;
+  /** True while a call of the engine is extending it. */
+  busy = false;
+  readonly tokens: number[];
+  private freed = false;
+
+  constructor(cache: KvCache, tokens: number[]) {
+    this.cache = cache;
+    this.tokens = tokens;
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  fork(): CachedSequence {
+    this.check();
+    const copy = new CachedSequence(this.cache, this.tokens.slice());
+    copy.table = this.table.slice();
+    copy.valid = this.valid;
+    for (const page of copy.table) this.cache.retain(page);
+    return copy;
+  }
+
+  rollback(length: number): void {
+    this.check();
+    if (!Number.isInteger(length) || length < 1 || length > this.length) {
+      throw new OptionError(`rollback to length ${length}: the sequence has ${this.length} tokens`);
+    }
+    this.tokens.length = length;
+    this.valid = Math.min(this.valid, length);
+    this.trim();
+  }
+
+  free(): void {
+    if (this.busy) throw new OptionError('a sequence was freed while it was being decoded');
+    if (this.freed) return;
+    this.freed = true;
+    for (const page of this.table) this.cache.release(page);
+    this.table = [];
+  }
+
+  /** Throws if the sequence cannot be used now. */
+  check(): void {
+    if (this.freed) throw new OptionError('a sequence was used after it had been freed');
+    if (this.busy) throw new OptionError('a sequence was used while it was being decoded');
+  }
+
+  /** The most pages that writing keys up to position `end` (exclusive) can take. */
+  pagesNeeded(end: number): number {
+    const held = this.table.length;
+    const shared =
+      this.valid < held * PAGE &&
+      this.valid < end &&
+      this.cache.isShared(this.table[Math.floor(this.valid / PAGE)]);
+    return Math.max(0, Math.ceil(end / PAGE) - held) + (shared ? 1 : 0);
+  }
+
+  /**
+   * Makes positions `valid` to `end` writable: takes pages, and copies the one shared page that can be among them.
+   * Returns how many reserved pages it took.
+   */
+  makeWritable(end: number, encoder: GPUCommandEncoder): number {
+    let taken = 0;
+    const first = Math.floor(this.valid / PAGE);
+    if (this.valid < end && first < this.table.length && this.cache.isShared(this.table[first])) {
+      const page = this.cache.take();
+      taken++;
+      this.cache.copy(encoder, this.table[first], page);
+      this.cache.release(this.table[first]);
+      this.table[first] = page;
+    }
+    while (this.table.length * PAGE < end) {
+      this.table.push(this.cache.take());
+      taken++;
+    }
+    return taken;
+  }
+
+  /** Appends tokens, all of whose predecessors' keys have been written. */
+  append(tokens: ArrayLike<number>): void {
+    for (let i = 0; i < tokens.length; i++) this.tokens.push(tokens[i]);
+    this.valid = this.length - 1;
+    this.trim();
+  }
+
+  private trim(): void {
+    while ((this.table.length - 1) * PAGE >= this.valid && this.table.length > 0) {
+      this.cache.release(this.table.pop() as number);
+    }
+  }
+}

@@ -1,0 +1,454 @@
+import type { CachedSequence, KvCache } from '../cache/kv-cache.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import { NonFiniteError, OptionError } from '../errors.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { type Qwen2, RESULT_BYTES, RING, ROW_BYTES } from '../model/qwen2.ts';
+import type { Continuation, DecodeRow, LanguageModel, RngKey, Sequence } from './language-model.ts';
+
+/** What a row in GPU memory is to do; see struct Row in shaders/row.wgsl. */
+interface RowState {
+  sequence: CachedSequence;
+  position: number;
+  /** Positions from here on are not computed. */
+  limit: number;
+  /** The token to score; absent to draw one. */
+  given?: number;
+  temperature: number;
+  alpha: number;
+  topK?: number;
+  topP?: number;
+  key: RngKey;
+}
+
+/** One call of `decode`. */
+interface Call {
+  readonly signal?: AbortSignal;
+  readonly finish: (error?: unknown) => void;
+}
+
+/** A row in flight. */
+interface Flight {
+  readonly call: Call;
+  readonly row: DecodeRow;
+  readonly sequence: CachedSequence;
+  readonly start: number;
+  readonly result: Growing;
+  /** Pages set aside and not yet taken. */
+  reserved: number;
+  done: boolean;
+}
+
+const NO_KEY: RngKey = { seed: 0n, chain: 0, step: 0, candidate: 0 };
+const NONE = 0xffffffff;
+
+/** Rows of tokens in lockstep: prefill, decode, fork, rollback, on one GPU. */
+export class Engine implements LanguageModel {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly eosTokens: ReadonlySet<number>;
+  private readonly gpu: Gpu;
+  private readonly model: Qwen2;
+  private readonly cache: KvCache;
+  private readonly tied: boolean;
+  private flights: Flight[] = [];
+  private pumping = false;
+
+  constructor(gpu: Gpu, config: ModelConfig, model: Qwen2, cache: KvCache, contextLength: number) {
+    this.gpu = gpu;
+    this.model = model;
+    this.cache = cache;
+    this.tied = config.tieWordEmbeddings;
+    this.vocabSize = config.vocabSize;
+    this.contextLength = contextLength;
+    this.eosTokens = new Set(config.eosTokens);
+  }
+
+  async prefill(tokens: ArrayLike<number>): Promise<Sequence> {
+    if (tokens.length === 0) throw new OptionError('the prompt is empty: at least one token is needed');
+    this.checkTokens(tokens, 0);
+    const sequence = this.cache.sequence(Array.from(tokens));
+    try {
+      const end = sequence.length - 1;
+      this.cache.reserve(sequence.pagesNeeded(end), `a prompt of ${tokens.length} tokens`);
+      sequence.makeWritable(end, this.gpu.device.createCommandEncoder());
+      while (sequence.valid < end) {
+        const count = Math.min(this.model.capacity, end - sequence.valid);
+        const encoder = this.gpu.device.createCommandEncoder();
+        this.writeRows(this.positions(sequence, sequence.valid, count));
+        const pass = encoder.beginComputePass();
+        this.model.forward(pass, count);
+        pass.end();
+        this.gpu.device.queue.submit([encoder.finish()]);
+        sequence.valid += count;
+      }
+      await this.gpu.device.queue.onSubmittedWorkDone();
+      this.gpu.check();
+      return sequence;
+    } catch (error) {
+      sequence.free();
+      throw error;
+    }
+  }
+
+  async decode(rows: DecodeRow[], signal?: AbortSignal): Promise<Continuation[]> {
+    signal?.throwIfAborted();
+    this.gpu.check();
+    if (rows.length === 0) return [];
+    for (const row of rows) this.checkRow(row);
+    if (new Set(rows.map((row) => row.sequence)).size < rows.length) {
+      throw new OptionError('a sequence stands in two rows of one decode call: fork it');
+    }
+    const needs = rows.map(({ sequence, maxTokens }) =>
+      own(sequence).pagesNeeded(sequence.length - 1 + maxTokens),
+    );
+    this.cache.reserve(
+      needs.reduce((a, b) => a + b, 0),
+      `decoding ${rows.length} row(s)`,
+    );
+    let flights: Flight[] = [];
+    await new Promise<void>((resolve, reject) => {
+      const call: Call = { signal, finish: (error) => (error === undefined ? resolve() : reject(error)) };
+      flights = rows.map((row, i) => {
+        const sequence = own(row.sequence);
+        sequence.busy = true;
+        const result = new Growing(row);
+        return { call, row, sequence, start: sequence.length, result, reserved: needs[i], done: false };
+      });
+      this.flights.push(...flights);
+      void this.pump();
+    });
+    return flights.map(({ result }) => result.continuation());
+  }
+
+  async score(
+    sequence: Sequence,
+    tokens: ArrayLike<number>,
+    at: { temperature: number; alpha: number },
+  ): Promise<Continuation> {
+    const s = own(sequence);
+    s.check();
+    this.checkTokens(tokens, s.length);
+    if (tokens.length === 0) return new Growing(at).continuation();
+    const result = new Growing(at);
+    const start = s.length;
+    const end = start - 1 + tokens.length;
+    const what = `scoring ${tokens.length} tokens`;
+    this.cache.reserve(s.pagesNeeded(end), what);
+    s.busy = true;
+    s.tokens.push(...Array.from(tokens));
+    try {
+      let encoder = this.gpu.device.createCommandEncoder();
+      s.makeWritable(end, encoder);
+      for (let first = start - 1; first < end; first += this.model.capacity) {
+        const count = Math.min(this.model.capacity, end - first);
+        const states = this.positions(s, first, count).map((state) => ({
+          ...state,
+          ...at,
+          given: s.tokens[state.position + 1],
+        }));
+        this.writeRows(states);
+        this.encodeSteps(encoder, count, 1, false);
+        const results = await this.readRing(encoder, count);
+        s.valid = Math.max(s.valid, first + count);
+        for (const [i, state] of states.entries()) {
+          await this.take(results, i, 0, result, state, s.tokens[state.position]);
+        }
+        encoder = this.gpu.device.createCommandEncoder();
+      }
+    } catch (error) {
+      s.busy = false;
+      s.rollback(start);
+      throw error;
+    }
+    s.busy = false;
+    if (this.eosTokens.has(s.tokens[end])) result.finish = 'eos';
+    return result.continuation();
+  }
+
+  /** Logits after every one of `tokens`, f32 [tokens][vocabulary]: for tests and tools, samplers never need them. */
+  async logits(tokens: ArrayLike<number>): Promise<Float32Array> {
+    this.checkTokens(tokens, 0);
+    const sequence = this.cache.sequence(Array.from(tokens));
+    const all = new Float32Array(tokens.length * this.vocabSize);
+    try {
+      this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
+      sequence.makeWritable(tokens.length, this.gpu.device.createCommandEncoder());
+      for (let done = 0; done < tokens.length; ) {
+        const count = Math.min(this.model.capacity, tokens.length - done);
+        this.writeRows(this.positions(sequence, done, count));
+        const encoder = this.gpu.device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        this.model.forward(pass, count);
+        this.model.head(pass, count);
+        pass.end();
+        const bytes = await this.gpu.read(encoder, this.model.logits, count * this.vocabSize * 4);
+        all.set(new Float32Array(bytes), done * this.vocabSize);
+        done += count;
+      }
+    } finally {
+      sequence.free();
+    }
+    return all;
+  }
+
+  /** Runs chunks of decoding steps for all rows in flight until there are none. Rows join and leave between chunks. */
+  private async pump(): Promise<void> {
+    if (this.pumping) return;
+    this.pumping = true;
+    while (this.flights.length > 0) {
+      for (const { call } of this.flights) if (call.signal?.aborted) this.abandon(call, call.signal.reason);
+      const batch = this.flights.slice(0, this.model.capacity);
+      if (batch.length === 0) break; // all aborted
+      try {
+        await this.chunk(batch);
+      } catch (error) {
+        for (const call of new Set(this.flights.map(({ call }) => call))) this.abandon(call, error); // the device failed
+      }
+    }
+    this.pumping = false;
+  }
+
+  private async chunk(batch: Flight[]): Promise<void> {
+    const encoder = this.gpu.device.createCommandEncoder();
+    const remaining = batch.map(({ row, sequence, start }) => row.maxTokens - (sequence.length - start));
+    const steps = Math.min(RING, Math.max(...remaining));
+    const positions = batch.map(({ sequence }) => sequence.length - 1);
+    const states = batch.map(({ row, sequence }, i): RowState => {
+      const limit = positions[i] + Math.min(steps, remaining[i]);
+      return { ...row, sequence, position: positions[i], limit };
+    });
+    batch.forEach((flight, i) => {
+      flight.reserved -= flight.sequence.makeWritable(states[i].limit, encoder);
+    });
+    this.writeRows(states);
+    const truncate = batch.some(({ row }) => row.topK !== undefined || row.topP !== undefined);
+    this.encodeSteps(encoder, batch.length, steps, truncate);
+    const results = await this.readRing(encoder, batch.length);
+
+    const failures = new Map<Call, unknown>();
+    for (const [i, flight] of batch.entries()) {
+      try {
+        await this.collect(flight, results, i, states[i]);
+      } catch (error) {
+        failures.set(flight.call, error);
+      }
+    }
+    for (const flight of batch) if (flight.done) this.land(flight);
+    this.flights = this.flights.filter(({ done }) => !done);
+    for (const call of new Set(batch.map(({ call }) => call))) {
+      if (failures.has(call)) this.abandon(call, failures.get(call));
+      else if (!this.flights.some((flight) => flight.call === call)) call.finish();
+    }
+  }
+
+  /** Takes a row's results of one chunk. */
+  private async collect(flight: Flight, results: DataView, index: number, state: RowState): Promise<void> {
+    const { row, sequence, result } = flight;
+    const before = result.length;
+    for (let step = 0; state.position + step < state.limit && result.finish !== 'eos'; step++) {
+      const fed = result.length > before ? result.tokens[result.length - 1] : sequence.tokens[state.position];
+      await this.take(results, index, step, result, { ...state, position: state.position + step }, fed);
+      if (this.eosTokens.has(result.tokens[result.length - 1])) result.finish = 'eos';
+    }
+    sequence.append(result.tokens.slice(before));
+    flight.done = result.finish === 'eos' || result.length === row.maxTokens;
+    if (!flight.done && row.keepGoing && !row.keepGoing(result.continuation())) {
+      result.finish = 'abandoned';
+      flight.done = true;
+    }
+  }
+
+  private land(flight: Flight): void {
+    flight.sequence.busy = false;
+    this.cache.unreserve(flight.reserved);
+  }
+
+  /** Ends a call with an error; its rows are as they were at the call. */
+  private abandon(call: Call, error: unknown): void {
+    for (const flight of this.flights) {
+      if (flight.call !== call) continue;
+      this.land(flight);
+      flight.sequence.rollback(flight.start);
+    }
+    this.flights = this.flights.filter((flight) => flight.call !== call);
+    call.finish(error);
+  }
+
+  /** States of rows that feed tokens `first` to `first + count` of a sequence, all of which it holds. */
+  private positions(sequence: CachedSequence, first: number, count: number): RowState[] {
+    return Array.from({ length: count }, (_, i) => ({
+      sequence,
+      position: first + i,
+      limit: first + i + 1,
+      temperature: 1,
+      alpha: 1,
+      key: NO_KEY,
+    }));
+  }
+
+  /** Writes rows and block tables for the next submission. The last tile is filled up with inert rows. */
+  private writeRows(states: readonly RowState[]): void {
+    const data = new DataView(new ArrayBuffer(Math.ceil(states.length / 4) * 4 * ROW_BYTES));
+    const tables: number[] = [];
+    const starts = new Map<CachedSequence, number>();
+    states.forEach(({ sequence, position, limit, given, temperature, alpha, topK, topP, key }, i) => {
+      let table = starts.get(sequence);
+      if (table === undefined) {
+        table = tables.length;
+        starts.set(sequence, table);
+        for (const page of sequence.table) tables.push(page);
+      }
+      const words = [sequence.tokens[position], position, table, sequence.valid, limit, given ?? NONE];
+      words.push(Number(key.seed & 0xffffffffn), Number((key.seed >> 32n) & 0xffffffffn));
+      words.push(key.chain, key.step * 256 + key.candidate);
+      words.forEach((word, j) => {
+        data.setUint32(i * ROW_BYTES + 4 * j, word, true);
+      });
+      data.setFloat32(i * ROW_BYTES + 40, temperature > 0 ? 1 / temperature : 0, true);
+      data.setFloat32(i * ROW_BYTES + 44, alpha, true);
+      data.setUint32(i * ROW_BYTES + 48, topK ?? 0, true);
+      data.setFloat32(i * ROW_BYTES + 52, topP ?? 1, true);
+    });
+    this.gpu.device.queue.writeBuffer(this.model.rows, 0, data.buffer as ArrayBuffer);
+    if (tables.length > 0) this.gpu.device.queue.writeBuffer(this.model.tables, 0, new Uint32Array(tables));
+  }
+
+  private encodeSteps(encoder: GPUCommandEncoder, count: number, steps: number, truncate: boolean): void {
+    const pass = encoder.beginComputePass();
+    for (let step = 0; step < steps; step++) {
+      this.model.forward(pass, count);
+      this.model.head(pass, count);
+      this.model.sample(pass, count, truncate);
+    }
+    pass.end();
+  }
+
+  private async readRing(encoder: GPUCommandEncoder, count: number): Promise<DataView> {
+    return new DataView(await this.gpu.read(encoder, this.model.ring, count * RING * RESULT_BYTES));
+  }
+
+  /**
+   * Adds the result of one row and step, drawn after `fed` at `state.position`, to `result`.
+   * @throws NonFiniteError naming the first layer that went wrong.
+   */
+  private async take(
+    results: DataView,
+    index: number,
+    step: number,
+    result: Growing,
+    state: RowState,
+    fed: number,
+  ): Promise<void> {
+    const at = (index * RING + step) * RESULT_BYTES;
+    if (results.getUint32(at + 4, true) !== 0) throw await this.diagnose(state, fed);
+    const f32 = (i: number) => results.getFloat32(at + 4 * i, true);
+    result.add(results.getUint32(at, true), f32(2), f32(3), f32(4), f32(5), f32(6));
+  }
+
+  /** Feeds one token again, a half layer more each time, until the stream holds a value that is not finite. */
+  private async diagnose(state: RowState, fed: number): Promise<NonFiniteError> {
+    const { gpu, model } = this;
+    const halves = 2 * model.numLayers;
+    for (let stop = 0; stop <= halves; stop++) {
+      const sequence = this.cache.sequence([]);
+      sequence.table = state.sequence.table;
+      sequence.valid = state.position + 1; // computes, writes nothing
+      sequence.tokens[state.position] = fed;
+      this.writeRows([{ ...state, sequence, limit: state.position + 1 }]);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      model.forward(pass, 1, stop);
+      pass.end();
+      const stream = new Float32Array(
+        await gpu.read(encoder, model.stream, model.stream.size / model.capacity),
+      );
+      if (stream.every(Number.isFinite)) continue;
+      const layer = (stop - 1) >> 1;
+      const name = stop % 2 === 1 ? `model.layers.${layer}.self_attn` : `model.layers.${layer}.mlp`;
+      return new NonFiniteError(stop === 0 ? 'model.embed_tokens' : name, state.position);
+    }
+    return new NonFiniteError(this.tied ? 'model.embed_tokens (as lm_head)' : 'lm_head', state.position);
+  }
+
+  private checkTokens(tokens: ArrayLike<number>, before: number): void {
+    for (let i = 0; i < tokens.length; i++) {
+      if (!Number.isInteger(tokens[i]) || tokens[i] < 0 || tokens[i] >= this.vocabSize) {
+        throw new OptionError(`token ${i} is ${tokens[i]}: ids run from 0 to ${this.vocabSize - 1}`);
+      }
+    }
+    this.checkLength(before + tokens.length);
+  }
+
+  private checkLength(length: number): void {
+    if (length > this.contextLength) {
+      throw new OptionError(`${length} tokens are asked for: the context holds ${this.contextLength}`);
+    }
+  }
+
+  private checkRow({ sequence, maxTokens, temperature, alpha, topK, topP, key }: DecodeRow): void {
+    const refuse = (what: string) => {
+      throw new OptionError(what);
+    };
+    own(sequence).check();
+    if (!Number.isInteger(maxTokens) || maxTokens < 1)
+      refuse(`maxTokens is ${maxTokens}: a whole number from 1 on`);
+    this.checkLength(sequence.length + maxTokens);
+    if (!(temperature >= 0 && temperature < Infinity))
+      refuse(`temperature is ${temperature}: a number from 0 on`);
+    if (!(alpha > 0 && alpha < Infinity)) refuse(`alpha is ${alpha}: a positive number`);
+    if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
+      refuse(`topK is ${topK}: a whole number from 1 on`);
+    if (topP !== undefined && !(topP > 0 && topP <= 1)) refuse(`topP is ${topP}: above 0, at most 1`);
+    if (!(key.candidate >= 0 && key.candidate < 256)) refuse(`candidate is ${key.candidate}: 0 to 255`);
+    if (!(key.step >= 0 && key.step < 2 ** 24)) refuse(`step is ${key.step}: 0 to ${2 ** 24 - 1}`);
+  }
+}
+
+function own(sequence: Sequence): CachedSequence {
+  return sequence as CachedSequence; // the engine hands out no others
+}
+
+/** A continuation under way. The GPU gives sums without their largest term (shaders/sample.wgsl); logarithms are taken here in f64. */
+class Growing {
+  readonly tokens: number[] = [];
+  finish: Continuation['finish'] = 'length';
+  private readonly columns = {
+    logp: [] as number[],
+    logq: [] as number[],
+    logZ: [] as number[],
+    entropy: [] as number[],
+  };
+  private readonly inverseTemperature: number;
+  private readonly alpha: number;
+
+  constructor({ temperature, alpha }: { temperature: number; alpha: number }) {
+    this.inverseTemperature = temperature > 0 ? Math.fround(1 / temperature) : 0; // as the GPU has it
+    this.alpha = Math.fround(alpha);
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  add(token: number, distance: number, base: number, mean: number, sharp: number, tempered: number): void {
+    const { logp, logq, logZ, entropy } = this.columns;
+    const logBase = Math.log1p(base);
+    this.tokens.push(token);
+    logp.push(distance - logBase);
+    logq.push(this.inverseTemperature > 0 ? distance * this.inverseTemperature - Math.log1p(tempered) : 0);
+    logZ.push(Math.min(0, Math.log1p(sharp) - this.alpha * logBase)); // above 0 by rounding only
+    entropy.push(Math.max(0, logBase - mean / (1 + base)));
+  }
+
+  continuation(): Continuation {
+    const { logp, logq, logZ, entropy } = this.columns;
+    return {
+      tokens: Uint32Array.from(this.tokens),
+      logp: Float32Array.from(logp),
+      logq: Float32Array.from(logq),
+      logZ: Float32Array.from(logZ),
+      entropy: Float32Array.from(entropy),
+      finish: this.finish,
+    };
+  }
+}

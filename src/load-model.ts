@@ -1,0 +1,121 @@
+import { bytesPerPosition, KvCache, PAGE } from './cache/kv-cache.ts';
+import {
+  checkTensors,
+  loadConfig,
+  loadDefaults,
+  type ModelConfig,
+  type SamplerDefaults,
+} from './checkpoint/config.ts';
+import { Checkpoint } from './checkpoint/safetensors.ts';
+import { Tokenizer } from './checkpoint/tokenizer.ts';
+import { Engine } from './engine/engine.ts';
+import type { LanguageModel } from './engine/language-model.ts';
+import { CheckpointError, OptionError, OutOfMemoryError, UnsupportedModelError } from './errors.ts';
+import { type AdapterDescription, Gpu } from './gpu/device.ts';
+import { Kernels } from './gpu/kernel.ts';
+import { loadQwen2 } from './model/qwen2.ts';
+import { WeightLoader } from './model/weights.ts';
+
+export interface LoadOptions {
+  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
+  device?: GPUDevice;
+  /** Positions the KV cache holds, over all sequences (a shared prefix counts once). Default 16384, fewer if one binding cannot show them. */
+  cachePositions?: number;
+  signal?: AbortSignal;
+  onProgress?(loadedBytes: number, totalBytes: number): void;
+}
+
+/** A language model on a GPU, ready to be sampled from. */
+export interface Model extends LanguageModel {
+  readonly config: ModelConfig;
+  /** null where the folder has no tokenizer: the model then speaks token ids only. */
+  readonly tokenizer: Tokenizer | null;
+  /** The sampler defaults of the model's own egps.json. */
+  readonly defaults: SamplerDefaults;
+  readonly adapter: AdapterDescription;
+  /** GPU memory taken, in bytes. */
+  readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
+  /** Tensors in the checkpoint that the configuration does not call for. */
+  readonly unexpectedTensors: readonly string[];
+  /** Logits after each token, f32 [tokens][vocabSize]. */
+  logits(tokens: ArrayLike<number>): Promise<Float32Array>;
+  /** Frees all GPU memory; pending calls reject. */
+  dispose(): void;
+}
+
+const DEFAULT_POSITIONS = 16384;
+const LOGITS_BYTES = 64 << 20;
+
+/**
+ * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
+ * tokenizer.json, generation_config.json and egps.json.
+ * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
+ */
+export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
+  const { signal, onProgress } = options;
+  const config = await loadConfig(dir);
+  if (config.headDim > 256) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 256');
+  const [tokenizer, defaults] = await Promise.all([Tokenizer.load(dir), loadDefaults(dir)]);
+  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+    const sizes = `${tokenizer.vocabSize} token ids, the embedding has ${config.vocabSize} rows`;
+    throw new CheckpointError(`${dir}/tokenizer.json`, `the tokenizer has ${sizes}`);
+  }
+  const checkpoint = await Checkpoint.open(dir);
+  let gpu: Gpu | undefined;
+  try {
+    const unexpectedTensors = checkTensors(config, checkpoint);
+    gpu = await Gpu.open(options.device);
+    gpu.device.pushErrorScope('out-of-memory');
+
+    const positions = cachePositions(config, gpu, options.cachePositions);
+    const contextLength = Math.min(config.maxPositionEmbeddings, positions);
+    const cache = new KvCache(gpu, config, positions);
+    const rows = Math.floor(Math.min(LOGITS_BYTES, gpu.maxBinding) / (4 * config.vocabSize));
+    const capacity = Math.min(256, Math.max(4, Math.floor(rows / 4) * 4));
+
+    const total = [...checkpoint.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
+    let loaded = 0;
+    const kernels = new Kernels(gpu);
+    const loader = new WeightLoader(gpu, kernels, checkpoint, (bytes) => {
+      signal?.throwIfAborted();
+      loaded += bytes;
+      onProgress?.(loaded, total);
+    });
+    const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, capacity);
+    loader.done();
+    const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
+    const refused = await gpu.device.popErrorScope();
+    if (refused) {
+      const needed = memory.weights + memory.cache + memory.scratch;
+      throw new OutOfMemoryError('the model', needed, undefined, 'ask for fewer cachePositions');
+    }
+    gpu.check();
+
+    const engine = new Engine(gpu, config, qwen2, cache, contextLength);
+    const opened = gpu;
+    return Object.assign(engine, {
+      config,
+      tokenizer,
+      defaults,
+      adapter: gpu.adapter,
+      memory,
+      unexpectedTensors,
+      dispose: () => opened.dispose(),
+    });
+  } catch (error) {
+    gpu?.dispose();
+    throw error;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function cachePositions(config: ModelConfig, gpu: Gpu, asked: number | undefined): number {
+  if (asked === undefined) {
+    const most = Math.floor(gpu.maxBinding / (bytesPerPosition(config) * PAGE)) * PAGE;
+    return Math.min(DEFAULT_POSITIONS, most);
+  }
+  if (!Number.isInteger(asked) || asked < 1)
+    throw new OptionError(`cachePositions is ${asked}: a whole number from 1 on`);
+  return Math.ceil(asked / PAGE) * PAGE;
+}
