@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { loadModel } from '../../src/load-model.ts';
+import { deviceWithoutSubgroups, inTemporaryFolder } from '../support/models.ts';
+import { forward } from '../support/oracle.ts';
+import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { loadWeights } from '../support/weights.ts';
+
+const GOLDEN = 'test/fixtures/golden';
+const variants: [string, () => Promise<GPUDevice | undefined>][] = [
+  ['the adapter’s own kernels', async () => undefined],
+  ['portable kernels', deviceWithoutSubgroups],
+];
+
+for (const name of readdirSync(GOLDEN)) {
+  for (const [variant, device] of variants) {
+    test(`logits agree with transformers in float64: ${name}, ${variant}`, async () => {
+      const dir = `${GOLDEN}/${name}`;
+      const model = await loadModel(dir, { device: await device() });
+      for (const run of JSON.parse(readFileSync(`${dir}/expected.json`, 'utf8'))) {
+        const expected = new Float64Array(new Uint8Array(readFileSync(`${dir}/${run.file}`)).buffer);
+        const logits = await model.logits(run.tokens);
+        const bound = 1e-4 * run.sigma;
+        run.positions.forEach((position: number, row: number) => {
+          const ours = logits.subarray(position * model.vocabSize, (position + 1) * model.vocabSize);
+          const theirs = expected.subarray(row * model.vocabSize, (row + 1) * model.vocabSize);
+          const worst = theirs.reduce((w, l, v) => Math.max(w, Math.abs(l - ours[v])), 0);
+          assert.ok(worst <= bound, `${run.file}, position ${position}: off by ${worst / run.sigma} sigma`);
+          const [first, second] = Array.from(theirs).sort((a, b) => b - a);
+          if (first - second > 2 * bound) assert.is(argMax(ours), argMax(theirs));
+        });
+      }
+      model.dispose();
+    });
+  }
+}
+
+const ODD: [Partial<ModelConfig>, 'F32' | 'BF16'][] = [
+  [
+    {
+      hiddenSize: 36,
+      headDim: 4,
+      numAttentionHeads: 3,
+      numKeyValueHeads: 1,
+      intermediateSize: 51,
+      vocabSize: 67,
+      eosTokens: [1],
+    },
+    'F32',
+  ],
+  [
+    {
+      hiddenSize: 76,
+      headDim: 28,
+      numAttentionHeads: 6,
+      numKeyValueHeads: 3,
+      vocabSize: 5,
+      eosTokens: [0],
+      tieWordEmbeddings: true,
+    },
+    'BF16',
+  ],
+  [
+    {
+      hiddenSize: 33,
+      headDim: 36,
+      numAttentionHeads: 2,
+      numKeyValueHeads: 2,
+      intermediateSize: 7,
+      numHiddenLayers: 1,
+    },
+    'BF16',
+  ],
+  [
+    {
+      hiddenSize: 24,
+      headDim: 256,
+      numAttentionHeads: 1,
+      numKeyValueHeads: 1,
+      vocabSize: 4100,
+      eosTokens: [1],
+    },
+    'F32',
+  ],
+];
+for (const [overrides, dtype] of ODD) {
+  for (const [variant, device] of variants) {
+    test(`odd shapes agree with the float64 oracle: ${dtype} ${JSON.stringify(overrides)}, ${variant}`, async () => {
+      await inTemporaryFolder(async (dir) => {
+        const config = randomCheckpoint(dir, overrides, 7, dtype);
+        const model = await loadModel(dir, { device: await device() });
+        const tokens = Array.from({ length: 90 }, (_, i) => (i * 37 + 11) % config.vocabSize);
+        const expected = forward(config, await loadWeights(dir), tokens);
+        const logits = await model.logits(tokens);
+        let error = 0;
+        let power = 0;
+        expected.forEach((l, i) => {
+          error += (l - logits[i]) ** 2;
+          power += l * l;
+        });
+        assert.ok(error / power <= 1e-9, `normalised mean square error ${error / power}`);
+        model.dispose();
+      });
+    });
+  }
+}
+
+test('a matrix over the binding limit is cut into slabs, and nothing changes', async () => {
+  await inTemporaryFolder(async (dir) => {
+    const config = randomCheckpoint(
+      dir,
+      { vocabSize: 300, eosTokens: [0], intermediateSize: 200 },
+      3,
+      'BF16',
+    );
+    const tokens = Array.from({ length: 40 }, (_, i) => (i * 71) % config.vocabSize);
+    const whole = await loadModel(dir, { cachePositions: 64 });
+    const device = await deviceWithoutSubgroups();
+    // 48 columns of bf16: 96 bytes a row. 16 KiB hold 170 rows of the 300 and the 400.
+    const limits = new Proxy(device.limits, {
+      get: (target, name) =>
+        name === 'maxStorageBufferBindingSize' ? 16384 : Reflect.get(target, name, target),
+    });
+    Object.defineProperty(device, 'limits', { value: limits });
+    const cut = await loadModel(dir, { device, cachePositions: 64 });
+    const [a, b] = [await whole.logits(tokens), await cut.logits(tokens)];
+    const worst = a.reduce((w, l, i) => Math.max(w, Math.abs(l - b[i])), 0);
+    assert.ok(worst < 1e-4, `off by ${worst}`);
+    whole.dispose();
+    cut.dispose();
+  });
+});
+
+function argMax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+test.run();

@@ -1,0 +1,38 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from 'webgpu';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { type LoadOptions, loadModel, type Model } from '../../src/load-model.ts';
+import { randomCheckpoint } from './random-checkpoint.ts';
+
+const dawn = create([]); // kept for the life of the process: losing it crashes Dawn
+
+/** A device that was not given the subgroups feature, so that the portable kernels are chosen. */
+export async function deviceWithoutSubgroups(): Promise<GPUDevice> {
+  const adapter = await dawn.requestAdapter();
+  if (!adapter) throw new Error('no adapter');
+  return adapter.requestDevice();
+}
+
+/** Loads a random model made for the occasion. */
+export async function randomModel(
+  overrides: Partial<ModelConfig>,
+  seed = 1,
+  dtype: 'F32' | 'BF16' = 'BF16',
+  options: LoadOptions = {},
+): Promise<Model> {
+  return inTemporaryFolder((dir) => {
+    randomCheckpoint(dir, overrides, seed, dtype);
+    return loadModel(dir, options);
+  });
+}
+
+export async function inTemporaryFolder<T>(work: (dir: string) => T | Promise<T>): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'model-'));
+  try {
+    return await work(dir);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Qwen2 and Llama in float64, one token at a time and slow: what the GPU's forward pass is measured against. Matrices
+ * are [rows, columns], row-major, as `torch.nn.Linear` stores them; tensors go by their Hugging Face names.
+ */
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+
+export type Weights = Map<string, Float64Array>;
+
+/** The logits [tokens, vocabSize] of the next token after each of `tokens`, which stand at positions 0, 1, … */
+export function forward(config: ModelConfig, weights: Weights, tokens: ArrayLike<number>): Float64Array {
+  const { vocabSize, hiddenSize, numHiddenLayers, numKeyValueHeads, headDim, rmsNormEps, ropeTheta } = config;
+  const tensor = (name: string): Float64Array => {
+    const values = weights.get(name);
+    if (values === undefined) throw new Error(`the checkpoint has no tensor ${name}`);
+    return values;
+  };
+  const linear = (name: string, x: Float64Array, bias = false) =>
+    matvec(tensor(`${name}.weight`), x, bias ? tensor(`${name}.bias`) : undefined);
+  const norm = (name: string, x: Float64Array) => rmsNorm(x, tensor(`${name}.weight`), rmsNormEps);
+
+  const qkvBias = config.attentionBias; // o_proj never has one
+  const embedding = tensor('model.embed_tokens.weight'); // [vocabSize, hiddenSize]
+  const head = config.tieWordEmbeddings ? embedding : tensor('lm_head.weight'); // [vocabSize, hiddenSize]
+
+  const kvSize = numKeyValueHeads * headDim;
+  const cache = () => Array.from({ length: numHiddenLayers }, () => new Float64Array(tokens.length * kvSize));
+  const keys = cache(); // per layer [tokens, numKeyValueHeads, headDim]
+  const values = cache(); // per layer [tokens, numKeyValueHeads, headDim]
+  const logits = new Float64Array(tokens.length * vocabSize); // [tokens, vocabSize]
+
+  for (let t = 0; t < tokens.length; t++) {
+    let x: Float64Array = embedding.slice(tokens[t] * hiddenSize, (tokens[t] + 1) * hiddenSize); // [hiddenSize]
+    for (let l = 0; l < numHiddenLayers; l++) {
+      const layer = `model.layers.${l}`;
+
+      const a = norm(`${layer}.input_layernorm`, x); // [hiddenSize]
+      const q = linear(`${layer}.self_attn.q_proj`, a, qkvBias); // [numAttentionHeads, headDim]
+      const k = linear(`${layer}.self_attn.k_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
+      const v = linear(`${layer}.self_attn.v_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
+      keys[l].set(rotary(k, t, headDim, ropeTheta), t * kvSize);
+      values[l].set(v, t * kvSize);
+      const past = (t + 1) * kvSize;
+      const mixed = attention(
+        rotary(q, t, headDim, ropeTheta),
+        keys[l].subarray(0, past),
+        values[l].subarray(0, past),
+        numKeyValueHeads,
+        headDim,
+      ); // [numAttentionHeads, headDim]
+      x = add(x, linear(`${layer}.self_attn.o_proj`, mixed));
+
+      const m = norm(`${layer}.post_attention_layernorm`, x); // [hiddenSize]
+      const gate = linear(`${layer}.mlp.gate_proj`, m); // [intermediateSize]
+      const up = linear(`${layer}.mlp.up_proj`, m); // [intermediateSize]
+      x = add(x, linear(`${layer}.mlp.down_proj`, siluGate(gate, up)));
+    }
+    logits.set(matvec(head, norm('model.norm', x)), t * vocabSize);
+  }
+  return logits;
+}
+
+/** matrix [rows, x.length] · x + bias: [rows]. */
+export function matvec(matrix: Float64Array, x: Float64Array, bias?: Float64Array): Float64Array {
+  const columns = x.length;
+  return Float64Array.from({ length: matrix.length / columns }, (_, row) => {
+    let sum = bias?.[row] ?? 0;
+    for (let i = 0; i < columns; i++) sum += matrix[row * columns + i] * x[i];
+    return sum;
+  });
+}
+
+export function add(x: Float64Array, y: Float64Array): Float64Array {
+  return x.map((value, i) => value + y[i]);
+}
+
+/** x / sqrt(mean(x²) + eps) · weight. */
+export function rmsNorm(x: Float64Array, weight: Float64Array, eps: number): Float64Array {
+  const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
+  const scale = 1 / Math.sqrt(meanSquare + eps);
+  return x.map((value, i) => value * scale * weight[i]);
+}
+
+/** Turns the pair (i, i + headDim/2) of every head of x [heads, headDim] by position · theta^(−2i/headDim) radians. */
+export function rotary(x: Float64Array, position: number, headDim: number, theta: number): Float64Array {
+  const half = headDim / 2;
+  const turned = new Float64Array(x.length);
+  for (let head = 0; head < x.length; head += headDim) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * theta ** ((-2 * i) / headDim);
+      const a = x[head + i];
+      const b = x[head + i + half];
+      turned[head + i] = a * Math.cos(angle) - b * Math.sin(angle);
+      turned[head + i + half] = b * Math.cos(angle) + a * Math.sin(angle);
+    }
+  }
+  return turned;
+}
+
+/**
+ * softmax(q·k / √headDim)·v for one query position: q [heads, headDim] over keys and values
+ * [positions, kvHeads, headDim] gives [heads, headDim]. Consecutive query heads share a key head.
+ */
+export function attention(
+  q: Float64Array,
+  keys: Float64Array,
+  values: Float64Array,
+  kvHeads: number,
+  headDim: number,
+): Float64Array {
+  const heads = q.length / headDim;
+  const positions = keys.length / (kvHeads * headDim);
+  const mixed = new Float64Array(q.length); // [heads, headDim]
+  for (let head = 0; head < heads; head++) {
+    const kvHead = Math.floor((head * kvHeads) / heads);
+    const at = (position: number) => (position * kvHeads + kvHead) * headDim;
+    const scores = Float64Array.from({ length: positions }, (_, position) => {
+      let dot = 0;
+      for (let i = 0; i < headDim; i++) dot += q[head * headDim + i] * keys[at(position) + i];
+      return dot / Math.sqrt(headDim);
+    }); // [positions]
+    softmax(scores).forEach((weight, position) => {
+      for (let i = 0; i < headDim; i++) mixed[head * headDim + i] += weight * values[at(position) + i];
+    });
+  }
+  return mixed;
+}
+
+export function softmax(scores: Float64Array): Float64Array {
+  const max = scores.reduce((a, b) => Math.max(a, b));
+  const weights = scores.map((score) => Math.exp(score - max));
+  const sum = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / sum);
+}
+
+/** silu(gate) · up, where silu(x) = x / (1 + e^−x). */
+export function siluGate(gate: Float64Array, up: Float64Array): Float64Array {
+  return gate.map((value, i) => (value / (1 + Math.exp(-value))) * up[i]);
+}
+
+/** What a decoded token's columns must hold: see `Continuation`. Natural logarithms. */
+export interface Statistics {
+  logp: number;
+  logq: number;
+  logZ: number;
+  entropy: number;
+}
+
+/**
+ * The statistics of `token` under `logits` [vocabSize], q being softmax(logits / temperature), or the argmax at
+ * temperature 0; alpha ≥ 1. Only the terms beside the largest are summed and log1p adds the 1 of the largest, so that
+ * values near 0 keep full relative accuracy however peaked the distribution is.
+ */
+export function statistics(
+  logits: ArrayLike<number>,
+  token: number,
+  { temperature, alpha }: { temperature: number; alpha: number },
+): Statistics {
+  let top = 0;
+  for (let v = 1; v < logits.length; v++) if (logits[v] > logits[top]) top = v;
+  const below = (v: number) => logits[v] - logits[top]; // ≤ 0
+  /** log Σ_v e^{power · (l_v − l_top)} */
+  const logSum = (power: number) => {
+    let rest = 0;
+    for (let v = 0; v < logits.length; v++) if (v !== top) rest += Math.exp(power * below(v));
+    return Math.log1p(rest);
+  };
+
+  const logSum1 = logSum(1);
+  let meanBelow = 0;
+  for (let v = 0; v < logits.length; v++) {
+    const probability = Math.exp(below(v) - logSum1);
+    if (probability > 0) meanBelow += probability * below(v);
+  }
+  const greedy = token === top ? 0 : Number.NEGATIVE_INFINITY;
+  return {
+    logp: below(token) - logSum1,
+    logq: temperature === 0 ? greedy : below(token) / temperature - logSum(1 / temperature),
+    logZ: Math.min(0, logSum(alpha) - alpha * logSum1),
+    entropy: logSum1 - meanBelow,
+  };
+}

@@ -1,0 +1,125 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { type StoredTensor, writeSafetensors } from './safetensors-writer.ts';
+
+const SMALL: ModelConfig = {
+  modelType: 'qwen2',
+  vocabSize: 131,
+  hiddenSize: 48,
+  intermediateSize: 100,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 12,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10000,
+  maxPositionEmbeddings: 256,
+  tieWordEmbeddings: false,
+  attentionBias: true,
+  eosTokens: [130],
+};
+
+/**
+ * Writes config.json and model.safetensors of a random model to folder `dir` and returns its config: a small Qwen2
+ * but for `overrides`; a Llama has no attention biases. The same seed gives the same bytes. Weights
+ * are scaled by their fan-in, so that logits keep a spread of about 2 at any shape.
+ */
+export function randomCheckpoint(
+  dir: string,
+  overrides: Partial<Omit<ModelConfig, 'attentionBias'>>,
+  seed: number,
+  dtype: 'F32' | 'BF16' = 'F32',
+): ModelConfig {
+  const config = { ...SMALL, ...overrides, attentionBias: overrides.modelType !== 'llama' };
+  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
+  const qSize = config.numAttentionHeads * headDim;
+  const kvSize = config.numKeyValueHeads * headDim;
+  const tensors: StoredTensor[] = [];
+  const normal = normals(seed);
+  const draw = (name: string, shape: number[], std: number, mean = 0) => {
+    const size = shape.reduce((a, b) => a * b);
+    const values = Float32Array.from({ length: size }, () => mean + std * normal());
+    tensors.push({
+      name,
+      dtype,
+      shape,
+      bytes: dtype === 'F32' ? new Uint8Array(values.buffer) : toBF16(values),
+    });
+  };
+  const norm = (name: string) => draw(`${name}.weight`, [hiddenSize], 0.2, 1);
+  const linear = (name: string, rows: number, columns: number, bias = false) => {
+    draw(`${name}.weight`, [rows, columns], 1 / Math.sqrt(columns));
+    if (bias) draw(`${name}.bias`, [rows], 0.5);
+  };
+
+  draw('model.embed_tokens.weight', [vocabSize, hiddenSize], 2 / Math.sqrt(hiddenSize));
+  for (let l = 0; l < numHiddenLayers; l++) {
+    const layer = `model.layers.${l}`;
+    norm(`${layer}.input_layernorm`);
+    linear(`${layer}.self_attn.q_proj`, qSize, hiddenSize, config.attentionBias);
+    linear(`${layer}.self_attn.k_proj`, kvSize, hiddenSize, config.attentionBias);
+    linear(`${layer}.self_attn.v_proj`, kvSize, hiddenSize, config.attentionBias);
+    linear(
+      `${layer}.self_attn.o_proj`,
+      hiddenSize,
+      qSize,
+      config.attentionBias && config.modelType === 'llama',
+    );
+    norm(`${layer}.post_attention_layernorm`);
+    linear(`${layer}.mlp.gate_proj`, intermediateSize, hiddenSize);
+    linear(`${layer}.mlp.up_proj`, intermediateSize, hiddenSize);
+    linear(`${layer}.mlp.down_proj`, hiddenSize, intermediateSize);
+  }
+  norm('model.norm');
+  if (!config.tieWordEmbeddings) {
+    draw('lm_head.weight', [vocabSize, hiddenSize], 2 / Math.sqrt(hiddenSize));
+  }
+
+  mkdirSync(dir, { recursive: true });
+  writeSafetensors(join(dir, 'model.safetensors'), tensors);
+  writeFileSync(join(dir, 'config.json'), JSON.stringify(configJson(config, dtype), null, 2));
+  return config;
+}
+
+function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<string, unknown> {
+  const llama = config.modelType === 'llama';
+  return {
+    architectures: [llama ? 'LlamaForCausalLM' : 'Qwen2ForCausalLM'],
+    model_type: config.modelType,
+    vocab_size: config.vocabSize,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.numHiddenLayers,
+    num_attention_heads: config.numAttentionHeads,
+    num_key_value_heads: config.numKeyValueHeads,
+    head_dim: config.headDim,
+    hidden_act: 'silu',
+    rms_norm_eps: config.rmsNormEps,
+    rope_theta: config.ropeTheta,
+    max_position_embeddings: config.maxPositionEmbeddings,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    ...(llama ? { attention_bias: false, mlp_bias: false } : { use_sliding_window: false }),
+    eos_token_id: config.eosTokens,
+    torch_dtype: dtype === 'F32' ? 'float32' : 'bfloat16',
+  };
+}
+
+/** The upper halves of the values, rounded to nearest, ties to even. */
+function toBF16(values: Float32Array): Uint8Array {
+  const bits = new Uint32Array(values.buffer);
+  return new Uint8Array(Uint16Array.from(bits, (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16).buffer);
+}
+
+/** Standard normals: Box–Muller on splitmix32. */
+function normals(seed: number): () => number {
+  let state = seed | 0;
+  /** In (0, 1]. */
+  const uniform = () => {
+    state = (state + 0x9e3779b9) | 0;
+    let z = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return (((z ^ (z >>> 16)) >>> 0) + 1) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+}

@@ -1,0 +1,33 @@
+import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
+import type { Weights } from './oracle.ts';
+
+/** Every tensor of the checkpoint in folder `dir`, exactly as stored, in float64. */
+export async function loadWeights(dir: string): Promise<Weights> {
+  const checkpoint = await Checkpoint.open(dir);
+  const weights: Weights = new Map();
+  for (const [name, tensor] of checkpoint.tensors) {
+    const bytes = new Uint8Array(tensor.end - tensor.begin);
+    await checkpoint.readInto(tensor, 0, bytes);
+    weights.set(name, toFloat64(bytes.buffer, tensor.dtype));
+  }
+  await checkpoint.close();
+  return weights;
+}
+
+/** Little-endian values as float64; nothing is rounded. */
+export function toFloat64(bytes: ArrayBuffer, dtype: 'F32' | 'F16' | 'BF16'): Float64Array {
+  if (dtype === 'F32') return Float64Array.from(new Float32Array(bytes));
+  const bits = new Uint16Array(bytes);
+  if (dtype === 'F16') return Float64Array.from(bits, float16);
+  // bf16 is the upper half of an f32.
+  return Float64Array.from(new Float32Array(Uint32Array.from(bits, (b) => b << 16).buffer));
+}
+
+function float16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = (bits & 0x3ff) / 1024;
+  if (exponent === 0) return sign * fraction * 2 ** -14;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction) * 2 ** (exponent - 15);
+}
