@@ -1,0 +1,33 @@
+import type { Chain } from './chain.ts';
+import type { Schedule } from './power-chain.ts';
+import type { RandomSource } from './random.ts';
+import { logWeight, type Target } from './target.ts';
+
+/**
+ * Power sampling as Karan & Du published it (arXiv 2510.14901). Not exact: the acceptance leaves out the ratio of lengths that
+ * uniform cuts call for, a candidate may not grow beyond the current response, the current response is scored only as far as the
+ * candidate goes, and the first EOS to outlast its block's steps ends the run.
+ */
+export async function karanDu(
+  chain: Chain,
+  target: Target,
+  random: RandomSource,
+  schedule: Pick<Schedule, 'maxNewTokens' | 'blockSize' | 'steps'>,
+): Promise<void> {
+  const { maxNewTokens, blockSize, steps } = schedule;
+  chain.blocks = Math.ceil(maxNewTokens / blockSize);
+  chain.steps = chain.blocks * (1 + steps);
+  for (chain.block = 1; ; chain.block++) {
+    await chain.grow(Math.min(chain.block * blockSize, maxNewTokens));
+    for (let n = 0; n < steps; n++) {
+      const { step, response: x } = chain;
+      const cut = Math.floor(random.cut(step) * x.tokens.length);
+      const u = random.accept(step);
+      await chain.propose(cut, x.tokens.length, 1, ([y]) => {
+        const logRho = logWeight(target, y, cut) - logWeight(target, x, cut, y.tokens.length);
+        return { logRho: [logRho], outcome: u < Math.exp(logRho) ? 0 : -1 };
+      });
+    }
+    if (chain.response.finish === 'eos' || chain.block === chain.blocks) return;
+  }
+}

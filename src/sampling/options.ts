@@ -1,0 +1,165 @@
+import { OptionError } from '../errors.ts';
+import type { CutLawName } from './cut-laws.ts';
+
+export type SamplerName = 'greedy' | 'sample' | 'metropolis' | 'karan-du' | 'egps';
+
+export interface SamplerOptions {
+  /**
+   * - greedy: the most likely token each time
+   * - sample: ancestral sampling with `temperature`, `topK`, `topP`
+   * - metropolis: exact Metropolis–Hastings on p^α with uniform cuts
+   * - karan-du: the same as published, which is not exact
+   * - egps: exact Multiple-Try Metropolis on p^α with cuts guided by entropy
+   */
+  sampler: SamplerName;
+  /** Most tokens of the response, EOS included. */
+  maxNewTokens: number;
+  /** 64 bits. */
+  seed: bigint;
+  /** Chains of one seed are independent. */
+  chain: number;
+  /** The target is p^α; for greedy and sample only the α of the log Z reported. */
+  alpha: number;
+  /** Temperature of the proposal; 1 / alpha unless given. */
+  proposalTemperature: number;
+  /** Tokens the response grows by before it is refined; also the block of the cut law entropy-block. */
+  blockSize: number;
+  /** Refinement steps after each block. */
+  steps: number;
+  /** Refinement steps at the full length. */
+  finalSteps: number;
+  /** Candidates a step, decoded together. */
+  tries: number;
+  cutLaw: CutLawName;
+  /** Least entropy, in nats, at which entropy-gate and entropy-block cut. */
+  gate: number;
+  /** For `sample` only, as are topK and topP: a power sampler's target would not be p^α. */
+  temperature: number;
+  topK?: number;
+  topP?: number;
+}
+
+export const DEFAULTS: Readonly<SamplerOptions> = {
+  sampler: 'egps',
+  maxNewTokens: 3072,
+  seed: 0n,
+  chain: 0,
+  alpha: 4,
+  proposalTemperature: 1 / 4,
+  blockSize: 192,
+  steps: 3,
+  finalSteps: 8,
+  tries: 4,
+  cutLaw: 'entropy-block',
+  gate: 0.67,
+  temperature: 1,
+};
+
+/** A model's own defaults; not trusted to be in range. */
+export type ModelDefaults = {
+  readonly [name in
+    | 'alpha'
+    | 'maxNewTokens'
+    | 'blockSize'
+    | 'steps'
+    | 'finalSteps'
+    | 'tries'
+    | 'cutLaw'
+    | 'gate']?: unknown;
+};
+
+type Name = keyof SamplerOptions;
+
+const EVERY: Name[] = ['sampler', 'maxNewTokens', 'seed', 'chain', 'alpha'];
+const POWER: Name[] = [...EVERY, 'proposalTemperature', 'blockSize', 'steps'];
+const USED: Record<SamplerName, Name[]> = {
+  greedy: EVERY,
+  sample: [...EVERY, 'temperature', 'topK', 'topP'],
+  metropolis: [...POWER, 'finalSteps'],
+  'karan-du': POWER,
+  egps: [...POWER, 'finalSteps', 'tries', 'cutLaw', 'gate'],
+};
+
+interface Range {
+  readonly text: string;
+  has(value: unknown): boolean;
+}
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER, text = `${most}`): Range => ({
+  text: `a whole number from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${text}`}`,
+  has: (value) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most,
+});
+const real = (text: string, has: (value: number) => boolean): Range => ({
+  text,
+  has: (value) => Number.isFinite(value) && has(value as number),
+});
+const oneOf = (...names: string[]): Range => ({
+  text: `one of ${names.join(', ')}`,
+  has: (value) => names.includes(value as string),
+});
+
+const RANGES: Record<Name, Range> = {
+  sampler: oneOf(...Object.keys(USED)),
+  maxNewTokens: whole(1),
+  seed: {
+    text: 'a bigint from 0n to 2^64 − 1',
+    has: (value) => typeof value === 'bigint' && BigInt.asUintN(64, value) === value,
+  },
+  chain: whole(0, 2 ** 32 - 1, '2^32 − 1'),
+  alpha: real('a finite number from 1 on', (value) => value >= 1),
+  proposalTemperature: real('a finite number above 0', (value) => value > 0),
+  blockSize: whole(1),
+  steps: whole(0),
+  finalSteps: whole(0),
+  tries: whole(1, 255),
+  cutLaw: oneOf('uniform', 'entropy', 'entropy-jump', 'entropy-gate', 'entropy-block'),
+  gate: real('a finite number from 0 on, in nats', (value) => value >= 0),
+  temperature: real('a finite number above 0 (the sampler greedy needs none)', (value) => value > 0),
+  topK: whole(1),
+  topP: real('a number above 0, at most 1', (value) => value > 0 && value <= 1),
+};
+
+const show = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
+
+/**
+ * Fills in defaults and checks everything.
+ * @param defaults a model's own, in place of DEFAULTS; unlike options given they may name what the sampler does not use
+ * @throws OptionError for an unknown option, a value out of range, or an option given that the sampler does not use
+ */
+export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDefaults = {}): SamplerOptions {
+  const options = { ...DEFAULTS, ...defined(defaults), ...defined(given) } as SamplerOptions;
+  options.proposalTemperature = given.proposalTemperature ?? 1 / options.alpha;
+  for (const [name, value] of Object.entries(options)) {
+    const range = RANGES[name as Name];
+    if (!range) throw new OptionError(`there is no option ${show(name)}`);
+    if (!range.has(value)) throw new OptionError(`${name} is ${show(value)}: ${range.text}`);
+  }
+
+  const { sampler, cutLaw, maxNewTokens, blockSize, steps, finalSteps } = options;
+  for (const [name, value] of Object.entries(defined(given))) {
+    if (!USED[sampler].includes(name as Name)) {
+      throw new OptionError(`${name} is ${show(value)}: the sampler ${sampler} does not use it`);
+    }
+  }
+  const gated = cutLaw === 'entropy-gate' || cutLaw === 'entropy-block';
+  if (given.gate !== undefined && !gated) {
+    throw new OptionError(`gate is ${given.gate}: the cut law ${cutLaw} does not use it`);
+  }
+  if (sampler !== 'sample') {
+    delete options.topK;
+    delete options.topP;
+  }
+  if (sampler === 'metropolis') Object.assign(options, METROPOLIS);
+
+  const total = Math.ceil(maxNewTokens / blockSize) * (1 + steps) + finalSteps;
+  if (total >= 2 ** 24) {
+    throw new OptionError(`maxNewTokens, blockSize, steps and finalSteps make ${total} steps: below 2^24`);
+  }
+  return options;
+}
+
+/** What makes the general kernel plain Metropolis–Hastings. */
+export const METROPOLIS = { tries: 1, cutLaw: 'uniform' } as const;
+
+function defined(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs';
+import { Chain, type Draw } from '../../src/sampling/chain.ts';
+import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
+import type { RandomSource } from '../../src/sampling/random.ts';
+import { type Distribution, distribution, TableModel } from '../support/table-model.ts';
+
+/** The parts of test/fixtures/egps_golden.json that are used; its notes say what each is. */
+interface Golden {
+  eos: number;
+  token_stats: { logits: number[]; alpha: number; logp: number[]; H: number; logZ: number; q: number[] };
+  mtm_decisions: {
+    log_rho: number[];
+    p_select: number[];
+    p_accept_given_j: number[];
+    p_outcome: number[];
+  }[];
+  models: {
+    V: number;
+    T: number;
+    alpha: number;
+    cond: Record<string, number[]>;
+    sequences: string[];
+    logp: number[];
+    pi: number[];
+    q0: number[];
+    logZ: number[][];
+    H: number[][];
+    cut_params: Partial<Record<CutLawName, { tau?: number; B?: number }>>;
+    cut: Record<CutLawName, number[][]>;
+    P_K1_full: Partial<Record<CutLawName, number[][]>>;
+    rows: number[];
+    P_rows: Record<string, number[][]>;
+    tokens_per_step_at_pi: Record<CutLawName, number>;
+    naive_stationary_tv: Record<CutLawName, number>;
+  }[];
+  trace: {
+    law: CutLawName;
+    K: number;
+    steps: {
+      x: string;
+      u_cut: number;
+      cut: number;
+      u_tok: number[][];
+      cand: string[];
+      log_rho: number[];
+      u_sel: number[];
+      u_acc: number;
+      outcome: number;
+    }[];
+    final: string;
+  };
+}
+
+export const golden = JSON.parse(readFileSync('test/fixtures/egps_golden.json', 'utf8')) as Golden;
+
+export const toy = golden.models[0];
+export const LAWS = Object.keys(toy.cut) as CutLawName[];
+/** All responses of at most T tokens. */
+export const STATES = toy.sequences.map((text) => text.split(',').map(Number));
+export const name = (tokens: ArrayLike<number>): string => Array.from(tokens).join(',');
+export const index = (tokens: ArrayLike<number>): number => toy.sequences.indexOf(name(tokens));
+
+/** The toy's prompt is one token, which its table does not look at. */
+export const PROMPT = [1];
+export const toyModel = (): TableModel =>
+  new TableModel(toy.V, [golden.eos], (tokens) => toy.cond[name(tokens.slice(PROMPT.length))]);
+
+const known = new Map<string, Distribution>();
+
+/** p(· | prefix) at α and at temperature τ. */
+export function toyAt(prefix: number[], alpha = toy.alpha, temperature = 1 / alpha): Distribution {
+  const key = `${prefix} ${alpha} ${temperature}`;
+  let at = known.get(key);
+  if (!at) {
+    at = distribution(toy.cond[name(prefix)].map(Math.log), alpha, temperature);
+    known.set(key, at);
+  }
+  return at;
+}
+
+/** log of the probability that the proposal continues y's first `cut` tokens as y does. */
+export function logQ(y: number[], cut: number, alpha = toy.alpha, temperature = 1 / alpha): number {
+  let sum = 0;
+  for (let t = cut; t < y.length; t++) sum += toyAt(y.slice(0, t), alpha, temperature).logq[y[t]];
+  return sum;
+}
+
+/** π(x) ∝ p(x)^α, from the table in f64. */
+export function toyTarget(alpha = toy.alpha): number[] {
+  const weight = STATES.map((x) => Math.exp(alpha * logQ(x, 0, 1, 1)));
+  const sum = weight.reduce((a, b) => a + b);
+  return weight.map((w) => w / sum);
+}
+
+/** A chain that stands at `start`. */
+export async function scriptedChain(
+  model: TableModel,
+  start: number[],
+  given: Partial<Draw> = {},
+): Promise<Chain> {
+  const { alpha = toy.alpha, temperature = 1 / alpha, seed = 0n, chain = 0 } = given;
+  const draw = { alpha, temperature, seed, chain };
+  const started = new Chain(model, await model.prefill(PROMPT), draw);
+  force(model, [start]);
+  await started.grow(start.length);
+  return started;
+}
+
+/** Makes candidate k of the next decode call draw the response `responses[k]`. */
+export function force(model: TableModel, responses: number[][]): void {
+  model.draw = (_, key, position) => responses[key.candidate][position - PROMPT.length];
+}
+
+/** A source that always says the same. */
+export const scripted = (cut: number, accept: number, gumbels: number[]): RandomSource => ({
+  cut: () => cut,
+  accept: () => accept,
+  select: (_, candidate) => gumbels[candidate],
+});
+
+/** For each cut, a uniform number from the middle of the interval that picks it; 0 where there is none. */
+export function cutUniforms(r: Float64Array): number[] {
+  let below = 0;
+  return Array.from(r, (probability) => {
+    below += probability;
+    return probability > 0 ? below - probability / 2 : 0;
+  });
+}
+
+/** The reference's cut law. */
+export function toyLaw(law: CutLawName): CutLaw {
+  const { tau = 0, B = 1 } = toy.cut_params[law] ?? {};
+  return cutLaw(law, tau, B);
+}
+
+/** The outcome that a uniform u picks by the inverse of the distribution function. */
+export function inverse(probabilities: readonly number[], u: number): number {
+  let i = 0;
+  for (let below = probabilities[0]; below <= u; below += probabilities[i]) i++;
+  return i;
+}
+
+/** Entropies of a state, from the table. */
+export const entropies = (x: number[]): Float64Array =>
+  Float64Array.from(x, (_, t) => toyAt(x.slice(0, t)).entropy);
+
+/** The states that agree with x before `cut`: what can be proposed there. */
+export const completions = (x: number[], cut: number): number[] =>
+  [...STATES.keys()].filter(
+    (i) => STATES[i].length > cut && name(STATES[i].slice(0, cut)) === name(x.slice(0, cut)),
+  );
+
+export type Matrix = number[][];
+export const zeros = (): Matrix => STATES.map(() => STATES.map(() => 0));
+
+/** What stays where it is: completes each row to 1. */
+export function fillDiagonal(P: Matrix): Matrix {
+  for (const [i, row] of P.entries()) row[i] += 1 - row.reduce((a, b) => a + b);
+  return P;
+}
+
+/** max |πP − π| */
+export function defect(P: Matrix, pi = toyTarget()): number {
+  return Math.max(...pi.map((p, j) => Math.abs(P.reduce((sum, row, i) => sum + pi[i] * row[j], 0) - p)));
+}
