@@ -22,6 +22,7 @@ export class KvCache {
   private readonly references: Uint32Array;
   private readonly free: number[];
   private reserved = 0;
+  private readonly bounce: GPUBuffer;
 
   constructor(
     gpu: Gpu,
@@ -40,6 +41,7 @@ export class KvCache {
       );
     }
     this.layers = Array.from({ length: shape.numHiddenLayers }, (_, i) => gpu.buffer(`cache ${i}`, bytes));
+    this.bounce = gpu.buffer('page', this.pageBytes);
     this.references = new Uint32Array(this.pages);
     this.free = Array.from({ length: this.pages }, (_, i) => this.pages - 1 - i);
   }
@@ -95,9 +97,13 @@ export class KvCache {
     return this.references[page] > 1;
   }
 
+  /** By way of a page of its own, since WebGPU does not copy within one buffer. */
   copy(encoder: GPUCommandEncoder, from: number, to: number): void {
     const size = this.pageBytes;
-    for (const layer of this.layers) encoder.copyBufferToBuffer(layer, from * size, layer, to * size, size);
+    for (const layer of this.layers) {
+      encoder.copyBufferToBuffer(layer, from * size, this.bounce, 0, size);
+      encoder.copyBufferToBuffer(this.bounce, 0, layer, to * size, size);
+    }
   }
 }
 
