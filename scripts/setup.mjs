@@ -1,0 +1,172 @@
+// Makes a checkout ready to run, and is quick where it is: dependencies, build, a WebGPU adapter. Idempotent.
+// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { planDriver } from './setup-plan.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const inRoot = (...path) => join(root, ...path);
+const say = (message) => console.error(`setup: ${message}`);
+
+function stop(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+function checkNode() {
+  const { engines } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
+  const [needed] = /\d+/.exec(engines.node);
+  if (Number.parseInt(process.versions.node, 10) < Number(needed)) {
+    stop(`egps needs Node ${needed} or newer; this is ${process.versions.node}`);
+  }
+}
+
+function installDependencies() {
+  if (dependenciesAreInstalled()) return;
+  say('installing the dependencies of package-lock.json (npm ci)');
+  const run = spawnSync('npm', ['ci'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (run.status !== 0) stop('npm ci failed');
+}
+
+/** Compares what npm wrote down when it last installed with the lock file; packages for other platforms may be missing. */
+function dependenciesAreInstalled() {
+  const record = inRoot('node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const { '': _, ...locked } = JSON.parse(readFileSync(inRoot('package-lock.json'), 'utf8')).packages;
+  return (
+    Object.keys(installed).every((path) => locked[path]) &&
+    Object.entries(locked).every(([path, { version, integrity, optional }]) =>
+      installed[path]
+        ? installed[path].version === version && installed[path].integrity === integrity
+        : optional,
+    )
+  );
+}
+
+function build() {
+  const stamp = inRoot('dist', '.built-from');
+  const inputs = describeInputs();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
+  // Outputs of sources that are gone must not linger: a deleted test would still run.
+  rmSync(inRoot('dist'), { recursive: true, force: true });
+  const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
+  const run = spawnSync(process.execPath, [tsc], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (run.status !== 0) stop('the build failed (tsc)');
+  writeFileSync(stamp, inputs);
+}
+
+/** A hash over name, time and size of everything the build reads. */
+function describeInputs() {
+  const files = ['tsconfig.json', 'package.json', 'package-lock.json'];
+  for (const folder of ['src', 'test', 'bench']) {
+    for (const entry of readdirSync(inRoot(folder), { recursive: true })) {
+      if (entry.endsWith('.ts') && !entry.includes('node_modules')) files.push(join(folder, entry));
+    }
+  }
+  const hash = createHash('sha256');
+  for (const file of files.sort()) {
+    const { mtimeMs, size } = statSync(inRoot(file));
+    hash.update(`${file} ${mtimeMs} ${size}\n`);
+  }
+  return hash.digest('hex');
+}
+
+/** In a process of its own: a broken driver may crash it, and a driver installed meanwhile is only seen by a new one. */
+function probe() {
+  const script = `
+    const { create } = await import('webgpu').catch((error) => {
+      console.error(error.message);
+      process.exit(4);
+    });
+    globalThis.dawn = create([]);
+    process.exit((await dawn.requestAdapter()) ? 0 : 3);`;
+  const run = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  return { found: run.status === 0, loads: run.status !== 4, output: run.stderr };
+}
+
+function readMachine() {
+  const read = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  const folder = '/etc/apt/sources.list.d';
+  const names = existsSync(folder)
+    ? readdirSync(folder).filter((name) => /\.(list|sources)$/.test(name))
+    : [];
+  const files = ['/etc/apt/sources.list', ...names.map((name) => `${folder}/${name}`)];
+  const uid = process.getuid?.();
+  return {
+    platform: process.platform,
+    osRelease: read('/etc/os-release'),
+    sources: files.map((name) => ({ name, text: read(name) })),
+    uid,
+    sudo: process.platform === 'linux' && uid !== 0 && spawnSync('sudo', ['-n', 'true']).status === 0,
+    allowed: !process.env.EGPS_NO_SETUP,
+  };
+}
+
+function findAdapter() {
+  const first = probe();
+  if (first.found) return;
+  if (!first.loads) stop(`AdapterError: the npm package "webgpu" does not work here\n${tail(first.output)}`);
+
+  const machine = readMachine();
+  const plan = planDriver(machine);
+  if (plan.kind === 'advise') {
+    const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${plan.line ? `; run: ${plan.line}` : ''}`;
+    if (machine.allowed) stop(message);
+    return say(message);
+  }
+
+  say(
+    `no WebGPU adapter found; installing ${plan.packages.join(' ')} from ${plan.suite}, which computes on the CPU`,
+  );
+  const failure = install(plan);
+  if (failure) stop(`AdapterError: the driver could not be installed; run: ${plan.line}\n${tail(failure)}`);
+  const second = probe();
+  if (!second.found) {
+    stop(
+      `AdapterError: ${plan.packages.join(' ')} is installed, still no WebGPU adapter\n${tail(second.output)}`,
+    );
+  }
+}
+
+/** Carries an install plan out; what was printed where it fails. */
+function install({ write, commands }) {
+  if (write) {
+    say(`adding ${write.file}`);
+    const [command, ...args] = [...write.root, 'tee', write.file];
+    const run = spawnSync(command, args, { input: write.text, encoding: 'utf8' });
+    if (run.status !== 0) return run.stderr;
+  }
+  // An update may fail for the sake of a source that does not matter here: the last command decides.
+  let output = '';
+  let status;
+  for (const [command, ...args] of commands) {
+    const run = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    output += `${run.stdout}${run.stderr}`;
+    status = run.status;
+  }
+  if (status === 0) return;
+  if (write) {
+    const [command, ...args] = [...write.root, 'rm', '-f', write.file];
+    spawnSync(command, args);
+  }
+  return output;
+}
+
+const tail = (text) => text.trimEnd().split('\n').slice(-20).join('\n');
+
+checkNode();
+installDependencies();
+build();
+findAdapter();
