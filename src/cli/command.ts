@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from '../checkpoint/config.ts';
+import { Tokenizer } from '../checkpoint/tokenizer.ts';
+import { OptionError } from '../errors.ts';
+import { loadModel, type Model } from '../load-model.ts';
+import type { SamplerOptions } from '../sampling/sample.ts';
+import type { OptionSpec, Parsed } from './args.ts';
+import { bytes } from './format.ts';
+import type { Redraw } from './terminal.ts';
+
+/** A subcommand of `egps`. */
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What follows `egps NAME` in the usage line. */
+  readonly usage: string;
+  /** What the help says below the options. */
+  readonly notes: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  run(parsed: Parsed, io: Io): Promise<void>;
+}
+
+/** What a command has from the process. */
+export interface Io {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Draws on standard error. */
+  readonly redraw: Redraw;
+  /** Writes to standard output; rejects nothing, a reader that went away ends the process. */
+  out(text: string): void;
+  /** Writes to standard error. */
+  err(text: string): void;
+}
+
+/** The embedded model, wherever the command is run from. */
+export function embeddedModel(): string {
+  let root = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
+  return join(root, 'models', 'abacus');
+}
+
+export const MODEL_OPTION: OptionSpec = {
+  value: 'DIR',
+  help: 'folder of the model (default: the embedded model, abacus)',
+};
+
+/** What is known of a model before its weights are read. */
+export interface Folder {
+  readonly dir: string;
+  readonly config: ModelConfig;
+  readonly defaults: SamplerDefaults;
+  readonly tokenizer: Tokenizer | null;
+}
+
+/** @throws CheckpointError */
+export async function openFolder(dir: string = embeddedModel()): Promise<Folder> {
+  const config = await loadConfig(dir);
+  const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
+  return { dir, config, defaults, tokenizer };
+}
+
+const SLACK = 64;
+
+/** Cache positions a sampler takes at most: the prompt once, and a row for the answer and one for each candidate. */
+export function cachePositions(promptTokens: number, options: SamplerOptions): number {
+  const { sampler, tries, maxNewTokens } = options;
+  const rows = sampler === 'greedy' || sampler === 'sample' ? 1 : sampler === 'egps' ? tries + 1 : 2;
+  return promptTokens + rows * (maxNewTokens + SLACK);
+}
+
+/** Loads the weights, showing progress, and says what in the checkpoint is not used. */
+export async function openModel({ dir }: Folder, positions: number, io: Io): Promise<Model> {
+  const model = await loadModel(dir, {
+    cachePositions: positions,
+    signal: io.signal,
+    onProgress(loaded, total) {
+      io.redraw.update(() => ({
+        text: '',
+        done: loaded / total,
+        facts: [`loading ${dir}`, `${bytes(loaded)} of ${bytes(total)}`],
+      }));
+    },
+  });
+  io.redraw.clear();
+  const { unexpectedTensors: unexpected } = model;
+  if (unexpected.length > 0) {
+    const names = unexpected.slice(0, 3).join(', ') + (unexpected.length > 3 ? ', …' : '');
+    io.err(
+      `egps: warning: ${dir} has ${unexpected.length} tensor(s) that its config does not call for: ${names}\n`,
+    );
+  }
+  return model;
+}
+
+/**
+ * The text a command works on: its one argument, or standard input without its last line feed.
+ * @throws OptionError
+ */
+export async function readText(words: readonly string[], what: string, io: Io): Promise<string> {
+  if (words.length > 1)
+    throw new OptionError(`one ${what} is expected, ${words.length} were given: quote it`);
+  if (words.length === 0 && process.stdin.isTTY) {
+    throw new OptionError(`no ${what}: give it as an argument or on standard input`);
+  }
+  const text = words.length === 1 ? words[0] : (await readAll(io.signal)).replace(/\r?\n$/, '');
+  if (text === '') throw new OptionError(`the ${what} is empty`);
+  return text;
+}
+
+async function readAll(signal: AbortSignal): Promise<string> {
+  let text = '';
+  addAbortSignal(signal, process.stdin).setEncoding('utf8');
+  for await (const chunk of process.stdin) text += chunk;
+  return text;
+}

@@ -1,0 +1,78 @@
+import type { AdapterDescription } from '../gpu/device.ts';
+import type { Account, Sample } from '../sampling/sample.ts';
+
+/** 1234567 → "1.23 MB". */
+export function bytes(n: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let i = 0;
+  while (n >= 999.5 && i < units.length - 1) {
+    n /= 1000;
+    i++;
+  }
+  return `${i === 0 ? n : Number(n.toPrecision(3))} ${units[i]}`;
+}
+
+export function seconds(s: number): string {
+  if (s < 10) return `${s.toFixed(2)} s`;
+  if (s < 60) return `${s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Share of the chain's moves that were accepted, or undefined where nothing was proposed. */
+export function acceptance({ proposed, accepted }: Account): string | undefined {
+  return proposed > 0 ? `${Math.round((100 * accepted) / proposed)} % accepted` : undefined;
+}
+
+export function rate(tokens: number, wallSeconds: number): string {
+  const perSecond = wallSeconds > 0 ? tokens / wallSeconds : 0;
+  return `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} tokens/s`;
+}
+
+/** log p of the whole answer under the base model, nats. */
+export function logProbability({ logp }: Pick<Sample, 'logp'>): number {
+  let sum = 0;
+  for (const value of logp) sum += value;
+  return sum;
+}
+
+/** What an answer cost, in two lines. */
+export function accountLines(drawn: Sample, wallSeconds: number, adapter: AdapterDescription): string {
+  const { account } = drawn;
+  const moves =
+    account.proposed > 0
+      ? `${acceptance(account)} (${account.accepted} of ${account.proposed} moves${account.held > 0 ? `, ${account.held} held` : ''})`
+      : undefined;
+  const counts = [
+    `${account.decodedTokens} tokens decoded in ${account.sequentialSteps} sequential steps`,
+    rate(account.decodedTokens, wallSeconds),
+    moves,
+  ];
+  const result = [
+    `${drawn.tokens.length} tokens${drawn.finish === 'eos' ? '' : ', cut at the horizon'}`,
+    `log p ${logProbability(drawn).toFixed(3)}`,
+    seconds(wallSeconds),
+    adapter.description,
+  ];
+  return [counts, result].map((facts) => facts.filter((fact) => fact !== undefined).join(' · ')).join('\n');
+}
+
+/** A table with its columns aligned; numbers to the right. */
+export function table(rows: readonly (readonly string[])[], right: readonly boolean[]): string {
+  const widths = right.map((_, c) => Math.max(...rows.map((row) => row[c].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, c) => (right[c] ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** JSON of one object on one line; seeds are written as decimal strings, columns as arrays. */
+export function json(value: unknown): string {
+  return JSON.stringify(value, (_, v) =>
+    typeof v === 'bigint' ? String(v) : ArrayBuffer.isView(v) ? Array.from(v as Float64Array) : v,
+  );
+}

@@ -1,0 +1,201 @@
+import { OptionError } from '../errors.ts';
+import {
+  type Answer,
+  answerText,
+  checkStop,
+  encodePrompt,
+  generate,
+  withModelDefaults,
+} from '../generate.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
+import type { Model } from '../load-model.ts';
+import {
+  type CutLawName,
+  DEFAULTS,
+  type Progress,
+  type SamplerName,
+  type SamplerOptions,
+} from '../sampling/sample.ts';
+import { number, type OptionSpec, type Parsed, seed, tokenIds, value, whole } from './args.ts';
+import {
+  type Command,
+  cachePositions,
+  type Io,
+  MODEL_OPTION,
+  openFolder,
+  openModel,
+  readText,
+} from './command.ts';
+import { acceptance, accountLines, json, rate } from './format.ts';
+import { printable, type View } from './terminal.ts';
+
+const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  sampler: {
+    value: 'NAME',
+    help: `greedy, sample, metropolis (exact), karan-du (as published)\nor egps (default: ${DEFAULTS.sampler})`,
+  },
+  alpha: { value: 'A', help: `power of the target p^A, at least 1 (default: ${DEFAULTS.alpha})` },
+  'max-new-tokens': {
+    value: 'T',
+    help: `horizon: most tokens of the answer (default: ${DEFAULTS.maxNewTokens})`,
+  },
+  'block-size': { value: 'B', help: `tokens the answer grows by (default: ${DEFAULTS.blockSize})` },
+  steps: { value: 'N', help: `refining steps after each growth (default: ${DEFAULTS.steps})` },
+  'final-steps': { value: 'M', help: `refining steps at the full horizon (default: ${DEFAULTS.finalSteps})` },
+  tries: { value: 'K', help: `egps: candidates of a step (default: ${DEFAULTS.tries})` },
+  'cut-law': {
+    value: 'LAW',
+    help: `egps: uniform, entropy, entropy-jump, entropy-gate\nor entropy-block (default: ${DEFAULTS.cutLaw})`,
+  },
+  gate: {
+    value: 'NATS',
+    help: `egps: entropy from which on a token may be cut at (default: ${DEFAULTS.gate})`,
+  },
+  'proposal-temperature': { value: 'X', help: 'temperature of the proposals (default: 1 / alpha)' },
+  temperature: { value: 'X', help: `sample: temperature (default: ${DEFAULTS.temperature})` },
+  'top-k': { value: 'K', help: 'sample: draw from the K most likely tokens' },
+  'top-p': { value: 'P', help: 'sample: draw from the smallest set with this mass' },
+  seed: { value: 'S', help: `same seed, same answer (default: ${DEFAULTS.seed})` },
+};
+
+/** The sampler's options that stand on the command line. @throws OptionError */
+export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
+  const read = <T>(name: string, as: (option: string, text: string) => T): T | undefined => {
+    const text = value(parsed, name);
+    return text === undefined ? undefined : as(`--${name}`, text);
+  };
+  return {
+    sampler: value(parsed, 'sampler') as SamplerName | undefined,
+    alpha: read('alpha', number),
+    maxNewTokens: read('max-new-tokens', whole),
+    blockSize: read('block-size', whole),
+    steps: read('steps', whole),
+    finalSteps: read('final-steps', whole),
+    tries: read('tries', whole),
+    cutLaw: value(parsed, 'cut-law') as CutLawName | undefined,
+    gate: read('gate', number),
+    proposalTemperature: read('proposal-temperature', number),
+    temperature: read('temperature', number),
+    topK: read('top-k', whole),
+    topP: read('top-p', number),
+    seed: read('seed', seed),
+  };
+}
+
+export const generateCommand: Command = {
+  summary: 'answer a prompt',
+  usage: '[options] [PROMPT]',
+  notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
+output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands
+on the command line overrides both.
+`,
+  options: {
+    model: MODEL_OPTION,
+    ...SAMPLER_OPTIONS,
+    chat: { help: 'wrap the prompt in the chat template of the model' },
+    stop: { value: 'TEXT', help: 'end the answer before TEXT (may be given more than once)' },
+    'prompt-tokens': { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
+    json: { help: 'print one JSON object: text, tokens, log p, account, …' },
+  },
+
+  async run(parsed, io) {
+    const given = samplerOptions(parsed);
+    const ids = value(parsed, 'prompt-tokens');
+    const stop = parsed.values.stop ?? [];
+    const typed = ids === undefined ? undefined : promptIds(ids, parsed);
+    const folder = await openFolder(value(parsed, 'model'));
+    const options = withModelDefaults(folder.defaults, given);
+    checkStop(folder.tokenizer, stop);
+    const prompt = typed ?? (await readText(parsed.words, 'prompt', io));
+    const promptTokens = encodePrompt(folder.tokenizer, prompt, parsed.flags.has('chat'));
+    const model = await openModel(folder, cachePositions(promptTokens.length, options), io);
+    try {
+      const { answer, wallSeconds } = await watch(model, promptTokens, given, stop, io);
+      if (parsed.flags.has('json')) {
+        io.out(`${json(answerJson(answer, options, model.adapter, wallSeconds))}\n`);
+        return;
+      }
+      const text = answer.text ?? [...answer.tokens].join(',');
+      const shown = process.stdout.isTTY ? printable(text) : text;
+      io.out(shown.endsWith('\n') ? shown : `${shown}\n`);
+      io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+    } finally {
+      model.dispose();
+    }
+  },
+};
+
+function promptIds(ids: string, { words, flags }: Parsed): number[] {
+  if (words.length > 0) throw new OptionError('--prompt-tokens and PROMPT exclude each other');
+  if (flags.has('chat')) throw new OptionError('--chat needs a PROMPT of text, not --prompt-tokens');
+  return tokenIds('--prompt-tokens', ids);
+}
+
+/** Generates with the answer so far and a progress bar on the terminal. */
+export async function watch(
+  model: Model,
+  promptTokens: Uint32Array,
+  options: Partial<SamplerOptions>,
+  stop: readonly string[],
+  io: Io,
+): Promise<{ answer: Answer; wallSeconds: number }> {
+  const { maxNewTokens } = withModelDefaults(model.defaults, options);
+  const { tokenizer, eosTokens } = model;
+  const textOf = (tokens: Uint32Array) =>
+    tokenizer ? answerText(tokenizer, tokens, eosTokens, stop) : [...tokens].join(',');
+  const began = performance.now();
+  const elapsed = () => (performance.now() - began) / 1000;
+  const answer = await generate(model, promptTokens, {
+    ...options,
+    stop,
+    signal: io.signal,
+    onProgress: (progress) =>
+      io.redraw.update(() => progressView(progress, textOf(progress.tokens), maxNewTokens, elapsed())),
+  });
+  const wallSeconds = elapsed();
+  io.redraw.clear();
+  return { answer, wallSeconds };
+}
+
+export function progressView(progress: Progress, text: string, horizon: number, wallSeconds: number): View {
+  const { block, blocks, step, steps, account, tokens } = progress;
+  const chain = steps > 1;
+  const decoded = Math.max(account.decodedTokens, tokens.length); // the account lags behind while an answer grows
+  const facts = [
+    chain && `block ${block}/${blocks}`,
+    chain && `step ${step}/${steps}`,
+    acceptance(account),
+    `${decoded} tokens`,
+    rate(decoded, wallSeconds),
+  ];
+  return {
+    text,
+    done: chain ? step / steps : tokens.length / horizon,
+    facts: facts.filter((fact) => typeof fact === 'string'),
+  };
+}
+
+/** What `--json` prints. Columns have one entry a token; logarithms and entropies are in nats. */
+export function answerJson(
+  answer: Answer,
+  options: SamplerOptions,
+  adapter: AdapterDescription,
+  wallSeconds: number,
+): Record<string, unknown> {
+  const { seed, ...rest } = options;
+  const { description, vendor, architecture, subgroups } = adapter;
+  return {
+    text: answer.text,
+    tokens: answer.tokens,
+    logp: answer.logp,
+    logZ: answer.logZ,
+    entropy: answer.entropy,
+    finish: answer.finish,
+    promptTokens: answer.promptTokens,
+    account: answer.account,
+    seed,
+    options: rest,
+    adapter: { description, vendor, architecture, subgroups },
+    wallSeconds,
+  };
+}

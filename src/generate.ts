@@ -1,0 +1,104 @@
+import type { SamplerDefaults } from './checkpoint/config.ts';
+import type { Tokenizer } from './checkpoint/tokenizer.ts';
+import type { LanguageModel } from './engine/language-model.ts';
+import { OptionError } from './errors.ts';
+import {
+  type Progress,
+  resolveOptions,
+  type Sample,
+  type SamplerOptions,
+  sample,
+} from './sampling/sample.ts';
+
+export interface GenerateOptions extends Partial<SamplerOptions> {
+  /** Wrap a text prompt in the model's chat template, as a message of the user's. */
+  chat?: boolean;
+  /** The text ends before the first of these; tokens and their numbers stay whole. */
+  stop?: readonly string[];
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+}
+
+export interface Answer extends Sample {
+  /** null where the model has no tokenizer. */
+  text: string | null;
+  promptTokens: Uint32Array;
+}
+
+/** What `generate` needs of a model; see `loadModel`. */
+export interface GenerativeModel extends LanguageModel {
+  readonly tokenizer: Tokenizer | null;
+  readonly defaults: SamplerDefaults;
+}
+
+/**
+ * Answers a prompt, given as text or as token ids. Options not given come from the model's own egps.json, then from
+ * DEFAULTS.
+ * @throws OptionError; what the model's engine throws; the signal's reason when it is aborted.
+ */
+export async function generate(
+  model: GenerativeModel,
+  prompt: string | ArrayLike<number>,
+  options: GenerateOptions = {},
+): Promise<Answer> {
+  const { chat, stop = [], signal, onProgress, ...given } = options;
+  const { tokenizer } = model;
+  const resolved = withModelDefaults(model.defaults, given);
+  const promptTokens = encodePrompt(tokenizer, prompt, chat);
+  checkStop(tokenizer, stop);
+  const drawn = await sample(model, promptTokens, resolved, { signal, onProgress });
+  const text = tokenizer && answerText(tokenizer, drawn.tokens, model.eosTokens, stop);
+  return { ...drawn, text, promptTokens };
+}
+
+/**
+ * DEFAULTS, overridden by the model's own, overridden by `options`.
+ * @throws OptionError
+ */
+export function withModelDefaults(
+  defaults: SamplerDefaults,
+  options: Partial<SamplerOptions>,
+): SamplerOptions {
+  return resolveOptions(options, defaults as Partial<SamplerOptions>); // which checks the name of the cut law
+}
+
+/**
+ * The token ids of a prompt.
+ * @throws OptionError for text where there is no tokenizer, and for an empty prompt.
+ */
+export function encodePrompt(
+  tokenizer: Tokenizer | null,
+  prompt: string | ArrayLike<number>,
+  chat = false,
+): Uint32Array {
+  if (typeof prompt !== 'string' && chat)
+    throw new OptionError('chat needs a prompt of text, not of token ids');
+  if (prompt.length === 0) throw new OptionError('the prompt is empty: at least one token is needed');
+  if (typeof prompt !== 'string') {
+    const bad = Array.from(prompt).find((id) => !Number.isInteger(id) || id < 0 || id > 0xffffffff);
+    if (bad !== undefined) throw new OptionError(`the prompt has ${bad} in it, which is no token id`);
+    return Uint32Array.from(prompt);
+  }
+  if (!tokenizer) throw new OptionError('the model has no tokenizer: give the prompt as token ids');
+  if (!chat) return tokenizer.encode(prompt);
+  return tokenizer.encode(tokenizer.applyChatTemplate([{ role: 'user', content: prompt }]), false);
+}
+
+/** The text of an answer: without its EOS, up to the first stop string. */
+export function answerText(
+  tokenizer: Tokenizer,
+  tokens: Uint32Array,
+  eosTokens: ReadonlySet<number>,
+  stop: readonly string[],
+): string {
+  const ended = tokens.length > 0 && eosTokens.has(tokens[tokens.length - 1]);
+  const text = tokenizer.decode(ended ? tokens.subarray(0, -1) : tokens);
+  const ends = stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...ends));
+}
+
+/** @throws OptionError for stop strings that could never end a text */
+export function checkStop(tokenizer: Tokenizer | null, stop: readonly string[]): void {
+  if (stop.length > 0 && !tokenizer) throw new OptionError('stop needs a model with a tokenizer');
+  if (stop.includes('')) throw new OptionError('stop is "": a stop string has at least one character');
+}

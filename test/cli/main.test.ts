@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { randomCheckpoint } from '../support/random-checkpoint.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs `egps` to its end. `input` goes to standard input; */
+function egps(argv: string[], options: { input?: string; started?(pid: number): void } = {}): Promise<Run> {
+  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe' });
+  const run: Run = { code: null, out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    run.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    run.err += text;
+  });
+  child.stdin.on('error', () => {}); // not every command reads it
+  child.stdin.end(options.input ?? '');
+  options.started?.(child.pid ?? 0);
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve({ ...run, code }));
+  });
+}
+
+/** What the command itself says on standard error; drivers have warnings of their own. */
+const said = ({ err }: Run) => err.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
+
+const dir = mkdtempSync(join(tmpdir(), 'egps-cli-'));
+const bare = join(dir, 'bare');
+const speaking = join(dir, 'speaking');
+for (const folder of [bare, speaking]) randomCheckpoint(folder, { vocabSize: 97, eosTokens: [96] }, 7);
+writeTokenizer(speaking);
+writeFileSync(join(speaking, 'egps.json'), JSON.stringify({ maxNewTokens: 24, blockSize: 12, gate: 0.3 }));
+writeFileSync(join(speaking, 'heldout.json'), JSON.stringify([{ prompt: 'How many?', answer: '3' }]));
+
+/** Printable ASCII is ids 0 to 94, a line feed 95, EOS 96. */
+function writeTokenizer(folder: string): void {
+  const characters = Array.from({ length: 95 }, (_, i) => (i === 0 ? 'Ġ' : String.fromCharCode(32 + i)));
+  const vocab = Object.fromEntries([...characters, 'Ċ', '<eos>'].map((token, id) => [token, id]));
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const tokenizer = {
+    version: '1.0',
+    added_tokens: [{ id: 96, content: '<eos>', special: true }],
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: { type: 'BPE', vocab, merges: [] },
+  };
+  const config = {
+    eos_token: '<eos>',
+    chat_template: '{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}',
+  };
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config));
+}
+
+const usage = suite('usage');
+
+/** Runs that must fail with one line, `code`, and all of `parts` in it. */
+const failures: [argv: string[], code: number, ...parts: string[]][] = [
+  [[], 2, 'no command', 'usage: egps'],
+  [['genrate'], 2, '"genrate"', 'did you mean generate?'],
+  [['generate', '--alpa', '2', 'x'], 2, '--alpa', 'did you mean --alpha?'],
+  [['generate', '--alpha', '4x', 'x'], 2, '--alpha', '"4x"'],
+  [['generate', '--model', bare, '--alpha', '0.5', 'x'], 2, 'alpha', '0.5'],
+  [['generate', '--model', bare, '--sampler', 'gredy', 'x'], 2, 'sampler', '"gredy"', 'greedy'],
+  [['generate', '--model', bare, '--sampler', 'greedy', '--tries', '2', 'x'], 2, 'tries', 'greedy'],
+  [['generate', '--model', speaking, ''], 2, 'prompt is empty'],
+  [['generate', '--model', speaking], 2, 'prompt is empty'],
+  [['generate', '--model', speaking, 'two', 'words'], 2, 'quote it'],
+  [['generate', '--model', bare, 'x'], 2, 'no tokenizer'],
+  [['generate', '--prompt-tokens', '1,b', '--model', bare], 2, '--prompt-tokens', '"b"'],
+  [['generate', '--prompt-tokens', '1', '--model', bare, 'x'], 2, '--prompt-tokens'],
+  [['generate', '--prompt-tokens', '1', '--model', bare, '--stop', 'x'], 2, 'stop', 'tokenizer'],
+  [['score', '--tokens', '1', '--model', bare, 'x'], 2, '--tokens'],
+  [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
+  [['demo', '--model', bare], 1, 'heldout.json'],
+];
+for (const [argv, code, ...parts] of failures) {
+  const shown = argv.map((word) => word.replace(dir, '…')).join(' ');
+  usage(`egps ${shown} fails with ${code}`, async () => {
+    const run = await egps(argv);
+    assert.is(run.code, code, run.err);
+    assert.is(run.out, '');
+    assert.is(run.err.split('\n').length, 2, run.err);
+    for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
+  });
+}
+
+usage('help goes to standard output, --debug shows the stack', async () => {
+  const general = await egps(['--help']);
+  assert.is(general.code, 0);
+  assert.match(general.out, /^Usage: egps COMMAND.* --alpha 4 .*egps\.json overrides/s);
+  for (const command of ['generate', 'score', 'info', 'demo']) {
+    const { code, out } = await egps([command, '--help']);
+    assert.is(code, 0);
+    assert.ok(out.startsWith(`Usage: egps ${command} `));
+  }
+  assert.match((await egps(['generate', '--alpha', 'x', '--debug'])).err, /OptionError: .*\n +at /);
+});
+usage.run();
+
+const gpu = suite('on the adapter');
+const chain = [
+  '--max-new-tokens',
+  '16',
+  '--block-size',
+  '8',
+  '--steps',
+  '2',
+  '--final-steps',
+  '1',
+  '--gate',
+  '0',
+];
+
+gpu('ids go in and come out where there is no tokenizer, and the same seed gives the same', async () => {
+  const argv = ['generate', '--model', bare, '--prompt-tokens', '1,2,3', ...chain, '--seed', '5', '--json'];
+  const [one, two] = [await egps(argv), await egps(argv)];
+  assert.is(one.code, 0, one.err);
+  const answer = JSON.parse(one.out);
+  assert.is(answer.text, null);
+  assert.equal(answer.promptTokens, [1, 2, 3]);
+  assert.ok(answer.tokens.length >= 1 && answer.tokens.length <= 16);
+  assert.is(answer.seed, '5');
+  assert.is(answer.account.proposed + answer.account.held, answer.options.steps * 2 + 1);
+  assert.equal(JSON.parse(two.out), { ...answer, wallSeconds: JSON.parse(two.out).wallSeconds });
+  // What was generated is scored alike, token by token.
+  const all = [1, 2, 3, ...answer.tokens].join(',');
+  const scored = JSON.parse((await egps(['score', '--model', bare, '--tokens', all, '--json'])).out).tokens;
+  assert.equal(Object.keys(scored[0]), ['id', 'text', 'logp', 'entropy', 'logZ']);
+  assert.equal([scored[0].logp, scored[0].entropy, scored[0].logZ, scored[0].text], [null, null, null, null]);
+  assert.equal(
+    scored.slice(3).map((token: { logp: number }) => token.logp),
+    answer.logp,
+  );
+});
+
+gpu('the answer goes to standard output, the account to standard error', async () => {
+  const argv = ['generate', '--model', speaking, '--sampler', 'greedy', '--max-new-tokens', '20'];
+  const run = await egps([...argv, 'abc']);
+  assert.is(run.code, 0, run.err);
+  assert.match(said(run)[0], /^\d+ tokens decoded in \d+ sequential steps · .* tokens\/s$/);
+  assert.match(said(run)[1], /^\d+ tokens.* · log p -\d+\.\d+ · .* s · ./);
+  assert.is(said(run).length, 2);
+  assert.not.match(run.err, '\x1b['); // nothing is redrawn where there is no terminal
+
+  const stop = run.out.slice(3, 5);
+  const piped = JSON.parse((await egps([...argv, '--json', '--stop', stop], { input: 'abc\n' })).out);
+  assert.is(piped.promptTokens.length, 3);
+  assert.is(piped.text, run.out.slice(0, run.out.indexOf(stop)));
+  assert.ok(piped.tokens.length > piped.text.length);
+  const chat = JSON.parse((await egps([...argv, '--json', '--chat', 'abc'])).out);
+  assert.is(chat.promptTokens.length, 'user: abc'.length);
+});
+
+gpu('info tells the adapter, the model and its memory', async () => {
+  const { code, out } = await egps(['info', '--model', speaking]);
+  assert.is(code, 0);
+  for (const line of [
+    /^adapter +\S/m,
+    /^features/m,
+    /maxBufferSize +\d+/,
+    /numHiddenLayers +2/,
+    /gate +0\.3/,
+  ]) {
+    assert.match(out, line);
+  }
+  assert.match(out, /^memory +[\d.]+ [kM]B$/m);
+});
+
+gpu('demo shows both answers, the right one and both accounts', async () => {
+  const { code, out, err } = await egps(['demo', '--model', speaking, '--seed', '3']);
+  assert.is(code, 0, err);
+  for (const part of ['How many?', 'The right answer is 3. Seed 3.', 'plain sampling: ', 'egps: ']) {
+    assert.ok(out.includes(part), `${out} lacks ${part}`);
+  }
+  assert.is(out.match(/tokens decoded in/g)?.length, 2);
+});
+
+gpu('an interrupt ends a run with 130', async () => {
+  const endless = ['--max-new-tokens', '200', '--block-size', '10', '--steps', '100000', '--gate', '0'];
+  const run = await egps(['generate', '--model', bare, '--prompt-tokens', '1,2,3', ...endless], {
+    started: (pid) => setTimeout(() => process.kill(pid, 'SIGINT'), 6000),
+  });
+  assert.is(run.code, 130, run.err);
+  assert.is(run.out, '');
+  assert.equal(said(run), []);
+});
+gpu.after(() => rmSync(dir, { recursive: true }));
+gpu.run();
