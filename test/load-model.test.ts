@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CheckpointError, NonFiniteError, OptionError, UnsupportedModelError } from '../src/errors.ts';
+import { loadModel, type Model } from '../src/load-model.ts';
+import { failure } from './support/folder.ts';
+import { inTemporaryFolder } from './support/models.ts';
+import { randomCheckpoint } from './support/random-checkpoint.ts';
+
+const PROMPT = [3, 1, 4, 1, 5, 9, 2, 6];
+
+/** Overwrites a tensor of a checkpoint in place. */
+function damage(dir: string, tensor: string, value: number): void {
+  const file = join(dir, 'model.safetensors');
+  const bytes = readFileSync(file);
+  const header = Number(bytes.readBigUInt64LE());
+  const [from, to] = JSON.parse(bytes.toString('utf8', 8, 8 + header))[tensor].data_offsets;
+  for (let at = 8 + header + from; at < 8 + header + to; at += 4) bytes.writeFloatLE(value, at);
+  writeFileSync(file, bytes);
+}
+
+async function decodeOnce(model: Model): Promise<void> {
+  const sequence = await model.prefill(PROMPT);
+  const key = { seed: 0n, chain: 0, step: 0, candidate: 0 };
+  try {
+    await model.decode([{ sequence, maxTokens: 20, temperature: 1, alpha: 4, key }]);
+  } finally {
+    assert.is(sequence.length, PROMPT.length, 'a failed call leaves its rows as they were');
+    sequence.free();
+  }
+}
+
+for (const [tensor, layer] of [
+  ['model.embed_tokens.weight', 'model.embed_tokens'],
+  ['model.layers.0.self_attn.v_proj.weight', 'model.layers.0.self_attn'],
+  ['model.layers.0.mlp.down_proj.weight', 'model.layers.0.mlp'],
+  ['model.layers.1.self_attn.k_proj.bias', 'model.layers.1.self_attn'],
+  ['model.layers.1.mlp.gate_proj.weight', 'model.layers.1.mlp'],
+  ['lm_head.weight', 'lm_head'],
+]) {
+  test(`a NaN in ${tensor} is blamed on ${layer}`, () =>
+    inTemporaryFolder(async (dir) => {
+      randomCheckpoint(dir, {}, 1);
+      damage(dir, tensor, Number.NaN);
+      const model = await loadModel(dir);
+      const error = await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+      assert.is(error.layer, layer);
+      assert.is(error.position, PROMPT.length - 1);
+      model.dispose();
+    }));
+}
+
+test('an overflow to infinity is found as well, and other calls go on', () =>
+  inTemporaryFolder(async (dir) => {
+    randomCheckpoint(dir, {}, 1);
+    damage(dir, 'model.layers.1.mlp.up_proj.weight', 1e38);
+    const model = await loadModel(dir);
+    const error = await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+    assert.is(error.layer, 'model.layers.1.mlp');
+    await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+    model.dispose();
+  }));
+
+test('a tokenizer with more ids than the embedding has rows is refused', () =>
+  inTemporaryFolder(async (dir) => {
+    randomCheckpoint(dir, { vocabSize: 40, eosTokens: [0] }, 1);
+    const vocab = Object.fromEntries(Array.from({ length: 41 }, (_, i) => [String.fromCharCode(97 + i), i]));
+    const model = { type: 'BPE', vocab, merges: [] };
+    const none = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+    writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({ model, added_tokens: [], ...none }));
+    writeFileSync(join(dir, 'tokenizer_config.json'), '{}');
+    await failure(CheckpointError, /41 token ids, the embedding has 40 rows/, () => loadModel(dir));
+  }));
+
+test('tensors that the configuration does not call for are reported, not refused', () =>
+  inTemporaryFolder(async (dir) => {
+    randomCheckpoint(dir, { numHiddenLayers: 2 }, 1);
+    const config = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'));
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, num_hidden_layers: 1 }));
+    const model = await loadModel(dir);
+    assert.is(model.unexpectedTensors.length, 12);
+    assert.ok(model.unexpectedTensors.every((name) => name.startsWith('model.layers.1.')));
+    model.dispose();
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, num_hidden_layers: 3 }));
+    await failure(CheckpointError, /model\.layers\.2\./, () => loadModel(dir));
+  }));
+
+test('a folder that is not there, and numbers that cannot be, are refused', () =>
+  inTemporaryFolder(async (dir) => {
+    await failure(CheckpointError, /nowhere/, () => loadModel(join(dir, 'nowhere')));
+    randomCheckpoint(dir, {}, 1);
+    await failure(OptionError, /cachePositions is 0/, () => loadModel(dir, { cachePositions: 0 }));
+    randomCheckpoint(dir, { headDim: 260 }, 1);
+    await failure(UnsupportedModelError, /"head_dim" is 260/, () => loadModel(dir));
+  }));
+
+test('progress is told in bytes and ends at the whole; an aborted load stops', () =>
+  inTemporaryFolder(async (dir) => {
+    randomCheckpoint(dir, {}, 1);
+    const seen: [number, number][] = [];
+    (await loadModel(dir, { onProgress: (...bytes) => seen.push(bytes) })).dispose();
+    const [loaded, total] = seen[seen.length - 1];
+    assert.is(loaded, total);
+    assert.ok(seen.length > 10 && seen.every(([n], i) => i === 0 || n > seen[i - 1][0]));
+    await failure(Error, /no more/, () =>
+      loadModel(dir, { signal: AbortSignal.abort(new Error('no more')) }),
+    );
+  }));
+
+test('without an adapter the error says what to install, and the process ends by itself', () => {
+  const url = new URL('../src/gpu/device.js', import.meta.url).href;
+  const script = `
+    const { Gpu } = await import(${JSON.stringify(url)});
+    await Gpu.open().catch(({ name, message }) => console.log(name, message));`;
+  // Neither a Vulkan driver nor anything else is found there.
+  const env = { ...process.env, VK_DRIVER_FILES: '/nonexistent.json', VK_ICD_FILENAMES: '/nonexistent.json' };
+  const run = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    env,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.is(run.status, 0, run.stderr);
+  assert.match(run.stdout, /^AdapterError no WebGPU adapter found .* mesa-vulkan-drivers/);
+});
+
+test.run();
