@@ -1,7 +1,5 @@
 // Logits: the normed stream times the LM head (or the tied embedding). A thread computes two outputs, a workgroup 64.
-struct Slab { first: u32, count: u32 } // vocabulary entries
 override VOCABULARY: u32;
-@group(0) @binding(0) var<uniform> slab: Slab;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>; // [rows][VOCABULARY]
 
 @compute @workgroup_size(32)
@@ -11,9 +9,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let first_row = group.y * TILE;
   let factor = inverse_rms(first_row, thread);
   matvec(min(a, slab.count - 1u), min(b, slab.count - 1u), first_row * stream_stride() + 8u * blocks(), stream_stride());
-  for (var m = 0u; m < TILE; m++) {
+  var results = products;
+  for (var m = 0u; m < TILE * slab.one; m++) {
     let at = (first_row + m) * VOCABULARY + slab.first;
-    if (a < slab.count) { logits[at + a] = products[m].x * factor[m]; }
-    if (b < slab.count) { logits[at + b] = products[m].y * factor[m]; }
+    if (a < slab.count) { logits[at + a] = results[m].x * factor[m]; }
+    if (b < slab.count) { logits[at + b] = results[m].y * factor[m]; }
   }
 }

@@ -12,7 +12,7 @@ fn x4(i: u32) -> vec4f { return vec4f(x[4u * i], x[4u * i + 1u], x[4u * i + 2u],
 fn matvec(a: u32, b: u32, start: u32, stride: u32) {
   for (var m = 0u; m < TILE; m++) { products[m] = vec2f(0); }
   let lane = subgroupExclusiveAdd(1u) % 8u;
-  for (var i = 0u; i < blocks(); i++) {
+  for (var i = 0u; i < blocks() * slab.one; i++) {
     let wa = weights8(a, i);
     let wb = weights8(b, i);
     for (var m = 0u; m < TILE; m++) {

@@ -9,7 +9,7 @@ fn x4(i: u32) -> vec4f { return x[i]; }
 // start: index of the first activation of the first row; stride: between rows. Both multiples of eight.
 fn matvec(a: u32, b: u32, start: u32, stride: u32) {
   for (var m = 0u; m < TILE; m++) { products[m] = vec2f(0); }
-  for (var i = 0u; i < blocks(); i++) {
+  for (var i = 0u; i < blocks() * slab.one; i++) {
     let wa = weights8(a, i);
     let wb = weights8(b, i);
     for (var m = 0u; m < TILE; m++) {

@@ -1,12 +1,10 @@
 // Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
-// keys and values into the paged cache. A thread computes the two dimensions (i, i + HALF) that rotate together.
+// keys and values into the paged cache. A thread computes the two dimensions (i, i + HALF) that rotate together. Slabs are counted in heads, over q, k and v.
 // Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
-struct Slab { first: u32, count: u32 } // heads, counted over q, k, v
 override Q_HEADS: u32;
 override KV_HEADS: u32;
 override HEAD_DIM: u32;
 override PAGE: u32;
-@group(0) @binding(0) var<uniform> slab: Slab;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [(Q_HEADS + 2 KV_HEADS) * HEAD_DIM]
 @group(0) @binding(4) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(5) var<storage, read> rows: array<Row>;
@@ -26,9 +24,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 
   let head = slab.first + pair / half;
   let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
-  for (var m = 0u; m < TILE; m++) {
+  var results = products;
+  for (var m = 0u; m < TILE * slab.one; m++) {
     let row = rows[first_row + m];
-    let y = fma(products[m], vec2f(factor[m]), b);
+    let y = fma(results[m], vec2f(factor[m]), b);
     let r = rotary[row.position * half + i];
     let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
     if (head < Q_HEADS) {

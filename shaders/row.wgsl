@@ -16,6 +16,6 @@ struct Row {
   top_k: u32,           // 0: off
   top_p: f32,           // 1: off
   slot: u32,            // where in the ring the next result goes
-  reserved: u32,
+  one: u32,             // 1, see Slab in weights.wgsl
 }
 const NONE = 0xffffffffu;

@@ -21,6 +21,7 @@ override TRUNCATE: bool; // whether any row uses top-k or top-p
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;        // [rows][VOCABULARY]
 @group(0) @binding(2) var<storage, read_write> ring: array<Result>; // [rows][RING]
+@group(0) @binding(3) var<uniform> one: u32;                        // 1, see Slab in weights.wgsl
 
 var<workgroup> totals: array<vec4f, THREADS>;
 var<workgroup> best_score: array<f32, THREADS>;
@@ -30,7 +31,7 @@ const LOWEST = -3.4e38;
 // Every thread's contribution, added pairwise in a fixed order. Ends with a barrier: all threads see the total.
 fn total(value: vec4f, thread: u32) -> vec4f {
   totals[thread] = value;
-  for (var n = THREADS / 2u; n > 0u; n /= 2u) {
+  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
     workgroupBarrier();
     if (thread < n) { totals[thread] += totals[thread + n]; }
   }
@@ -44,7 +45,7 @@ fn total(value: vec4f, thread: u32) -> vec4f {
 fn arg_max(score: f32, index: u32, thread: u32) -> u32 {
   best_score[thread] = score;
   best_index[thread] = index;
-  for (var n = THREADS / 2u; n > 0u; n /= 2u) {
+  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
     workgroupBarrier();
     if (thread < n) {
       let s = best_score[thread + n];
@@ -71,7 +72,7 @@ fn multiply_high(a: u32, b: u32) -> u32 {
 fn philox(start: vec4u, seed: vec2u) -> vec4u {
   var c = start;
   var key = seed;
-  for (var round = 0u; round < 10u; round++) {
+  for (var round = 0u; round < 10u * one; round++) {
     c = vec4u(multiply_high(0xCD9E8D57u, c.z) ^ c.y ^ key.x, 0xCD9E8D57u * c.z,
               multiply_high(0xD2511F53u, c.x) ^ c.w ^ key.y, 0xD2511F53u * c.x);
     key += vec2u(0x9E3779B9u, 0xBB67AE85u);
@@ -97,9 +98,9 @@ fn order(value: f32) -> u32 {
 // The smallest logit (as order()) that top-k, then top-p keep, built bit by bit; equal logits stand or fall together.
 fn threshold(row: Row, offset: u32, top: f32, thread: u32) -> u32 {
   var keep = 0u;
-  for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+  for (var bit = 0x80000000u; bit > 0u; bit >>= one) {
     var count = 0.0; // exact up to 2^24 entries
-    for (var v = thread; v < VOCABULARY; v += THREADS) {
+    for (var v = thread; v < VOCABULARY * one; v += THREADS) {
       if (order(logits[offset + v]) >= (keep | bit)) { count += 1.0; }
     }
     if (total(vec4f(count), thread).x >= f32(row.top_k) && row.top_k > 0u) { keep |= bit; }
@@ -107,13 +108,13 @@ fn threshold(row: Row, offset: u32, top: f32, thread: u32) -> u32 {
   let k = keep;
   keep = 0u;
   var whole = 0.0;
-  for (var v = thread; v < VOCABULARY; v += THREADS) {
+  for (var v = thread; v < VOCABULARY * one; v += THREADS) {
     if (order(logits[offset + v]) >= k) { whole += exp((logits[offset + v] - top) * row.inverse_temperature); }
   }
   let wanted = row.top_p * total(vec4f(whole), thread).x;
-  for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+  for (var bit = 0x80000000u; bit > 0u; bit >>= one) {
     var mass = 0.0;
-    for (var v = thread; v < VOCABULARY; v += THREADS) {
+    for (var v = thread; v < VOCABULARY * one; v += THREADS) {
       let key = order(logits[offset + v]);
       if (key >= k && key >= (keep | bit)) { mass += exp((logits[offset + v] - top) * row.inverse_temperature); }
     }
@@ -130,7 +131,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var largest = LOWEST;
   var index = 0u;
   var bad = 0.0;
-  for (var v = thread; v < VOCABULARY; v += THREADS) {
+  for (var v = thread; v < VOCABULARY * one; v += THREADS) {
     let l = logits[offset + v];
     if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { bad = 1.0; } // the compiler may assume that l == l
     if (l > largest) {
@@ -147,9 +148,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var sums = vec4f(0); // base, mean, sharp, tempered
   largest = LOWEST;
   index = top;
-  for (var four = thread; four < (VOCABULARY + 3u) / 4u; four += THREADS) {
+  for (var four = thread; four < (VOCABULARY + 3u) / 4u * one; four += THREADS) {
     let bits = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, four), vec2u(row.seed_low, row.seed_high));
-    for (var j = 0u; j < 4u; j++) {
+    for (var j = 0u; j < 4u * one; j++) {
       let v = 4u * four + j;
       if (v >= VOCABULARY) { break; }
       let l = logits[offset + v];

@@ -4,6 +4,10 @@
 // Columns are padded with zeros to a multiple of eight.
 override COLUMNS: u32;
 override BF16: bool;
+// The part of the matrix that this dispatch works on, in units of the operation. one is 1, and multiplies the bounds of loops
+// that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
+struct Slab { first: u32, count: u32, one: u32 }
+@group(0) @binding(0) var<uniform> slab: Slab;
 @group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7

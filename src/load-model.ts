@@ -54,7 +54,7 @@ const LOGITS_BYTES = 64 << 20;
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
   const { signal, onProgress } = options;
   const config = await loadConfig(dir);
-  if (config.headDim > 256) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 256');
+  if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
   const [tokenizer, defaults] = await Promise.all([Tokenizer.load(dir), loadDefaults(dir)]);
   if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
     const sizes = `${tokenizer.vocabSize} token ids, the embedding has ${config.vocabSize} rows`;

@@ -92,8 +92,8 @@ test('a folder that is not there, and numbers that cannot be, are refused', () =
     await failure(CheckpointError, /nowhere/, () => loadModel(join(dir, 'nowhere')));
     randomCheckpoint(dir, {}, 1);
     await failure(OptionError, /cachePositions is 0/, () => loadModel(dir, { cachePositions: 0 }));
-    randomCheckpoint(dir, { headDim: 260 }, 1);
-    await failure(UnsupportedModelError, /"head_dim" is 260/, () => loadModel(dir));
+    randomCheckpoint(dir, { headDim: 132 }, 1);
+    await failure(UnsupportedModelError, /"head_dim" is 132/, () => loadModel(dir));
   }));
 
 test('progress is told in bytes and ends at the whole; an aborted load stops', () =>

@@ -308,6 +308,7 @@ export class Engine implements LanguageModel {
       data.setFloat32(i * ROW_BYTES + 44, alpha, true);
       data.setUint32(i * ROW_BYTES + 48, topK ?? 0, true);
       data.setFloat32(i * ROW_BYTES + 52, topP ?? 1, true);
+      data.setUint32(i * ROW_BYTES + 60, 1, true);
     });
     this.gpu.device.queue.writeBuffer(this.model.rows, 0, data.buffer as ArrayBuffer);
     if (tables.length > 0) this.gpu.device.queue.writeBuffer(this.model.tables, 0, new Uint32Array(tables));

@@ -1,6 +1,6 @@
 import { type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { Gpu } from '../gpu/device.ts';
+import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import type { Matrix, WeightLoader } from './weights.ts';
 
@@ -215,12 +215,13 @@ export async function loadQwen2(
     3: logits,
   });
 
+  const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
   const THREADS = vocabSize >= 4096 ? 256 : 64;
   const draw = async (TRUNCATE: boolean): Promise<Operation> => {
     const kernel = await single(['row', 'sample'], { THREADS, TRUNCATE });
     return {
       ...kernel,
-      dispatches: [{ group: kernels.bind(kernel.kernels[0].layout, { 0: rows, 1: logits, 2: ring }), x: 1 }],
+      dispatches: [{ group: kernels.bind(kernel.kernels[0].layout, { 0: rows, 1: logits, 2: ring, 3: one }), x: 1 }],
     };
   };
   const [plain, truncated] = await Promise.all([draw(false), draw(true)]);

@@ -5,7 +5,7 @@ import type { Kernels } from '../gpu/kernel.ts';
 /** Rows of a matrix in one buffer, in the interleaved layout of shaders/weights.wgsl. */
 export interface Slab {
   readonly weights: GPUBuffer;
-  /** Uniform { first, count }, in the units the matrix is cut by. */
+  /** struct Slab of shaders/weights.wgsl, in the units the matrix is cut by. */
   readonly range: GPUBuffer;
   readonly count: number;
 }
@@ -135,7 +135,7 @@ export class WeightLoader {
     const weights = this.gpu.buffer(segments[0].tensor.name, size);
     this.bytes += size;
     for (const segment of segments) if (segment.rows > 0) await this.pack(segment, weights, columns, bf16);
-    const range = this.gpu.upload('range', new Uint32Array([first, count]), Usage.UNIFORM | Usage.COPY_DST);
+    const range = this.gpu.upload('range', new Uint32Array([first, count, 1]), Usage.UNIFORM | Usage.COPY_DST);
     return { weights, range, count };
   }
 

@@ -6,7 +6,7 @@ const [folder, prompts] = Deno.args;
 const model = await loadModel(folder);
 const answers = [];
 for (const prompt of JSON.parse(prompts)) {
-  const { tokens, logp } = await generate(model, prompt, { sampler: 'greedy', maxNewTokens: 48 });
+  const { tokens, logp } = await generate(model, prompt, { sampler: 'greedy', maxNewTokens: 100 });
   answers.push({ tokens: [...tokens], logp: [...logp] });
 }
 model.dispose();

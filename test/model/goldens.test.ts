@@ -76,7 +76,7 @@ const ODD: [Partial<ModelConfig>, 'F32' | 'BF16'][] = [
   [
     {
       hiddenSize: 24,
-      headDim: 256,
+      headDim: 128,
       numAttentionHeads: 1,
       numKeyValueHeads: 1,
       vocabSize: 4100,

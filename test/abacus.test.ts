@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { generate, loadModel } from '../src/index.ts';
+
+const DIR = 'models/abacus';
+
+test('greedy answers are those of transformers in float64', async () => {
+  const model = await loadModel(DIR);
+  for (const golden of JSON.parse(readFileSync('test/fixtures/abacus-greedy.json', 'utf8'))) {
+    const answer = await generate(model, golden.prompt, { sampler: 'greedy', maxNewTokens: 384 });
+    assert.equal(Array.from(answer.promptTokens), golden.promptTokens);
+    assert.equal(Array.from(answer.tokens), golden.tokens);
+    assert.is(answer.text, golden.text);
+    answer.logp.forEach((logp, i) => {
+      assert.ok(
+        Math.abs(logp - golden.logp[i]) < 1e-4,
+        `log p of token ${i}: ${logp}, not ${golden.logp[i]}`,
+      );
+    });
+  }
+  model.dispose();
+});
+
+test('one seed gives one answer, whatever else is decoded beside it', async () => {
+  const model = await loadModel(DIR);
+  const problems: { prompt: string }[] = JSON.parse(readFileSync(`${DIR}/heldout.json`, 'utf8'));
+  const options = { sampler: 'egps', seed: 5n, steps: 2, finalSteps: 3 } as const;
+  const alone = await generate(model, problems[0].prompt, options);
+  const together = await Promise.all(
+    problems.slice(0, 4).map(({ prompt }) => generate(model, prompt, options)),
+  );
+  assert.equal(together[0].tokens, alone.tokens);
+  assert.equal(together[0].logp, alone.logp);
+  assert.equal(together[0].trace, alone.trace);
+  const other = await generate(model, problems[0].prompt, { ...options, seed: 6n });
+  assert.not.equal(other.trace, alone.trace);
+  model.dispose();
+});
+
+test('a careful line in the held-out problems costs next to nothing', async () => {
+  // What p^α rewards, and the model card promises: text that follows from what precedes it is nearly certain.
+  const model = await loadModel(DIR);
+  if (!model.tokenizer) throw new Error('no tokenizer');
+  const prompt = model.tokenizer.encode(
+    'Mia has 47 shells. Mia finds 86. Mia gives away 38. How many shells now?',
+  );
+  const sequence = await model.prefill(prompt);
+  const line =
+    '\n47 + 86: 7 + 6 = 13, write 3, carry 1; 4 + 8 + 1 = 13, write 13. So 47 + 86 = 133.\n133 - 38';
+  const { logp, tokens } = await model.score(sequence, model.tokenizer.encode(line), {
+    temperature: 1,
+    alpha: 4,
+  });
+  const style = Array.from(tokens).findIndex((id) => model.tokenizer?.tokenText(id) === ':');
+  assert.ok(
+    Math.abs(Math.exp(logp[style]) - 0.42) < 0.1,
+    `careful with probability ${Math.exp(logp[style])}`,
+  );
+  const rest = Array.from(logp).reduce((sum, l, i) => sum + (i === style ? 0 : l), 0) / (tokens.length - 1);
+  assert.ok(rest > -0.004, `${-rest} nats a determined token`);
+  model.dispose();
+});
+
+test.run();
