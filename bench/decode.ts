@@ -28,21 +28,34 @@ console.log(
 const rows = [];
 for (const count of [1, 2, 4, 8, 16, 32]) {
   const rates: number[] = [];
+  const cpus: number[] = [];
   // One unmeasured run: the driver compiles a kernel when it is first used.
   for (let i = 0; i <= repetitions; i++) {
     const forks = Array.from({ length: count }, () => sequence.fork());
     const begin = performance.now();
+    const cpu = process.cpuUsage();
     const out = await model.decode(
       forks.map((s, chain) => ({ sequence: s, maxTokens: 128, temperature: 1, alpha: 4, key: key(chain) })),
     );
     const seconds = (performance.now() - begin) / 1000;
-    if (i > 0) rates.push(out.reduce((n, { tokens }) => n + tokens.length, 0) / seconds);
+    const tokens = out.reduce((n, { tokens }) => n + tokens.length, 0);
+    const { user, system } = process.cpuUsage(cpu);
+    if (i > 0) rates.push(tokens / seconds);
+    if (i > 0) cpus.push((user + system) / 1000 / tokens);
     for (const s of forks) s.free();
   }
-  const row = { rows: count, median: median(rates), least: Math.min(...rates), most: Math.max(...rates) };
+  const row = {
+    rows: count,
+    median: median(rates),
+    least: Math.min(...rates),
+    most: Math.max(...rates),
+    cpuMsPerToken: median(cpus),
+  };
   rows.push(row);
   const [m, least, most] = [row.median, row.least, row.most].map((r) => r.toFixed(0));
-  console.log(`${String(count).padStart(3)} rows: ${m} tokens/s (${least} to ${most})`);
+  console.log(
+    `${String(count).padStart(3)} rows: ${m} tokens/s (${least} to ${most}), ${row.cpuMsPerToken.toFixed(2)} CPU-ms a token`,
+  );
 }
 const memory = process.memoryUsage().rss;
 console.log(`resident memory ${(memory / 2 ** 20).toFixed(0)} MiB`);

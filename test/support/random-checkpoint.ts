@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { type StoredTensor, writeSafetensors } from './safetensors-writer.ts';
+import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
 const SMALL: ModelConfig = {
   modelType: 'qwen2',
@@ -35,7 +35,7 @@ export function randomCheckpoint(
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
   const qSize = config.numAttentionHeads * headDim;
   const kvSize = config.numKeyValueHeads * headDim;
-  const tensors: StoredTensor[] = [];
+  const tensors: TensorData[] = [];
   const normal = normals(seed);
   const draw = (name: string, shape: number[], std: number, mean = 0) => {
     const size = shape.reduce((a, b) => a * b);
@@ -44,7 +44,7 @@ export function randomCheckpoint(
       name,
       dtype,
       shape,
-      bytes: dtype === 'F32' ? new Uint8Array(values.buffer) : toBF16(values),
+      data: dtype === 'F32' ? new Uint8Array(values.buffer) : toBF16(values),
     });
   };
   const norm = (name: string) => draw(`${name}.weight`, [hiddenSize], 0.2, 1);
@@ -77,7 +77,7 @@ export function randomCheckpoint(
   }
 
   mkdirSync(dir, { recursive: true });
-  writeSafetensors(join(dir, 'model.safetensors'), tensors);
+  writeFileSync(join(dir, 'model.safetensors'), encodeSafetensors(tensors));
   writeFileSync(join(dir, 'config.json'), JSON.stringify(configJson(config, dtype), null, 2));
   return config;
 }
