@@ -103,6 +103,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
       dispose: () => opened.dispose(),
     });
   } catch (error) {
+    await gpu?.device.popErrorScope().catch(() => {}); // the caller's device must be left as it was
     gpu?.dispose();
     throw error;
   } finally {

@@ -15,7 +15,6 @@ export const RESULT_BYTES = 32;
 export interface Qwen2 {
   /** Most rows in flight, a multiple of four. */
   readonly capacity: number;
-  readonly vocabSize: number;
   readonly numLayers: number;
   /** struct Row [capacity] of shaders/row.wgsl. Rows beyond those in flight, up to a multiple of four, must be inert: limit 0. */
   readonly rows: GPUBuffer;
@@ -46,10 +45,8 @@ interface Operation extends Tiled {
 
 function run(pass: GPUComputePassEncoder, operation: Operation, rows: number): void {
   const { tiles, kernels, dispatches } = operation;
-  const i = Math.max(
-    0,
-    tiles.findIndex((tile) => tile >= Math.min(rows, tiles.at(-1) ?? 1)),
-  );
+  const fitting = tiles.findIndex((tile) => tile >= rows);
+  const i = fitting < 0 ? tiles.length - 1 : fitting;
   pass.setPipeline(kernels[i].pipeline);
   for (const { group, x } of dispatches) {
     pass.setBindGroup(0, group);
@@ -221,14 +218,15 @@ export async function loadQwen2(
     const kernel = await single(['row', 'sample'], { THREADS, TRUNCATE });
     return {
       ...kernel,
-      dispatches: [{ group: kernels.bind(kernel.kernels[0].layout, { 0: rows, 1: logits, 2: ring, 3: one }), x: 1 }],
+      dispatches: [
+        { group: kernels.bind(kernel.kernels[0].layout, { 0: rows, 1: logits, 2: ring, 3: one }), x: 1 },
+      ],
     };
   };
   const [plain, truncated] = await Promise.all([draw(false), draw(true)]);
 
   return {
     capacity,
-    vocabSize,
     numLayers: numHiddenLayers,
     rows,
     tables,

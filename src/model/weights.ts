@@ -135,7 +135,11 @@ export class WeightLoader {
     const weights = this.gpu.buffer(segments[0].tensor.name, size);
     this.bytes += size;
     for (const segment of segments) if (segment.rows > 0) await this.pack(segment, weights, columns, bf16);
-    const range = this.gpu.upload('range', new Uint32Array([first, count, 1]), Usage.UNIFORM | Usage.COPY_DST);
+    const range = this.gpu.upload(
+      'range',
+      new Uint32Array([first, count, 1]),
+      Usage.UNIFORM | Usage.COPY_DST,
+    );
     return { weights, range, count };
   }
 
