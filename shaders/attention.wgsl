@@ -1,11 +1,13 @@
-// Grouped-query attention of one row and one query head over the paged cache, with a running softmax over spans of positions.
-// Within a span: a thread a position for the scores, then a thread four dimensions and every SLICES-th page for the values.
-// The order of all sums depends on absolute positions alone.
+// Grouped-query attention of one row and SHARE query heads of one key head over the paged cache, with a running softmax over spans of
+// positions. Within a span: a thread a position for the scores, then a thread four dimensions and every SLICES-th page for the
+// values. The order of all sums depends on absolute positions alone.
 override Q_HEADS: u32;
 override KV_HEADS: u32;
 override HEAD_DIM: u32; // a multiple of 4, at most 4 * THREADS
 override PAGE: u32;
 override OUT_STRIDE: u32;
+override SHARE: u32; // divides Q_HEADS / KV_HEADS, at most MOST
+const MOST = 8u;
 const THREADS = 32u;
 const SPAN = 256u; // a multiple of PAGE
 const LOWEST = -3.4e38;
@@ -16,14 +18,14 @@ const LOWEST = -3.4e38;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;    // [rows][OUT_STRIDE]
 
 var<workgroup> attended: u32; // positions to attend to
-var<workgroup> scores: array<f32, SPAN>; // then e^(score - maximum)
-var<workgroup> maxima: array<f32, THREADS>;
+var<workgroup> scores: array<f32, SPAN * SHARE>; // then e^(score - maximum)
+var<workgroup> maxima: array<f32, THREADS * SHARE>;
 var<workgroup> sums: array<f32, THREADS>;
 var<workgroup> outputs: array<vec4f, THREADS>;
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let head = group.x;
+  let head = group.x * SHARE; // the first of them
   let row = rows[group.y];
   if (thread == 0u) { attended = select(0u, row.position + 1u, row.position < row.limit); }
   let length = workgroupUniformLoad(&attended);
@@ -39,33 +41,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let query = (group.y * Q_HEADS + head) * quads;
   let scale = inverseSqrt(f32(HEAD_DIM));
 
-  var maximum = LOWEST;
-  var sum = 0.0;
-  var output = vec4f(0);
+  var maximum: array<f32, MOST>;
+  var sum: array<f32, MOST>;
+  var output: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE; h++) { maximum[h] = LOWEST; }
   for (var start = 0u; start < length; start += SPAN) {
     let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
     let table = row.table + start / PAGE;
     var largest = maximum;
     for (var t = thread; t < count; t += THREADS) {
       let key = tables[table + t / PAGE] * page_size + keys + t % PAGE;
-      var s = 0.0;
+      var s: array<f32, MOST>;
+      for (var h = 0u; h < SHARE; h++) { s[h] = 0.0; } // said aloud: not every driver zeroes it in each turn of the loop
       for (var i = 0u; i < quads * row.one; i++) {
         let k = cache[key + i * PAGE];
-        let q = queries[query + i];
-        s = fma(k.x, q.x, fma(k.y, q.y, fma(k.z, q.z, fma(k.w, q.w, s))));
+        for (var h = 0u; h < SHARE; h++) {
+          let q = queries[query + h * quads + i];
+          s[h] = fma(k.x, q.x, fma(k.y, q.y, fma(k.z, q.z, fma(k.w, q.w, s[h]))));
+        }
       }
-      scores[t] = s * scale;
-      largest = max(largest, s * scale);
+      for (var h = 0u; h < SHARE; h++) {
+        scores[h * SPAN + t] = s[h] * scale;
+        largest[h] = max(largest[h], s[h] * scale);
+      }
     }
-    maxima[thread] = largest;
+    for (var h = 0u; h < SHARE; h++) { maxima[h * THREADS + thread] = largest[h]; }
     workgroupBarrier();
 
-    for (var t = 0u; t < THREADS * row.one; t++) { largest = max(largest, maxima[t]); }
-    let decay = exp(maximum - largest);
-    maximum = largest;
-    sum *= decay;
-    output *= decay;
-    for (var t = thread; t < count; t += THREADS) { scores[t] = exp(scores[t] - maximum); }
+    for (var h = 0u; h < SHARE; h++) {
+      for (var t = 0u; t < THREADS * row.one; t++) { largest[h] = max(largest[h], maxima[h * THREADS + t]); }
+      let decay = exp(maximum[h] - largest[h]);
+      maximum[h] = largest[h];
+      sum[h] *= decay;
+      output[h] *= decay;
+      for (var t = thread; t < count; t += THREADS) { scores[h * SPAN + t] = exp(scores[h * SPAN + t] - largest[h]); }
+    }
     workgroupBarrier();
 
     if (slice < slices) {
@@ -73,26 +83,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         let page = tables[table + first / PAGE] * page_size + values;
         let slots = min(PAGE, count - first);
         for (var slot = 0u; slot < slots; slot++) {
-          let weight = scores[first + slot];
-          sum += weight;
-          output = fma(vec4f(weight), cache[page + slot * quads], output);
+          let value = cache[page + slot * quads];
+          for (var h = 0u; h < SHARE; h++) {
+            let weight = scores[h * SPAN + first + slot];
+            sum[h] += weight;
+            output[h] = fma(vec4f(weight), value, output[h]);
+          }
         }
       }
     }
     workgroupBarrier();
   }
 
-  sums[thread] = sum;
-  outputs[thread] = output;
-  workgroupBarrier();
-  if (thread < quads) {
-    var s = 0.0;
-    var o = vec4f(0);
-    for (var j = 0u; j < slices * row.one; j++) {
-      s += sums[j * quads + thread];
-      o += outputs[j * quads + thread];
+  for (var h = 0u; h < SHARE; h++) {
+    sums[thread] = sum[h];
+    outputs[thread] = output[h];
+    workgroupBarrier();
+    if (thread < quads) {
+      var s = 0.0;
+      var o = vec4f(0);
+      for (var j = 0u; j < slices * row.one; j++) {
+        s += sums[j * quads + thread];
+        o += outputs[j * quads + thread];
+      }
+      let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * thread;
+      for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / s; }
     }
-    let at = group.y * OUT_STRIDE + head * HEAD_DIM + 4u * thread;
-    for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / s; }
+    workgroupBarrier();
   }
 }

@@ -144,7 +144,10 @@ export async function loadQwen2(
     () => hidden / 8 / 32,
     { 2: rows, 3: norms[0], 4: stream },
   );
-  const attend = await single(['row', 'attention'], { OUT_STRIDE: attended });
+  const group = heads / kvHeads;
+  // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
+  const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
+  const attend = await single(['row', 'attention'], { OUT_STRIDE: attended, SHARE });
   const halves: Operation[][] = []; // attention and feed-forward of each layer in turn
   for (let i = 0; i < numHiddenLayers; i++) {
     const [q, k, v] = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}`));
@@ -179,7 +182,7 @@ export async function loadQwen2(
               3: queries,
               4: attention,
             }),
-            x: heads,
+            x: heads / SHARE,
           },
         ],
       },

@@ -40,7 +40,7 @@ function* variants(matvec: ShaderName): Generator<[ShaderName[], Record<string, 
       yield [[matvec, 'weights', 'norm', 'lm-head'], { BF16, TILE }];
     }
   }
-  yield [['row', 'attention'], {}];
+  for (const SHARE of [1, 3]) yield [['row', 'attention'], { SHARE }];
   for (const THREADS of [64, 256]) {
     for (const TRUNCATE of [true, false]) yield [['row', 'sample'], { THREADS, TRUNCATE }];
   }
@@ -60,7 +60,7 @@ test('every variant compiles with subgroups', async () => {
     await kernels.compile(files, { ...SIZES, ...constants });
     compiled++;
   }
-  assert.is(compiled, 35);
+  assert.is(compiled, 36);
   device.destroy();
 });
 
