@@ -294,6 +294,17 @@ test('forks share pages, and freed pages come back', async () => {
   assert.is(cache.available, before);
 });
 
+test('a row that ends before its time gives back what was set aside for it', async () => {
+  const cache = (model as unknown as { cache: { available: number } }).cache;
+  const before = cache.available;
+  const sequence = await model.prefill(PROMPT);
+  await model.decode([row(sequence, 1, 300, { keepGoing: () => false })]);
+  const abort = AbortSignal.abort(new Error('never begun'));
+  await model.decode([row(sequence, 1, 300)], abort).catch(() => {});
+  sequence.free();
+  assert.is(cache.available, before);
+});
+
 test('bad input is refused by name and number', async () => {
   const refused = async (what: Promise<unknown>, name: string, message: RegExp) => {
     const error = await what.then(
