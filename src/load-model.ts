@@ -62,18 +62,22 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
   }
   const checkpoint = await Checkpoint.open(dir);
   let gpu: Gpu | undefined;
+  let needed = 0; // bytes of weights and cache, before anything is allocated
+  let scoped = false;
   try {
     const unexpectedTensors = checkTensors(config, checkpoint);
     gpu = await Gpu.open(options.device);
     gpu.device.pushErrorScope('out-of-memory');
+    scoped = true;
 
     const positions = cachePositions(config, gpu, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
+    const total = [...checkpoint.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
+    needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
     const cache = new KvCache(gpu, config, positions);
     const rows = Math.floor(Math.min(LOGITS_BYTES, gpu.maxBinding) / (4 * config.vocabSize));
     const capacity = Math.min(256, Math.max(4, Math.floor(rows / 4) * 4));
 
-    const total = [...checkpoint.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
     let loaded = 0;
     const kernels = new Kernels(gpu);
     const loader = new WeightLoader(gpu, kernels, checkpoint, (bytes) => {
@@ -84,11 +88,9 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
     const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, capacity);
     loader.done();
     const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
+    scoped = false;
     const refused = await gpu.device.popErrorScope();
-    if (refused) {
-      const needed = memory.weights + memory.cache + memory.scratch;
-      throw new OutOfMemoryError('the model', needed, undefined, 'ask for fewer cachePositions');
-    }
+    if (refused) throw outOfMemory(needed, refused);
     gpu.check();
 
     const engine = new Engine(gpu, config, qwen2, cache, contextLength);
@@ -103,12 +105,18 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
       dispose: () => opened.dispose(),
     });
   } catch (error) {
-    await gpu?.device.popErrorScope().catch(() => {}); // the caller's device must be left as it was
+    // A buffer that could not be had causes other errors first; and the caller's device must be left as it was.
+    const refused = scoped ? await gpu?.device.popErrorScope().catch(() => null) : null;
     gpu?.dispose();
+    if (refused) throw outOfMemory(needed, refused);
     throw error;
   } finally {
     await checkpoint.close();
   }
+}
+
+function outOfMemory(needed: number, { message }: GPUError): OutOfMemoryError {
+  return new OutOfMemoryError('the model', needed, undefined, `ask for fewer cachePositions (${message})`);
 }
 
 function cachePositions(config: ModelConfig, gpu: Gpu, asked: number | undefined): number {

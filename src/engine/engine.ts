@@ -22,6 +22,7 @@ interface RowState {
 
 /** One call of `decode`. */
 interface Call {
+  readonly flights: readonly Flight[];
   readonly signal?: AbortSignal;
   readonly finish: (error?: unknown) => void;
 }
@@ -105,15 +106,17 @@ export class Engine implements LanguageModel {
       needs.reduce((a, b) => a + b, 0),
       `decoding ${rows.length} row(s)`,
     );
-    let flights: Flight[] = [];
+    const flights: Flight[] = [];
     await new Promise<void>((resolve, reject) => {
-      const call: Call = { signal, finish: (error) => (error === undefined ? resolve() : reject(error)) };
-      flights = rows.map((row, i) => {
+      const finish = (error?: unknown) => (error === undefined ? resolve() : reject(error));
+      const call: Call = { flights, signal, finish };
+      for (const [i, row] of rows.entries()) {
         const sequence = own(row.sequence);
         sequence.busy = true;
         const result = new Growing(row);
-        return { call, row, sequence, start: sequence.length, result, reserved: needs[i], done: false };
-      });
+        const start = sequence.length;
+        flights.push({ call, row, sequence, start, result, reserved: needs[i], done: false });
+      }
       this.flights.push(...flights);
       void this.pump();
     });
@@ -128,6 +131,7 @@ export class Engine implements LanguageModel {
     const s = own(sequence);
     s.check();
     this.checkTokens(tokens, s.length);
+    checkStatistics(at);
     if (tokens.length === 0) return new Growing(at).continuation();
     const result = new Growing(at);
     const start = s.length;
@@ -135,7 +139,7 @@ export class Engine implements LanguageModel {
     const what = `scoring ${tokens.length} tokens`;
     this.cache.reserve(s.pagesNeeded(end), what);
     s.busy = true;
-    s.tokens.push(...Array.from(tokens));
+    for (let i = 0; i < tokens.length; i++) s.tokens.push(tokens[i]);
     try {
       let encoder = this.gpu.device.createCommandEncoder();
       s.makeWritable(end, encoder);
@@ -227,17 +231,18 @@ export class Engine implements LanguageModel {
 
     const failures = new Map<Call, unknown>();
     for (const [i, flight] of batch.entries()) {
+      if (failures.has(flight.call)) continue;
       try {
         await this.collect(flight, results, i, states[i]);
       } catch (error) {
         failures.set(flight.call, error);
       }
     }
-    for (const flight of batch) if (flight.done) this.land(flight);
+    for (const flight of batch) if (flight.done) this.unreserve(flight);
     this.flights = this.flights.filter(({ done }) => !done);
     for (const call of new Set(batch.map(({ call }) => call))) {
       if (failures.has(call)) this.abandon(call, failures.get(call));
-      else if (!this.flights.some((flight) => flight.call === call)) call.finish();
+      else if (call.flights.every(({ done }) => done)) this.complete(call);
     }
   }
 
@@ -258,16 +263,21 @@ export class Engine implements LanguageModel {
     }
   }
 
-  private land(flight: Flight): void {
-    flight.sequence.busy = false;
+  private unreserve(flight: Flight): void {
     this.cache.unreserve(flight.reserved);
+    flight.reserved = 0;
   }
 
-  /** Ends a call with an error; its rows are as they were at the call. */
+  private complete(call: Call): void {
+    for (const { sequence } of call.flights) sequence.busy = false;
+    call.finish();
+  }
+
+  /** Ends a call with an error; its rows are as they were at the call, those that had ended as well. */
   private abandon(call: Call, error: unknown): void {
-    for (const flight of this.flights) {
-      if (flight.call !== call) continue;
-      this.land(flight);
+    for (const flight of call.flights) {
+      this.unreserve(flight);
+      flight.sequence.busy = false;
       flight.sequence.rollback(flight.start);
     }
     this.flights = this.flights.filter((flight) => flight.call !== call);
@@ -386,23 +396,37 @@ export class Engine implements LanguageModel {
     }
   }
 
-  private checkRow({ sequence, maxTokens, temperature, alpha, topK, topP, key }: DecodeRow): void {
-    const refuse = (what: string) => {
-      throw new OptionError(what);
-    };
+  private checkRow({ sequence, maxTokens, topK, topP, key, ...at }: DecodeRow): void {
     own(sequence).check();
-    if (!Number.isInteger(maxTokens) || maxTokens < 1)
-      refuse(`maxTokens is ${maxTokens}: a whole number from 1 on`);
+    check('maxTokens', maxTokens, Number.isInteger(maxTokens) && maxTokens >= 1, 'a whole number from 1 on');
     this.checkLength(sequence.length + maxTokens);
-    if (!(temperature >= 0 && temperature < Infinity))
-      refuse(`temperature is ${temperature}: a number from 0 on`);
-    if (!(alpha > 0 && alpha < Infinity)) refuse(`alpha is ${alpha}: a positive number`);
-    if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
-      refuse(`topK is ${topK}: a whole number from 1 on`);
-    if (topP !== undefined && !(topP > 0 && topP <= 1)) refuse(`topP is ${topP}: above 0, at most 1`);
-    if (!(key.candidate >= 0 && key.candidate < 256)) refuse(`candidate is ${key.candidate}: 0 to 255`);
-    if (!(key.step >= 0 && key.step < 2 ** 24)) refuse(`step is ${key.step}: 0 to ${2 ** 24 - 1}`);
+    checkStatistics(at);
+    const { seed, chain, step, candidate } = key;
+    check(
+      'topK',
+      topK,
+      topK === undefined || (Number.isInteger(topK) && topK >= 1),
+      'a whole number from 1 on',
+    );
+    check('topP', topP, topP === undefined || (topP > 0 && topP <= 1), 'above 0, at most 1');
+    check('key.seed', seed, typeof seed === 'bigint', 'a bigint');
+    check('key.chain', chain, isBelow(chain, 2 ** 32), 'a whole number below 2^32');
+    check('key.step', step, isBelow(step, 2 ** 24), 'a whole number below 2^24');
+    check('key.candidate', candidate, isBelow(candidate, 256), 'a whole number below 256');
   }
+}
+
+function check(name: string, value: unknown, good: boolean, allowed: string): void {
+  if (!good) throw new OptionError(`${name} is ${value}: ${allowed}`);
+}
+
+const isBelow = (n: number, limit: number) => Number.isInteger(n) && n >= 0 && n < limit;
+
+/** Beyond these the f32 arithmetic of the GPU would leave its range. */
+function checkStatistics({ temperature, alpha }: { temperature: number; alpha: number }): void {
+  const fine = temperature === 0 || (temperature >= 1e-30 && temperature <= 1e30);
+  check('temperature', temperature, fine, '0, or between 1e-30 and 1e30');
+  check('alpha', alpha, alpha >= 1 && alpha <= 1e30, 'between 1 and 1e30');
 }
 
 function own(sequence: Sequence): CachedSequence {

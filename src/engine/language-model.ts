@@ -51,7 +51,7 @@ export interface DecodeRow {
   maxTokens: number;
   /** Proposal temperature τ; 0 is greedy (argmax, lowest index on ties). */
   temperature: number;
-  /** The α of log Z_α; does not change what is drawn. */
+  /** The α ≥ 1 of log Z_α; does not change what is drawn. */
   alpha: number;
   /** Keep the k most likely tokens (ties with the k-th are kept). */
   topK?: number;

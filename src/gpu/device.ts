@@ -79,11 +79,13 @@ export class Gpu {
     device.lost.then(({ reason, message }) => {
       if (!this.closed) this.failure = new DeviceLostError(reason, message);
     });
-    device.addEventListener('uncapturederror', (event) => {
-      event.preventDefault();
-      this.failure ??= new Error(`WebGPU: ${event.error.message}`);
-    });
+    device.addEventListener('uncapturederror', this.onError);
   }
+
+  private readonly onError = (event: GPUUncapturedErrorEvent) => {
+    if (this.owned) event.preventDefault();
+    this.failure ??= new Error(`WebGPU: ${event.error.message}`);
+  };
 
   /** Opens the best adapter, or wraps a device of the caller's, which `dispose` then leaves alive. */
   static async open(device?: GPUDevice): Promise<Gpu> {
@@ -170,6 +172,7 @@ export class Gpu {
   dispose(): void {
     if (this.closed) return;
     this.closed = true;
+    this.device.removeEventListener('uncapturederror', this.onError);
     for (const buffer of this.buffers) buffer.destroy();
     this.buffers.clear();
     if (this.owned) this.device.destroy();

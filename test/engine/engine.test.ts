@@ -264,6 +264,24 @@ test('an aborted call rejects with the reason, and its rows are as they were', a
   sequence.free();
 });
 
+test('rows that had ended before the call failed are as they were, too', async () => {
+  const [short, long] = [await model.prefill(PROMPT), await model.prefill(PROMPT)];
+  const abort = new AbortController();
+  let chunks = 0;
+  const keepGoing = () => {
+    assert.throws(() => short.free(), /being decoded/);
+    if (++chunks === 2) abort.abort(new Error('enough'));
+    return true;
+  };
+  const call = model.decode([row(short, 1, 5), row(long, 2, 300, { keepGoing })], abort.signal);
+  assert.is(await call.catch(({ message }) => message), 'enough');
+  assert.is(chunks, 2);
+  for (const s of [short, long]) {
+    assert.is(s.length, PROMPT.length);
+    s.free();
+  }
+});
+
 test('a callback that throws fails its own call only', async () => {
   const [a, b] = [await model.prefill(PROMPT), await model.prefill(PROMPT)];
   const keepGoing = () => {
@@ -324,6 +342,14 @@ test('bad input is refused by name and number', async () => {
   await refused(model.decode([row(s, 0, 468)]), 'OptionError', /513 tokens .* 512/);
   await refused(model.decode([row(s, 0, 0)]), 'OptionError', /maxTokens is 0/);
   await refused(model.decode([row(s, 0, 5, { temperature: -1 })]), 'OptionError', /temperature is -1/);
+  await refused(model.decode([row(s, 0, 5, { temperature: 1e-35 })]), 'OptionError', /temperature is 1e-35/);
+  await refused(model.decode([row(s, 0, 5, { alpha: 0.5 })]), 'OptionError', /alpha is 0.5/);
+  const seed = 1 as unknown as bigint;
+  await refused(
+    model.decode([row(s, 0, 5, { key: { ...key(0), seed } })]),
+    'OptionError',
+    /seed is 1: a bigint/,
+  );
   await refused(model.decode([row(s, 0, 5, { topK: 0 })]), 'OptionError', /topK is 0/);
   await refused(model.decode([row(s, 0, 5, { topP: 1.5 })]), 'OptionError', /topP is 1.5/);
   await refused(model.decode([row(s, 0, 5), row(s, 1, 5)]), 'OptionError', /two rows/);
