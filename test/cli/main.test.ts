@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -188,6 +188,18 @@ gpu('demo shows both answers, the right one and both accounts', async () => {
     assert.ok(out.includes(part), `${out} lacks ${part}`);
   }
   assert.is(out.match(/tokens decoded in/g)?.length, 2);
+});
+
+gpu('tensors that the config does not call for are warned of once', async () => {
+  const deep = join(dir, 'deep');
+  randomCheckpoint(deep, { numHiddenLayers: 2 }, 7);
+  const config = join(deep, 'config.json');
+  const shallow = { ...JSON.parse(readFileSync(config, 'utf8')), num_hidden_layers: 1 };
+  writeFileSync(config, JSON.stringify(shallow));
+  const run = await egps(['score', '--model', deep, '--tokens', '1,2,3', '--json']);
+  assert.is(run.code, 0, run.err);
+  assert.is(said(run).length, 1, run.err);
+  assert.match(said(run)[0], /warning: .*deep has 12 tensor\(s\) .*: model\.layers\.1\./);
 });
 
 gpu('an interrupt ends a run with 130', async () => {
