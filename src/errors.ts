@@ -76,3 +76,14 @@ export class NonFiniteError extends Error {
     this.position = position;
   }
 }
+
+/** A model's numbers for a token are not those of a probability distribution, or of the one it was drawn from. */
+export class DistributionError extends Error {
+  override name = 'DistributionError';
+  /** Absolute position of the token, the prompt's first being 0. */
+  readonly position: number;
+  constructor(message: string, position: number) {
+    super(`at position ${position} ${message}`);
+    this.position = position;
+  }
+}

@@ -9,6 +9,7 @@ import {
   type SamplerOptions,
   sample,
 } from './sampling/sample.ts';
+import { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
 
 export interface GenerateOptions extends Partial<SamplerOptions> {
   /** Wrap a text prompt in the model's chat template, as a message of the user's. */
@@ -47,7 +48,47 @@ export async function generate(
   const promptTokens = encodePrompt(tokenizer, prompt, chat);
   checkStop(tokenizer, stop);
   const drawn = await sample(model, promptTokens, resolved, { signal, onProgress });
-  const text = tokenizer && answerText(tokenizer, drawn.tokens, model.eosTokens, stop);
+  return answer(model, drawn, promptTokens, stop);
+}
+
+export interface GenerateManyOptions
+  extends Omit<GenerateOptions, 'onProgress'>,
+    Pick<ManyHooks, 'concurrency' | 'onProgress'> {
+  /** Called as each is ready, not in order. */
+  onAnswer?(answer: Answer, index: number): void;
+}
+
+/**
+ * Answers each of many prompts by a chain of its own, in the same decode batches: answer i is, bit for bit, what `generate` gives
+ * for prompt i with `chain: options.chain + i`. For several answers to one prompt give it several times.
+ * @throws what `generate` throws, for any of them
+ */
+export async function generateMany(
+  model: GenerativeModel,
+  prompts: readonly (string | ArrayLike<number>)[],
+  options: GenerateManyOptions = {},
+): Promise<Answer[]> {
+  const { chat, stop = [], signal, concurrency, onProgress, onAnswer, ...given } = options;
+  const { tokenizer } = model;
+  const resolved = withModelDefaults(model.defaults, given);
+  const promptTokens = prompts.map((prompt) => encodePrompt(tokenizer, prompt, chat));
+  checkStop(tokenizer, stop);
+  const answers: Answer[] = [];
+  const onSample = (drawn: Sample, i: number) => {
+    answers[i] = answer(model, drawn, promptTokens[i], stop);
+    onAnswer?.(answers[i], i);
+  };
+  await sampleMany(model, promptTokens, resolved, { signal, concurrency, onProgress, onSample });
+  return answers;
+}
+
+function answer(
+  { tokenizer, eosTokens }: GenerativeModel,
+  drawn: Sample,
+  promptTokens: Uint32Array,
+  stop: readonly string[],
+): Answer {
+  const text = tokenizer && answerText(tokenizer, drawn.tokens, eosTokens, stop);
   return { ...drawn, text, promptTokens };
 }
 

@@ -9,16 +9,29 @@ export type {
   Sequence,
 } from './engine/language-model.ts';
 export * from './errors.ts';
-export { type Answer, type GenerateOptions, generate } from './generate.ts';
+export {
+  type Answer,
+  type GenerateManyOptions,
+  type GenerateOptions,
+  generate,
+  generateMany,
+} from './generate.ts';
 export type { AdapterDescription } from './gpu/device.ts';
 export { type LoadOptions, loadModel, type Model } from './load-model.ts';
+export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
 export {
+  type Acceptance,
   type Account,
   type CutLawName,
   DEFAULTS,
+  type Decoding,
   type Progress,
+  resolveOptions,
   type Sample,
   type SamplerName,
   type SamplerOptions,
+  type Step,
   sample,
+  type Trace,
 } from './sampling/sample.ts';
+export { type ManyHooks, sampleMany } from './sampling/sample-many.ts';

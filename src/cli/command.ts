@@ -6,7 +6,6 @@ import { loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import { OptionError } from '../errors.ts';
 import { loadModel, type Model } from '../load-model.ts';
-import type { SamplerOptions } from '../sampling/sample.ts';
 import type { OptionSpec, Parsed } from './args.ts';
 import { bytes } from './format.ts';
 import type { Redraw } from './terminal.ts';
@@ -60,15 +59,6 @@ export async function openFolder(dir: string = embeddedModel()): Promise<Folder>
   const config = await loadConfig(dir);
   const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
   return { dir, config, defaults, tokenizer };
-}
-
-const SLACK = 64;
-
-/** Cache positions a sampler takes at most: the prompt once, and a row for the answer and one for each candidate. */
-export function cachePositions(promptTokens: number, options: SamplerOptions): number {
-  const { sampler, tries, maxNewTokens } = options;
-  const rows = sampler === 'greedy' || sampler === 'sample' ? 1 : sampler === 'egps' ? tries + 1 : 2;
-  return promptTokens + rows * (maxNewTokens + SLACK);
 }
 
 /** Loads the weights, showing progress, and says what in the checkpoint is not used. */

@@ -1,5 +1,6 @@
 import { DEFAULTS } from '../sampling/sample.ts';
 import { COMMON, optionHelp } from './args.ts';
+import { calibrateCommand } from './calibrate.ts';
 import type { Command } from './command.ts';
 import { demoCommand } from './demo.ts';
 import { generateCommand } from './generate.ts';
@@ -9,6 +10,7 @@ import { scoreCommand } from './score.ts';
 export const COMMANDS: Readonly<Record<string, Command>> = {
   generate: generateCommand,
   score: scoreCommand,
+  calibrate: calibrateCommand,
   info: infoCommand,
   demo: demoCommand,
 };

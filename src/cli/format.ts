@@ -1,4 +1,5 @@
 import type { AdapterDescription } from '../gpu/device.ts';
+import type { Diagnostics } from '../sampling/diagnostics.ts';
 import type { Account, Sample } from '../sampling/sample.ts';
 
 /** 1234567 → "1.23 MB". */
@@ -29,13 +30,6 @@ export function rate(tokens: number, wallSeconds: number): string {
   return `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} tokens/s`;
 }
 
-/** log p of the whole answer under the base model, nats. */
-export function logProbability({ logp }: Pick<Sample, 'logp'>): number {
-  let sum = 0;
-  for (const value of logp) sum += value;
-  return sum;
-}
-
 /** What an answer cost, in two lines. */
 export function accountLines(drawn: Sample, wallSeconds: number, adapter: AdapterDescription): string {
   const { account } = drawn;
@@ -47,14 +41,34 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
     `${account.decodedTokens} tokens decoded in ${account.sequentialSteps} sequential steps`,
     rate(account.decodedTokens, wallSeconds),
     moves,
+    account.abandoned > 0
+      ? `${account.abandoned} candidates abandoned early (about ${account.savedTokens} tokens saved)`
+      : undefined,
   ];
   const result = [
     `${drawn.tokens.length} tokens${drawn.finish === 'eos' ? '' : ', cut at the horizon'}`,
-    `log p ${logProbability(drawn).toFixed(3)}`,
+    `log p ${drawn.logProbability.toFixed(3)}`,
     seconds(wallSeconds),
     adapter.description,
   ];
   return [counts, result].map((facts) => facts.filter((fact) => fact !== undefined).join(' · ')).join('\n');
+}
+
+/** What several chains say about convergence: a line, and one on acceptance where anything was proposed. */
+export function diagnosticLines(diagnostics: Diagnostics): string {
+  const { chains, draws, rhat, ess, distinct, acceptance } = diagnostics;
+  const mixing = Number.isNaN(rhat)
+    ? `split-R̂ and effective sample size of log p need 4 final steps, there are ${draws}`
+    : `log p over ${draws} final steps: split-R̂ ${rhat.toFixed(3)}, effective sample size ${ess.toFixed(1)} of ${chains * draws}`;
+  const cuts = acceptance
+    .filter(({ proposed }) => proposed > 0)
+    .map(
+      ({ from, proposed, accepted }) =>
+        `${from}+ ${Math.round((100 * accepted) / proposed)} % of ${proposed}`,
+    );
+  const lines = [`${distinct} distinct of ${chains} answers · ${mixing}`];
+  if (cuts.length > 0) lines.push(`accepted by position of the cut: ${cuts.join(' · ')}`);
+  return lines.join('\n');
 }
 
 /** A table with its columns aligned; numbers to the right. */

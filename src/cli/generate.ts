@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { OptionError } from '../errors.ts';
 import {
   type Answer,
@@ -5,34 +6,32 @@ import {
   checkStop,
   encodePrompt,
   generate,
+  generateMany,
   withModelDefaults,
 } from '../generate.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import type { Model } from '../load-model.ts';
+import { tracePage } from '../report/trace-page.ts';
+import { diagnose } from '../sampling/diagnostics.ts';
 import {
+  type Acceptance,
   type CutLawName,
   DEFAULTS,
+  type Decoding,
   type Progress,
   type SamplerName,
   type SamplerOptions,
 } from '../sampling/sample.ts';
+import { cachePositions } from '../sampling/sample-many.ts';
 import { number, type OptionSpec, type Parsed, seed, tokenIds, value, whole } from './args.ts';
-import {
-  type Command,
-  cachePositions,
-  type Io,
-  MODEL_OPTION,
-  openFolder,
-  openModel,
-  readText,
-} from './command.ts';
-import { acceptance, accountLines, json, rate } from './format.ts';
+import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import { acceptance, accountLines, diagnosticLines, json, rate } from './format.ts';
 import { printable, type View } from './terminal.ts';
 
 const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   sampler: {
     value: 'NAME',
-    help: `greedy, sample, metropolis (exact), karan-du (as published)\nor egps (default: ${DEFAULTS.sampler})`,
+    help: `greedy, sample, best-of-n, metropolis (exact), karan-du (as published),\nentropy-cut (exact), egps or smc (default: ${DEFAULTS.sampler})`,
   },
   alpha: { value: 'A', help: `power of the target p^A, at least 1 (default: ${DEFAULTS.alpha})` },
   'max-new-tokens': {
@@ -51,11 +50,24 @@ const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'NATS',
     help: `egps: entropy from which on a token may be cut at (default: ${DEFAULTS.gate})`,
   },
+  decoding: {
+    value: 'HOW',
+    help: `candidates: lockstep or best-first, until the outcome is certain,\nor eager (default: ${DEFAULTS.decoding})`,
+  },
+  acceptance: { value: 'RULE', help: `metropolis or barker (default: ${DEFAULTS.acceptance})` },
   'proposal-temperature': { value: 'X', help: 'temperature of the proposals (default: 1 / alpha)' },
-  temperature: { value: 'X', help: `sample: temperature (default: ${DEFAULTS.temperature})` },
-  'top-k': { value: 'K', help: 'sample: draw from the K most likely tokens' },
-  'top-p': { value: 'P', help: 'sample: draw from the smallest set with this mass' },
+  n: {
+    value: 'N',
+    help: `best-of-n: answers to choose from; smc: particles (default: ${DEFAULTS.n})`,
+  },
+  temperature: {
+    value: 'X',
+    help: `sample, best-of-n: temperature (default: ${DEFAULTS.temperature})`,
+  },
+  'top-k': { value: 'K', help: 'sample, best-of-n: draw from the K most likely tokens' },
+  'top-p': { value: 'P', help: 'sample, best-of-n: draw from the smallest set with this mass' },
   seed: { value: 'S', help: `same seed, same answer (default: ${DEFAULTS.seed})` },
+  chain: { value: 'C', help: `another chain of the same seed (default: ${DEFAULTS.chain})` },
 };
 
 /** The sampler's options that stand on the command line. @throws OptionError */
@@ -74,11 +86,15 @@ export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
     tries: read('tries', whole),
     cutLaw: value(parsed, 'cut-law') as CutLawName | undefined,
     gate: read('gate', number),
+    decoding: value(parsed, 'decoding') as Decoding | undefined,
+    acceptance: value(parsed, 'acceptance') as Acceptance | undefined,
+    n: read('n', whole),
     proposalTemperature: read('proposal-temperature', number),
     temperature: read('temperature', number),
     topK: read('top-k', whole),
     topP: read('top-p', number),
     seed: read('seed', seed),
+    chain: read('chain', whole),
   };
 }
 
@@ -87,7 +103,8 @@ export const generateCommand: Command = {
   usage: '[options] [PROMPT]',
   notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
 output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands
-on the command line overrides both.
+on the command line overrides both. With --num-samples the answers are those of the chains C, C + 1, …, in this
+order, and what they say about convergence goes to standard error.
 `,
   options: {
     model: MODEL_OPTION,
@@ -95,7 +112,12 @@ on the command line overrides both.
     chat: { help: 'wrap the prompt in the chat template of the model' },
     stop: { value: 'TEXT', help: 'end the answer before TEXT (may be given more than once)' },
     'prompt-tokens': { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
-    json: { help: 'print one JSON object: text, tokens, log p, account, …' },
+    'num-samples': {
+      value: 'N',
+      help: 'draw N answers by independent chains, decoded together (default: 1)',
+    },
+    trace: { value: 'FILE', help: 'write a page (HTML) that shows how the answer came about' },
+    json: { help: 'print a JSON object an answer, each on a line: text, tokens, log p, account, …' },
   },
 
   async run(parsed, io) {
@@ -103,27 +125,112 @@ on the command line overrides both.
     const ids = value(parsed, 'prompt-tokens');
     const stop = parsed.values.stop ?? [];
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
+    const samples = numSamples(parsed);
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));
     const promptTokens = encodePrompt(folder.tokenizer, prompt, parsed.flags.has('chat'));
-    const model = await openModel(folder, cachePositions(promptTokens.length, options), io);
-    try {
-      const { answer, wallSeconds } = await watch(model, promptTokens, given, stop, io);
+    const chains = Math.min(samples, CHAINS);
+    const model = await openModel(folder, chains * cachePositions(promptTokens.length, options), io);
+    const print = (answer: Answer, chain: number, wallSeconds: number) => {
       if (parsed.flags.has('json')) {
-        io.out(`${json(answerJson(answer, options, model.adapter, wallSeconds))}\n`);
+        io.out(`${json(answerJson(answer, { ...options, chain }, model.adapter, wallSeconds))}\n`);
         return;
       }
       const text = answer.text ?? [...answer.tokens].join(',');
       const shown = process.stdout.isTTY ? printable(text) : text;
       io.out(shown.endsWith('\n') ? shown : `${shown}\n`);
-      io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+    };
+    try {
+      if (samples > 1) {
+        await many(model, promptTokens, samples, options, given, stop, io, print);
+        return;
+      }
+      const { answer, wallSeconds } = await watch(model, promptTokens, given, stop, io);
+      print(answer, options.chain, wallSeconds);
+      if (!parsed.flags.has('json')) io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+      const file = value(parsed, 'trace');
+      if (file !== undefined) await writeTrace(file, model, promptTokens, answer, options, wallSeconds);
     } finally {
       model.dispose();
     }
   },
 };
+
+/** Chains that decode side by side. */
+const CHAINS = 32;
+
+function numSamples(parsed: Parsed): number {
+  const text = value(parsed, 'num-samples');
+  const samples = text === undefined ? 1 : whole('--num-samples', text);
+  if (samples < 1) throw new OptionError('--num-samples is 0: at least 1');
+  if (samples > 1 && value(parsed, 'trace') !== undefined) {
+    throw new OptionError(`--trace shows one answer, --num-samples is ${samples}: pick one by --chain`);
+  }
+  return samples;
+}
+
+/** Prints the answers of several chains in their order, as soon as those before are there. */
+async function many(
+  model: Model,
+  promptTokens: Uint32Array,
+  samples: number,
+  options: SamplerOptions,
+  given: Partial<SamplerOptions>,
+  stop: readonly string[],
+  io: Io,
+  print: (answer: Answer, chain: number, wallSeconds: number) => void,
+): Promise<void> {
+  const began = performance.now();
+  const elapsed = () => (performance.now() - began) / 1000;
+  const ready: Answer[] = [];
+  let printed = 0;
+  let done = 0;
+  let decoded = 0;
+  const answers = await generateMany(model, Array(samples).fill(promptTokens), {
+    ...given,
+    stop,
+    concurrency: CHAINS,
+    signal: io.signal,
+    onProgress: () =>
+      io.redraw.update(() => ({
+        text: '',
+        done: done / samples,
+        facts: [`${done} of ${samples} answers`, `${decoded} tokens`, rate(decoded, elapsed())],
+      })),
+    onAnswer: (answer, i) => {
+      ready[i] = answer;
+      done++;
+      decoded += answer.account.decodedTokens;
+      io.redraw.clear();
+      for (; ready[printed]; printed++) print(ready[printed], options.chain + printed, elapsed());
+    },
+  });
+  io.redraw.clear();
+  const diagnostics = diagnose(answers, options.finalSteps, options.blockSize);
+  io.err(`${decoded} tokens decoded · ${rate(decoded, elapsed())} · ${model.adapter.description}\n`);
+  io.err(`${diagnosticLines(diagnostics)}\n`);
+}
+
+async function writeTrace(
+  file: string,
+  { tokenizer, adapter }: Model,
+  promptTokens: Uint32Array,
+  answer: Answer,
+  options: SamplerOptions,
+  wallSeconds: number,
+): Promise<void> {
+  const page = tracePage({
+    prompt: tokenizer?.decode(promptTokens) ?? [...promptTokens].join(','),
+    sample: answer,
+    options,
+    tokenText: (id) => tokenizer?.tokenText(id) ?? String(id),
+    adapter: adapter.description,
+    wallSeconds,
+  });
+  await writeFile(file, page);
+}
 
 function promptIds(ids: string, { words, flags }: Parsed): number[] {
   if (words.length > 0) throw new OptionError('--prompt-tokens and PROMPT exclude each other');
@@ -190,7 +297,10 @@ export function answerJson(
     logp: answer.logp,
     logZ: answer.logZ,
     entropy: answer.entropy,
+    block: answer.block,
     finish: answer.finish,
+    logProbability: answer.logProbability,
+    logTarget: answer.logTarget,
     promptTokens: answer.promptTokens,
     account: answer.account,
     seed,

@@ -1,6 +1,7 @@
 import { withModelDefaults } from '../generate.ts';
+import { cachePositions } from '../sampling/sample-many.ts';
 import { value } from './args.ts';
-import { type Command, cachePositions, MODEL_OPTION, openFolder, openModel } from './command.ts';
+import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { bytes } from './format.ts';
 
 const PROMPT = 256;

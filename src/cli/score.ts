@@ -2,10 +2,11 @@ import type { Continuation } from '../engine/language-model.ts';
 import { OptionError } from '../errors.ts';
 import { encodePrompt, withModelDefaults } from '../generate.ts';
 import type { Model } from '../load-model.ts';
+import { logProbability } from '../sampling/response.ts';
 import { DEFAULTS } from '../sampling/sample.ts';
 import { number, tokenIds, value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
-import { json, logProbability, table } from './format.ts';
+import { json, table } from './format.ts';
 
 interface ScoredToken {
   id: number;

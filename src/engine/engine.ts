@@ -1,4 +1,4 @@
-import type { CachedSequence, KvCache } from '../cache/kv-cache.ts';
+import { type CachedSequence, type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { NonFiniteError, OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -24,6 +24,7 @@ interface RowState {
 interface Call {
   readonly flights: readonly Flight[];
   readonly signal?: AbortSignal;
+  readonly keepGoing?: (soFar: readonly Continuation[]) => boolean;
   readonly finish: (error?: unknown) => void;
 }
 
@@ -46,6 +47,7 @@ const NONE = 0xffffffff;
 export class Engine implements LanguageModel {
   readonly vocabSize: number;
   readonly contextLength: number;
+  readonly cachePositions: number;
   readonly eosTokens: ReadonlySet<number>;
   private readonly gpu: Gpu;
   private readonly model: Qwen2;
@@ -61,6 +63,7 @@ export class Engine implements LanguageModel {
     this.tied = config.tieWordEmbeddings;
     this.vocabSize = config.vocabSize;
     this.contextLength = contextLength;
+    this.cachePositions = cache.pages * PAGE;
     this.eosTokens = new Set(config.eosTokens);
   }
 
@@ -91,7 +94,11 @@ export class Engine implements LanguageModel {
     }
   }
 
-  async decode(rows: DecodeRow[], signal?: AbortSignal): Promise<Continuation[]> {
+  async decode(
+    rows: DecodeRow[],
+    signal?: AbortSignal,
+    keepGoing?: (soFar: readonly Continuation[]) => boolean,
+  ): Promise<Continuation[]> {
     signal?.throwIfAborted();
     this.gpu.check();
     if (rows.length === 0) return [];
@@ -109,7 +116,7 @@ export class Engine implements LanguageModel {
     const flights: Flight[] = [];
     await new Promise<void>((resolve, reject) => {
       const finish = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-      const call: Call = { flights, signal, finish };
+      const call: Call = { flights, signal, keepGoing, finish };
       for (const [i, row] of rows.entries()) {
         const sequence = own(row.sequence);
         sequence.busy = true;
@@ -238,7 +245,15 @@ export class Engine implements LanguageModel {
         failures.set(flight.call, error);
       }
     }
-    for (const flight of batch) if (flight.done) this.unreserve(flight);
+    for (const call of new Set(batch.map(({ call }) => call))) {
+      if (!call.keepGoing || failures.has(call) || call.flights.every(({ done }) => done)) continue;
+      try {
+        if (!call.keepGoing(call.flights.map(({ result }) => result.continuation()))) giveUp(call);
+      } catch (error) {
+        failures.set(call, error);
+      }
+    }
+    for (const flight of this.flights) if (flight.done) this.unreserve(flight);
     this.flights = this.flights.filter(({ done }) => !done);
     for (const call of new Set(batch.map(({ call }) => call))) {
       if (failures.has(call)) this.abandon(call, failures.get(call));
@@ -257,10 +272,6 @@ export class Engine implements LanguageModel {
     }
     sequence.append(result.tokens.slice(before));
     flight.done = result.finish === 'eos' || result.length === row.maxTokens;
-    if (!flight.done && row.keepGoing && !row.keepGoing(result.continuation())) {
-      result.finish = 'abandoned';
-      flight.done = true;
-    }
   }
 
   private unreserve(flight: Flight): void {
@@ -427,6 +438,15 @@ function checkStatistics({ temperature, alpha }: { temperature: number; alpha: n
   const fine = temperature === 0 || (temperature >= 1e-30 && temperature <= 1e30);
   check('temperature', temperature, fine, '0, or between 1e-30 and 1e30');
   check('alpha', alpha, alpha >= 1 && alpha <= 1e30, 'between 1 and 1e30');
+}
+
+/** Ends the rows of a call that have not ended. */
+function giveUp(call: Call): void {
+  for (const flight of call.flights) {
+    if (flight.done) continue;
+    flight.result.finish = 'abandoned';
+    flight.done = true;
+  }
 }
 
 function own(sequence: Sequence): CachedSequence {

@@ -58,14 +58,14 @@ export interface DecodeRow {
   /** Then keep the smallest set of most likely tokens whose mass at this temperature reaches topP. */
   topP?: number;
   key: RngKey;
-  /** Called after each chunk with all that is decoded so far; false abandons the row (finish: 'abandoned'). */
-  keepGoing?(soFar: Continuation): boolean;
 }
 
 export interface LanguageModel {
   readonly vocabSize: number;
   /** Most tokens a sequence can hold, prompt included. */
   readonly contextLength: number;
+  /** Positions that all its sequences together can hold; what forks share counts once. */
+  readonly cachePositions: number;
   readonly eosTokens: ReadonlySet<number>;
   /** At least one token. Computes keys and values of all tokens but the last, whose turn comes in `decode`. */
   prefill(tokens: ArrayLike<number>): Promise<Sequence>;
@@ -74,8 +74,14 @@ export interface LanguageModel {
    * decoded together: one pass over the weights serves all rows in flight, also those of concurrent calls. The token at
    * absolute position t is drawn by Gumbel-max with Philox counter (chain, step·256 + candidate, t, v/4).
    * An aborted signal rejects with its reason within one chunk; rows keep what they had at the call.
+   * @param keepGoing called after each chunk with all that is decoded so far, one entry a row; false abandons the rows that have
+   * not ended (finish: 'abandoned')
    */
-  decode(rows: DecodeRow[], signal?: AbortSignal): Promise<Continuation[]>;
+  decode(
+    rows: DecodeRow[],
+    signal?: AbortSignal,
+    keepGoing?: (soFar: readonly Continuation[]) => boolean,
+  ): Promise<Continuation[]>;
   /** The same columns for given tokens, appended to `sequence`; bit-identical to those `decode` gives for them. */
   score(
     sequence: Sequence,

@@ -1,80 +1,41 @@
-import type { Continuation, DecodeRow, LanguageModel, Sequence } from '../engine/language-model.ts';
-import { NonFiniteError } from '../errors.ts';
-import type { Account, Step, Trace } from './trace.ts';
+import { isFinished, logProbability, type Response } from './response.ts';
+import type { Branch, Rollout } from './rollout.ts';
+import type { Step, Trace } from './trace.ts';
 
-/** A response and, for each of its tokens, the statistics of the pass that drew it; see Continuation. Never changed in place. */
-export interface Response {
-  readonly tokens: Uint32Array;
-  readonly logp: Float64Array;
-  readonly logq: Float64Array;
-  readonly logZ: Float64Array;
-  readonly entropy: Float64Array;
-  readonly finish: 'eos' | 'length';
-}
+/**
+ * How the candidates of a step are decoded. The outcome is the same.
+ * - eager: all to their ends
+ * - lockstep: together, until the outcome is certain
+ * - best-first: one at a time, the one that can decide most; fewer tokens in more sequential steps
+ */
+export type Decoding = 'eager' | 'lockstep' | 'best-first';
 
-/** How tokens are drawn. */
-export interface Draw extends Pick<DecodeRow, 'temperature' | 'alpha' | 'topK' | 'topP'> {
-  readonly seed: bigint;
-  readonly chain: number;
-}
-
-export interface Progress {
-  /** The block, from 1, up to which the response has been grown, of `blocks`. */
-  block: number;
-  blocks: number;
-  /** Steps taken, growth included, of the `steps` still foreseen: fewer once the response has ended early. */
-  step: number;
-  steps: number;
-  /** Of all decode calls that have returned. */
-  account: Account;
-  tokens: Uint32Array;
-  /** log p of the tokens. */
-  logp: number;
-}
-
-export interface Hooks {
-  signal?: AbortSignal;
-  /** Called after each step, and while the response grows after each chunk of tokens. */
-  onProgress?(progress: Progress): void;
-}
-
-/** What became of a step's candidates: log ρ of each, and the index of the one taken, or −1. */
+/** What can be said of a step's candidates at the time. */
 export interface Decision {
+  /** log ρ of each; an upper bound for an unfinished one. */
   readonly logRho: readonly number[];
-  readonly outcome: number;
+  /** Index of the candidate taken, −1 for none, undefined as long as it is open. */
+  readonly outcome: number | undefined;
+  /** The candidate to decode next where one is decoded at a time. */
+  readonly next?: number;
 }
 
-const NOTHING = new Float64Array(0);
+/** @param finished which of the candidates are at their ends */
+export type Judge = (candidates: readonly Response[], finished: readonly boolean[]) => Decision;
 
 /** The state of a chain: the current response with its live sequence, and the record of how it came about. */
 export class Chain {
-  response: Response = {
-    tokens: new Uint32Array(0),
-    logp: NOTHING,
-    logq: NOTHING,
-    logZ: NOTHING,
-    entropy: NOTHING,
-    finish: 'length',
-  };
-  block = 1;
-  blocks = 1;
-  /** Steps foreseen. */
-  steps = 1;
-  readonly account: Account = { decodedTokens: 0, sequentialSteps: 0, proposed: 0, accepted: 0, held: 0 };
   readonly trace: Trace = { steps: [], drawnAt: new Uint32Array(0) };
-  private readonly model: LanguageModel;
-  private readonly promptLength: number;
-  private readonly draw: Draw;
-  private readonly hooks: Hooks;
-  private sequence: Sequence;
+  readonly rollout: Rollout;
+  private state: Branch;
 
-  /** @param prompt owned by the chain from here on */
-  constructor(model: LanguageModel, prompt: Sequence, draw: Draw, hooks: Hooks = {}) {
-    this.model = model;
-    this.sequence = prompt;
-    this.promptLength = prompt.length;
-    this.draw = draw;
-    this.hooks = hooks;
+  constructor(rollout: Rollout) {
+    this.rollout = rollout;
+    this.state = rollout.root();
+  }
+
+  get response(): Response {
+    return this.state.response;
   }
 
   /** Number of the next step. */
@@ -82,132 +43,137 @@ export class Chain {
     return this.trace.steps.length;
   }
 
-  /** Extends the response to EOS or to `horizon` tokens, unless it is there already. */
-  async grow(horizon: number): Promise<void> {
-    const { length } = this.response.tokens;
-    if (this.response.finish === 'eos' || length >= horizon) return;
-    await this.decode('grow', length, horizon, 1, () => ({ logRho: [], outcome: 0 }));
+  /**
+   * Extends the response to EOS or to `horizon` tokens, unless it is there already.
+   * @param choose takes the index of one of `tries` responses drawn so
+   */
+  async grow(
+    horizon: number,
+    tries = 1,
+    choose: (responses: readonly Response[]) => number = () => 0,
+  ): Promise<void> {
+    if (isFinished(this.response, horizon)) return;
+    const cut = this.response.tokens.length;
+    const branches = await this.branch(cut, tries, (grown) =>
+      this.rollout.advance(grown, horizon, this.step, () => {
+        this.rollout.report(this.step, grown[0].response);
+        return true;
+      }),
+    );
+    const outcome = choose(branches.map(({ response }) => response));
+    this.settle('grow', cut, branches, horizon, { logRho: [], outcome });
   }
 
   /**
    * Draws `tries` candidates, each of which keeps the response up to `cut` and goes on to EOS or to `horizon` tokens. The one that
-   * `decide` takes replaces the response, tokens and statistics alike.
+   * `judge` takes replaces the response, tokens and statistics alike.
+   * @param judge has an outcome at the latest when all candidates are finished
    */
   async propose(
     cut: number,
     horizon: number,
     tries: number,
-    decide: (candidates: Response[]) => Decision,
+    decoding: Decoding,
+    judge: Judge,
   ): Promise<void> {
-    await this.decode('propose', cut, horizon, tries, decide);
+    const { rollout, step } = this;
+    const at = (candidates: readonly Branch[]) =>
+      judge(
+        candidates.map(({ response }) => response),
+        candidates.map(({ response }) => isFinished(response, horizon)),
+      );
+    const branches = await this.branch(cut, tries, async (candidates) => {
+      const isOpen = () => at(candidates).outcome === undefined;
+      if (decoding !== 'best-first') {
+        await rollout.advance(candidates, horizon, step, decoding === 'lockstep' ? isOpen : undefined);
+        return;
+      }
+      for (let now = at(candidates); now.outcome === undefined; now = at(candidates)) {
+        const { next } = now;
+        const pays = () => isOpen() && at(candidates).next === next;
+        await rollout.advance([candidates[next as number]], horizon, step, pays);
+      }
+    });
+    this.settle('propose', cut, branches, horizon, at(branches));
   }
 
   /** A step that draws nothing. */
   hold(): void {
-    this.hooks.signal?.throwIfAborted();
-    this.account.held++;
-    this.record('hold', -1, [], { logRho: [], outcome: -1 });
+    this.rollout.signal?.throwIfAborted();
+    this.settle('hold', -1, [], 0, { logRho: [], outcome: -1 });
   }
 
   free(): void {
-    this.sequence.free();
+    this.state.sequence.free();
   }
 
-  private async decode(
-    kind: 'grow' | 'propose',
+  /** Forks of the current state after `work`; none are left behind if that fails. */
+  private async branch(
     cut: number,
-    horizon: number,
     tries: number,
-    decide: (candidates: Response[]) => Decision,
-  ): Promise<void> {
-    this.hooks.signal?.throwIfAborted();
-    const forks: Sequence[] = [];
+    work: (branches: readonly Branch[]) => Promise<void>,
+  ): Promise<Branch[]> {
+    this.rollout.signal?.throwIfAborted();
+    const branches: Branch[] = [];
     try {
-      const rows: DecodeRow[] = [];
       for (let candidate = 0; candidate < tries; candidate++) {
-        const sequence = this.sequence.fork();
-        forks.push(sequence);
-        sequence.rollback(this.promptLength + cut);
-        const { seed, chain, ...draw } = this.draw;
-        const key = { seed, chain, step: this.step, candidate };
-        rows.push({ ...draw, sequence, maxTokens: horizon - cut, key });
+        branches.push(this.rollout.fork(this.state, cut, candidate));
       }
-      if (kind === 'grow' && this.hooks.onProgress) {
-        rows[0].keepGoing = (soFar) => {
-          this.report(this.splice(cut, soFar));
-          return true;
-        };
-      }
-      const parts = await this.model.decode(rows, this.hooks.signal);
-      const drawn = parts.map(({ tokens }) => tokens.length);
-      this.account.decodedTokens += drawn.reduce((a, b) => a + b, 0);
-      this.account.sequentialSteps += Math.max(...drawn);
-
-      const candidates = parts.map((part) => this.splice(cut, part));
-      const decision = decide(candidates);
-      const { outcome } = decision;
-      if (outcome >= 0) {
-        [this.sequence, forks[outcome]] = [forks[outcome], this.sequence];
-        this.response = candidates[outcome];
-        const drawnAt = new Uint32Array(this.response.tokens.length).fill(this.step);
-        drawnAt.set(this.trace.drawnAt.subarray(0, cut));
-        this.trace.drawnAt = drawnAt;
-      }
-      if (kind === 'propose') {
-        this.account.proposed++;
-        if (outcome >= 0) this.account.accepted++;
-      }
-      this.record(kind, cut, candidates, decision);
-    } finally {
-      for (const fork of forks) fork.free();
+      await work(branches);
+      return branches;
+    } catch (error) {
+      for (const { sequence } of branches) sequence.free();
+      throw error;
     }
   }
 
-  /** The response up to `cut`, then the continuation. */
-  private splice(cut: number, part: Continuation): Response {
-    const column = (name: 'logp' | 'logq' | 'logZ' | 'entropy'): Float64Array => {
-      const bad = part[name].findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) throw new NonFiniteError(`decode (${name})`, this.promptLength + cut + bad);
-      const values = new Float64Array(cut + part.tokens.length);
-      values.set(this.response[name].subarray(0, cut));
-      values.set(part[name], cut);
-      return values;
-    };
-    const tokens = new Uint32Array(cut + part.tokens.length);
-    tokens.set(this.response.tokens.subarray(0, cut));
-    tokens.set(part.tokens, cut);
-    return {
-      tokens,
-      logp: column('logp'),
-      logq: column('logq'),
-      // Beyond their range only by rounding; the cut laws and the weights rely on the signs.
-      logZ: column('logZ').map((value) => Math.min(0, value)),
-      entropy: column('entropy').map((value) => Math.max(0, value)),
-      finish: part.finish === 'eos' ? 'eos' : 'length',
-    };
-  }
+  /** Ends a step: takes the candidate that was decided for, frees the others, and records it. */
+  private settle(
+    kind: Step['kind'],
+    cut: number,
+    branches: readonly Branch[],
+    horizon: number,
+    { logRho, outcome = -1 }: Decision,
+  ): void {
+    const { account, block } = this.rollout;
+    const before = this.response.tokens.length;
+    const lengths = branches.map(({ response }) => response.tokens.length);
+    const abandoned = branches.map(({ response }) => !isFinished(response, horizon));
+    if (outcome >= 0) {
+      this.state.sequence.free();
+      this.state = branches[outcome];
+      const drawnAt = new Uint32Array(lengths[outcome]).fill(this.step);
+      drawnAt.set(this.trace.drawnAt.subarray(0, cut));
+      this.trace.drawnAt = drawnAt;
+    }
+    for (const [j, { sequence }] of branches.entries()) if (j !== outcome) sequence.free();
 
-  private record(kind: Step['kind'], cut: number, candidates: Response[], decision: Decision): void {
-    const { logRho, outcome } = decision;
-    const lengths = candidates.map(({ tokens }) => tokens.length);
-    const tokens = outcome >= 0 ? this.response.tokens.slice(cut) : new Uint32Array(0);
-    const { block, response } = this;
-    this.trace.steps.push({ kind, block, cut, lengths, logRho, outcome, tokens, logp: total(response.logp) });
-    this.report(response);
-  }
-
-  private report({ tokens, logp }: Response): void {
-    const { block, blocks, step, steps, account } = this;
-    this.hooks.onProgress?.({
+    if (kind === 'hold') account.held++;
+    if (kind === 'propose') {
+      account.proposed++;
+      if (outcome >= 0) account.accepted++;
+      for (const j of lengths.keys()) {
+        if (!abandoned[j]) continue;
+        account.abandoned++;
+        account.savedTokens += Math.max(0, before - lengths[j]);
+      }
+    }
+    const { response } = this;
+    const { tokens, entropy, logp } = response;
+    const from = outcome >= 0 ? cut : tokens.length;
+    this.trace.steps.push({
+      kind,
       block,
-      blocks,
-      step,
-      steps,
-      account: { ...account },
-      tokens,
-      logp: total(logp),
+      cut,
+      lengths,
+      abandoned,
+      logRho,
+      outcome,
+      tokens: tokens.slice(from),
+      entropy: entropy.slice(from),
+      tokenLogp: logp.slice(from),
+      logp: logProbability(response),
     });
+    this.rollout.report(this.step, response);
   }
 }
-
-const total = (column: Float64Array): number => column.reduce((a, b) => a + b, 0);

@@ -14,20 +14,21 @@ export async function karanDu(
   random: RandomSource,
   schedule: Pick<Schedule, 'maxNewTokens' | 'blockSize' | 'steps'>,
 ): Promise<void> {
+  const { rollout } = chain;
   const { maxNewTokens, blockSize, steps } = schedule;
-  chain.blocks = Math.ceil(maxNewTokens / blockSize);
-  chain.steps = chain.blocks * (1 + steps);
-  for (chain.block = 1; ; chain.block++) {
-    await chain.grow(Math.min(chain.block * blockSize, maxNewTokens));
+  rollout.blocks = Math.ceil(maxNewTokens / blockSize);
+  rollout.steps = rollout.blocks * (1 + steps);
+  for (rollout.block = 1; ; rollout.block++) {
+    await chain.grow(Math.min(rollout.block * blockSize, maxNewTokens));
     for (let n = 0; n < steps; n++) {
       const { step, response: x } = chain;
       const cut = Math.floor(random.cut(step) * x.tokens.length);
       const u = random.accept(step);
-      await chain.propose(cut, x.tokens.length, 1, ([y]) => {
+      await chain.propose(cut, x.tokens.length, 1, 'eager', ([y]) => {
         const logRho = logWeight(target, y, cut) - logWeight(target, x, cut, y.tokens.length);
         return { logRho: [logRho], outcome: u < Math.exp(logRho) ? 0 : -1 };
       });
     }
-    if (chain.response.finish === 'eos' || chain.block === chain.blocks) return;
+    if (chain.response.finish === 'eos' || rollout.block === rollout.blocks) return;
   }
 }

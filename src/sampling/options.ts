@@ -1,15 +1,29 @@
 import { OptionError } from '../errors.ts';
+import type { Decoding } from './chain.ts';
 import type { CutLawName } from './cut-laws.ts';
+import type { Acceptance } from './multiple-try.ts';
+import { isBounded } from './target.ts';
 
-export type SamplerName = 'greedy' | 'sample' | 'metropolis' | 'karan-du' | 'egps';
+export type SamplerName =
+  | 'greedy'
+  | 'sample'
+  | 'best-of-n'
+  | 'metropolis'
+  | 'karan-du'
+  | 'entropy-cut'
+  | 'egps'
+  | 'smc';
 
 export interface SamplerOptions {
   /**
    * - greedy: the most likely token each time
    * - sample: ancestral sampling with `temperature`, `topK`, `topP`
+   * - best-of-n: the likeliest of n drawn so
    * - metropolis: exact Metropolis–Hastings on p^α with uniform cuts
    * - karan-du: the same as published, which is not exact
+   * - entropy-cut: exact Metropolis–Hastings on p^α with cuts where the entropy jumps
    * - egps: exact Multiple-Try Metropolis on p^α with cuts guided by entropy
+   * - smc: sequential Monte Carlo on p^α with n particles, exact in the limit of many
    */
   sampler: SamplerName;
   /** Most tokens of the response, EOS included. */
@@ -33,7 +47,11 @@ export interface SamplerOptions {
   cutLaw: CutLawName;
   /** Least entropy, in nats, at which entropy-gate and entropy-block cut. */
   gate: number;
-  /** For `sample` only, as are topK and topP: a power sampler's target would not be p^α. */
+  acceptance: Acceptance;
+  decoding: Decoding;
+  /** best-of-n: responses drawn; smc: particles. */
+  n: number;
+  /** For `sample` and `best-of-n`, as are topK and topP: a power sampler's target would not be p^α. */
   temperature: number;
   topK?: number;
   topP?: number;
@@ -52,6 +70,9 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   tries: 4,
   cutLaw: 'entropy-block',
   gate: 0.67,
+  acceptance: 'metropolis',
+  decoding: 'lockstep',
+  n: 8,
   temperature: 1,
 };
 
@@ -71,13 +92,18 @@ export type ModelDefaults = {
 type Name = keyof SamplerOptions;
 
 const EVERY: Name[] = ['sampler', 'maxNewTokens', 'seed', 'chain', 'alpha'];
-const POWER: Name[] = [...EVERY, 'proposalTemperature', 'blockSize', 'steps'];
+const PLAIN: Name[] = [...EVERY, 'temperature', 'topK', 'topP'];
+const POWER: Name[] = [...EVERY, 'proposalTemperature', 'blockSize'];
+const EXACT: Name[] = [...POWER, 'steps', 'finalSteps', 'acceptance', 'decoding'];
 const USED: Record<SamplerName, Name[]> = {
   greedy: EVERY,
-  sample: [...EVERY, 'temperature', 'topK', 'topP'],
-  metropolis: [...POWER, 'finalSteps'],
-  'karan-du': POWER,
-  egps: [...POWER, 'finalSteps', 'tries', 'cutLaw', 'gate'],
+  sample: PLAIN,
+  'best-of-n': [...PLAIN, 'n'],
+  metropolis: EXACT,
+  'karan-du': [...POWER, 'steps'],
+  'entropy-cut': EXACT,
+  egps: [...EXACT, 'tries', 'cutLaw', 'gate'],
+  smc: [...POWER, 'n'],
 };
 
 interface Range {
@@ -113,6 +139,9 @@ const RANGES: Record<Name, Range> = {
   tries: whole(1, 255),
   cutLaw: oneOf('uniform', 'entropy', 'entropy-jump', 'entropy-gate', 'entropy-block'),
   gate: real('a finite number from 0 on, in nats', (value) => value >= 0),
+  acceptance: oneOf('metropolis', 'barker'),
+  decoding: oneOf('eager', 'lockstep', 'best-first'),
+  n: whole(1, 255),
   temperature: real('a finite number above 0 (the sampler greedy needs none)', (value) => value > 0),
   topK: whole(1),
   topP: real('a number above 0, at most 1', (value) => value > 0 && value <= 1),
@@ -134,7 +163,7 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
     if (!range.has(value)) throw new OptionError(`${name} is ${show(value)}: ${range.text}`);
   }
 
-  const { sampler, cutLaw, maxNewTokens, blockSize, steps, finalSteps } = options;
+  const { sampler, alpha, cutLaw, maxNewTokens, blockSize, steps, finalSteps } = options;
   for (const [name, value] of Object.entries(defined(given))) {
     if (!USED[sampler].includes(name as Name)) {
       throw new OptionError(`${name} is ${show(value)}: the sampler ${sampler} does not use it`);
@@ -144,11 +173,16 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
   if (given.gate !== undefined && !gated) {
     throw new OptionError(`gate is ${given.gate}: the cut law ${cutLaw} does not use it`);
   }
-  if (sampler !== 'sample') {
+  if (!USED[sampler].includes('topK')) {
     delete options.topK;
     delete options.topP;
   }
-  if (sampler === 'metropolis') Object.assign(options, METROPOLIS);
+  const target = { alpha, temperature: options.proposalTemperature };
+  if (USED[sampler].includes('decoding') && options.decoding !== 'eager' && !isBounded(target)) {
+    const range = `from 1 / alpha = ${1 / alpha} to 1, unless decoding is eager`;
+    throw new OptionError(`proposalTemperature is ${target.temperature}: ${range}`);
+  }
+  Object.assign(options, SPECIAL_CASES[sampler]);
 
   const total = Math.ceil(maxNewTokens / blockSize) * (1 + steps) + finalSteps;
   if (total >= 2 ** 24) {
@@ -157,8 +191,11 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
   return options;
 }
 
-/** What makes the general kernel plain Metropolis–Hastings. */
-export const METROPOLIS = { tries: 1, cutLaw: 'uniform' } as const;
+/** What the samplers named after them make of the general kernel. */
+export const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
+  metropolis: { tries: 1, cutLaw: 'uniform' },
+  'entropy-cut': { tries: 1, cutLaw: 'entropy-jump' },
+};
 
 function defined(options: object): object {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

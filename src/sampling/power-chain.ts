@@ -1,14 +1,17 @@
-import type { Chain, Response } from './chain.ts';
+import type { Chain, Decoding } from './chain.ts';
 import { type CutLaw, pickCut } from './cut-laws.ts';
-import { multipleTry } from './multiple-try.ts';
+import { type Acceptance, decide, mostPromising } from './multiple-try.ts';
 import type { RandomSource } from './random.ts';
+import type { Response } from './response.ts';
 import { logWeight, type Target } from './target.ts';
 
-/** A transition that leaves p^α invariant, whatever the law and the number of tries. */
+/** A transition that leaves p^α invariant, whatever the law, the number of tries and the rule of acceptance. */
 export interface Kernel {
   readonly target: Target;
   readonly law: CutLaw;
   readonly tries: number;
+  readonly acceptance: Acceptance;
+  readonly decoding: Decoding;
   readonly random: RandomSource;
 }
 
@@ -27,36 +30,46 @@ export interface Schedule {
  * many tokens, and at last on those of up to `maxNewTokens`. An early EOS ends the growth, not the refinement.
  */
 export async function powerChain(chain: Chain, kernel: Kernel, schedule: Schedule): Promise<void> {
+  const { rollout } = chain;
   const { maxNewTokens, blockSize, steps, finalSteps } = schedule;
-  chain.blocks = Math.ceil(maxNewTokens / blockSize);
-  chain.steps = chain.blocks * (1 + steps) + finalSteps;
-  for (let block = 1; block <= chain.blocks; block++) {
-    chain.block = block;
-    const horizon = Math.min(block * blockSize, maxNewTokens);
+  rollout.blocks = Math.ceil(maxNewTokens / blockSize);
+  rollout.steps = rollout.blocks * (1 + steps) + finalSteps;
+  for (rollout.block = 1; ; rollout.block++) {
+    const horizon = Math.min(rollout.block * blockSize, maxNewTokens);
     await chain.grow(horizon);
     for (let n = 0; n < steps; n++) await refine(chain, kernel, horizon);
-    if (chain.response.finish === 'eos') break;
+    if (chain.response.finish === 'eos' || rollout.block === rollout.blocks) break;
   }
-  chain.block = chain.blocks;
-  chain.steps = chain.step + finalSteps;
+  rollout.block = rollout.blocks;
+  rollout.steps = chain.step + finalSteps;
   for (let n = 0; n < finalSteps; n++) await refine(chain, kernel, maxNewTokens);
 }
 
 /** One step of Multiple-Try Metropolis on the responses that end within `horizon` tokens or are that long. */
 export async function refine(chain: Chain, kernel: Kernel, horizon: number): Promise<void> {
-  const { target, law, tries, random } = kernel;
+  const { target, law, tries, acceptance, decoding, random } = kernel;
   const { step, response: x } = chain;
   const cut = pickCut(law(x.entropy), random.cut(step));
   if (cut < 0) return chain.hold();
 
-  // The outcome's random numbers come before the candidates, which could be abandoned once they cannot change it.
-  const u = random.accept(step);
-  const gumbels = Array.from({ length: tries }, (_, j) => random.select(step, j));
+  // The outcome's random numbers come before the candidates, which are abandoned once they cannot change it.
+  const lots = {
+    u: random.accept(step),
+    gumbels: Array.from({ length: tries + 1 }, (_, j) => random.select(step, j)),
+  };
 
+  // Each further token can only lower a weight, so that of a candidate as far as it is decoded bounds its final one: every factor
+  // p^α / q is at most 1 at the temperatures from 1/α to 1, and what the law normalises by only grows.
   const logW = (z: Response) => logWeight(target, z, cut) + Math.log(law(z.entropy)[cut]);
   const logWx = logW(x);
-  await chain.propose(cut, horizon, tries, (candidates) => {
-    const logRho = candidates.map((y) => logW(y) - logWx);
-    return { logRho, outcome: multipleTry(logRho, u, gumbels) };
+  const unstarted = Math.log(law(x.entropy.subarray(0, cut + 1))[cut]) - logWx;
+  await chain.propose(cut, horizon, tries, decoding, (candidates, finished) => {
+    const logRho = candidates.map((y) => (y.tokens.length > cut ? logW(y) - logWx : unstarted));
+    const outcome = decide(acceptance, logRho, finished, lots);
+    return {
+      logRho,
+      outcome,
+      next: outcome === undefined ? mostPromising(logRho, finished, lots) : undefined,
+    };
   });
 }

@@ -4,12 +4,21 @@ export interface Account {
   decodedTokens: number;
   /** Forward passes in series: the longest row of each decode call, summed. */
   sequentialSteps: number;
+  /** Rows of the run in a forward pass, on average. */
+  rowsPerStep: number;
   /** Refinement steps that drew candidates. */
   proposed: number;
   /** Of those, the steps that took one. */
   accepted: number;
   /** Refinement steps that drew none, their block being closed. */
   held: number;
+  /** Candidates given up before their end, the outcome being certain. */
+  abandoned: number;
+  /**
+   * Tokens these were spared, as an estimate: a candidate is taken to end where the response it competes with ends. The exact
+   * number is the difference from a run that decodes eagerly, which has the same outcome.
+   */
+  savedTokens: number;
 }
 
 /** One step; its index in the trace is its number in the random stream. */
@@ -19,14 +28,19 @@ export interface Step {
   readonly block: number;
   /** Positions from here on were drawn again; the old length for a growth, −1 for a hold. */
   readonly cut: number;
-  /** Length of the response with each candidate. */
+  /** Length of the response with each candidate, as far as it was decoded. */
   readonly lengths: readonly number[];
-  /** log ρ = log w(candidate) − log w(current), one a candidate; none for a growth. */
+  /** Which candidates were given up before their end. */
+  readonly abandoned: readonly boolean[];
+  /** log ρ = log w(candidate) − log w(current), one a candidate, an upper bound for one given up; none for a growth. */
   readonly logRho: readonly number[];
   /** The candidate taken, or −1. */
   readonly outcome: number;
   /** What stands from `cut` on since this step; empty if no candidate was taken. */
   readonly tokens: Uint32Array;
+  /** Of each of these tokens the entropy of the distribution it was drawn from and its log p, nats. */
+  readonly entropy: Float64Array;
+  readonly tokenLogp: Float64Array;
   /** log p of the response after the step. */
   readonly logp: number;
 }

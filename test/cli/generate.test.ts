@@ -1,7 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { cachePositions } from '../../src/cli/command.ts';
 import { verdict } from '../../src/cli/demo.ts';
 import { accountLines, bytes, json, seconds } from '../../src/cli/format.ts';
 import { answerJson, progressView } from '../../src/cli/generate.ts';
@@ -9,6 +8,7 @@ import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
 import { OptionError } from '../../src/errors.ts';
 import { generate, withModelDefaults } from '../../src/generate.ts';
 import { DEFAULTS } from '../../src/sampling/sample.ts';
+import { cachePositions } from '../../src/sampling/sample-many.ts';
 import { TableModel } from '../support/table-model.ts';
 
 const EOS = 26;
@@ -127,8 +127,19 @@ test('a chain reports its progress and can be aborted', async () => {
   assert.is(model.live, 0);
 });
 
+const NOTHING = {
+  decodedTokens: 0,
+  sequentialSteps: 0,
+  rowsPerStep: 0,
+  proposed: 0,
+  accepted: 0,
+  held: 0,
+  abandoned: 0,
+  savedTokens: 0,
+};
+
 test('progress of a chain is told in steps, of a single growth in tokens', () => {
-  const account = { decodedTokens: 40, sequentialSteps: 20, proposed: 4, accepted: 1, held: 2 };
+  const account = { ...NOTHING, decodedTokens: 40, sequentialSteps: 20, proposed: 4, accepted: 1, held: 2 };
   const tokens = new Uint32Array(5);
   const chain = { block: 2, blocks: 3, step: 6, steps: 24, account, tokens, logp: -1 };
   assert.equal(progressView(chain, 'x', 20, 2), {
@@ -136,8 +147,7 @@ test('progress of a chain is told in steps, of a single growth in tokens', () =>
     done: 0.25,
     facts: ['block 2/3', 'step 6/24', '25 % accepted', '40 tokens', '20 tokens/s'],
   });
-  const none = { decodedTokens: 0, sequentialSteps: 0, proposed: 0, accepted: 0, held: 0 };
-  const growth = { ...chain, block: 1, blocks: 1, step: 0, steps: 1, account: none };
+  const growth = { ...chain, block: 1, blocks: 1, step: 0, steps: 1, account: NOTHING };
   assert.equal(progressView(growth, 'x', 20, 2), {
     text: 'x',
     done: 0.25,
@@ -163,7 +173,8 @@ test('the JSON has everything needed to repeat and to judge an answer', async ()
   assert.equal(read.tokens, [...answer.tokens]);
   assert.equal(read.promptTokens, [0]);
   assert.is(read.text, answer.text);
-  for (const column of ['logp', 'logZ', 'entropy']) assert.is(read[column].length, answer.tokens.length);
+  for (const column of ['logp', 'logZ', 'entropy', 'block'])
+    assert.is(read[column].length, answer.tokens.length);
   assert.equal(read.logp, [...answer.logp]);
   assert.equal(read.account, answer.account);
   assert.is(read.seed, '18446744073709551615');
@@ -172,6 +183,8 @@ test('the JSON has everything needed to repeat and to judge an answer', async ()
   assert.equal(read.adapter, { description: 'Some GPU', vendor: 'v', architecture: 'a', subgroups: true });
   assert.is(read.wallSeconds, 1.5);
   assert.is(read.finish, answer.finish);
+  assert.is(read.logProbability, answer.logProbability);
+  assert.is(read.logTarget, 4 * answer.logProbability);
 });
 
 test('the account tells cost, acceptance, log p, time and adapter', async () => {
@@ -181,10 +194,19 @@ test('the account tells cost, acceptance, log p, time and adapter', async () => 
     `4 tokens decoded in 4 sequential steps · 2.0 tokens/s
 4 tokens · log p ${(4 * Math.log(0.9)).toFixed(3)} · 2.00 s · Some GPU`,
   );
-  const account = { decodedTokens: 4000, sequentialSteps: 1000, proposed: 10, accepted: 4, held: 3 };
+  const account = {
+    ...NOTHING,
+    decodedTokens: 4000,
+    sequentialSteps: 1000,
+    proposed: 10,
+    accepted: 4,
+    held: 3,
+    abandoned: 7,
+    savedTokens: 400,
+  };
   assert.is(
     accountLines({ ...drawn, finish: 'length', account }, 100, adapter).split(' · log p')[0],
-    `4000 tokens decoded in 1000 sequential steps · 40 tokens/s · 40 % accepted (4 of 10 moves, 3 held)
+    `4000 tokens decoded in 1000 sequential steps · 40 tokens/s · 40 % accepted (4 of 10 moves, 3 held) · 7 candidates abandoned early (about 400 tokens saved)
 4 tokens, cut at the horizon`,
   );
 });

@@ -233,17 +233,24 @@ test('decoding stops at EOS, at maxTokens, and where keepGoing says so', async (
   small.dispose();
 
   const sequence = await model.prefill(PROMPT);
-  const seen: number[] = [];
-  const keepGoing = (soFar: Continuation) => {
-    seen.push(soFar.tokens.length);
+  const seen: string[] = [];
+  const brief = await model.prefill(PROMPT);
+  const keepGoing = (soFar: readonly Continuation[]) => {
+    seen.push(soFar.map(({ tokens }) => tokens.length).join());
     return seen.length < 2;
   };
-  const [out] = await model.decode([row(sequence, 1, 100, { keepGoing })]);
-  assert.is(out.finish, 'abandoned');
-  assert.equal(seen, [16, 32]);
+  const rows = [row(sequence, 1, 100), row(brief, 2, 5)];
+  const [out, other] = await model.decode(rows, undefined, keepGoing);
+  assert.equal([out.finish, other.finish], ['abandoned', 'length']);
+  assert.equal(seen, ['16,5', '32,5']);
   assert.is(out.tokens.length, 32);
   same(out, await straight(model, PROMPT, 1, 32), 'what was decoded before');
+  const [rest] = await model.decode([row(sequence, 1, 8)]); // and goes on from there
+  const whole = await straight(model, PROMPT, 1, 40);
+  assert.equal([...rest.tokens], [...whole.tokens.subarray(32)]);
+  assert.equal([...rest.logp], [...whole.logp.subarray(32)]);
   sequence.free();
+  brief.free();
 });
 
 test('an aborted call rejects with the reason, and its rows are as they were', async () => {
@@ -254,7 +261,7 @@ test('an aborted call rejects with the reason, and its rows are as they were', a
     if (++chunks === 2) abort.abort(new Error('enough'));
     return true;
   };
-  await model.decode([row(sequence, 1, 300, { keepGoing })], abort.signal).then(
+  await model.decode([row(sequence, 1, 300)], abort.signal, keepGoing).then(
     () => assert.unreachable(),
     (error) => assert.is(error.message, 'enough'),
   );
@@ -273,7 +280,7 @@ test('rows that had ended before the call failed are as they were, too', async (
     if (++chunks === 2) abort.abort(new Error('enough'));
     return true;
   };
-  const call = model.decode([row(short, 1, 5), row(long, 2, 300, { keepGoing })], abort.signal);
+  const call = model.decode([row(short, 1, 5), row(long, 2, 300)], abort.signal, keepGoing);
   assert.is(await call.catch(({ message }) => message), 'enough');
   assert.is(chunks, 2);
   for (const s of [short, long]) {
@@ -288,7 +295,7 @@ test('a callback that throws fails its own call only', async () => {
     throw new Error('mine');
   };
   const [failed, fine] = await Promise.allSettled([
-    model.decode([row(a, 1, 40, { keepGoing })]),
+    model.decode([row(a, 1, 40)], undefined, keepGoing),
     model.decode([row(b, 1, 40)]),
   ]);
   assert.is(failed.status === 'rejected' && failed.reason.message, 'mine');
@@ -316,7 +323,7 @@ test('a row that ends before its time gives back what was set aside for it', asy
   const cache = (model as unknown as { cache: { available: number } }).cache;
   const before = cache.available;
   const sequence = await model.prefill(PROMPT);
-  await model.decode([row(sequence, 1, 300, { keepGoing: () => false })]);
+  await model.decode([row(sequence, 1, 300)], undefined, () => false);
   const abort = AbortSignal.abort(new Error('never begun'));
   await model.decode([row(sequence, 1, 300)], abort).catch(() => {});
   sequence.free();

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Chain, type Draw } from '../../src/sampling/chain.ts';
+import { Chain } from '../../src/sampling/chain.ts';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
 import type { RandomSource } from '../../src/sampling/random.ts';
+import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
 import { type Distribution, distribution, TableModel } from '../support/table-model.ts';
 
 /** The parts of test/fixtures/egps_golden.json that are used; its notes say what each is. */
@@ -100,7 +101,9 @@ export async function scriptedChain(
 ): Promise<Chain> {
   const { alpha = toy.alpha, temperature = 1 / alpha, seed = 0n, chain = 0 } = given;
   const draw = { alpha, temperature, seed, chain };
-  const started = new Chain(model, await model.prefill(PROMPT), draw);
+  const prompt = await model.prefill(PROMPT);
+  const started = new Chain(new Rollout(model, prompt, draw));
+  prompt.free();
   force(model, [start]);
   await started.grow(start.length);
   return started;

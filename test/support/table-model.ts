@@ -88,6 +88,7 @@ class TableSequence implements Sequence {
 export class TableModel implements LanguageModel {
   readonly vocabSize: number;
   readonly contextLength: number;
+  readonly cachePositions = Infinity;
   readonly eosTokens: ReadonlySet<number>;
   /** Sequences not yet freed. */
   live = 0;
@@ -109,7 +110,11 @@ export class TableModel implements LanguageModel {
     return new TableSequence(this, Array.from(tokens));
   }
 
-  async decode(rows: DecodeRow[], signal?: AbortSignal): Promise<Continuation[]> {
+  async decode(
+    rows: DecodeRow[],
+    signal?: AbortSignal,
+    keepGoing?: (soFar: readonly Continuation[]) => boolean,
+  ): Promise<Continuation[]> {
     this.calls.push(rows.length);
     const flights = rows.map((row) => new Flight(row, this.own(row.sequence)));
     try {
@@ -125,11 +130,15 @@ export class TableModel implements LanguageModel {
           const at = this.at(sequence, row.alpha, row.temperature, row);
           flight.take(this.next(at, row, sequence.length), at, this.eosTokens);
         }
+        if (keepGoing && flights.some(({ done }) => !done)) {
+          if (!keepGoing(flights.map((flight) => flight.continuation()))) break;
+        }
       }
     } catch (error) {
       for (const { sequence, start } of flights) sequence.rollback(start);
       throw error;
     }
+    for (const flight of flights) flight.end();
     return flights.map((flight) => flight.continuation());
   }
 
@@ -197,10 +206,10 @@ class Flight {
     this.columns.entropy.push(at.entropy);
     if (eos.has(token)) this.finish = 'eos';
     this.done = this.finish === 'eos' || this.size === this.row.maxTokens;
-    if (!this.done && this.row.keepGoing?.(this.continuation()) === false) {
-      this.finish = 'abandoned';
-      this.done = true;
-    }
+  }
+
+  end(): void {
+    if (!this.done) this.finish = 'abandoned';
   }
 
   continuation(): Continuation {

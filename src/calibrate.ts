@@ -1,0 +1,177 @@
+import { PAGE } from './cache/kv-cache.ts';
+import { OptionError } from './errors.ts';
+import { encodePrompt, type GenerativeModel, withModelDefaults } from './generate.ts';
+import { sample } from './sampling/sample.ts';
+
+export interface CalibrateOptions {
+  /** Responses to draw, over the prompts in turn. Default 128. */
+  samples?: number;
+  /** Horizon of each response. Default: the model's own. */
+  maxNewTokens?: number;
+  seed?: bigint;
+  /** Most responses decoded side by side; changes no number. Default 16. */
+  concurrent?: number;
+  signal?: AbortSignal;
+  onProgress?(progress: { samples: number; of: number; tokens: number }): void;
+}
+
+/** Tokens with an entropy of `from` nats or more, up to where the next bin begins. */
+export interface EntropyBin {
+  from: number;
+  /** Share of all tokens. */
+  tokens: number;
+  /** Share of all entropy. */
+  entropy: number;
+}
+
+/** What the entropies of plain samples look like, and what follows for the sampler. Entropies in nats. */
+export interface Calibration {
+  /** Proposed gate, nats. */
+  gate: number;
+  /** Proposed block, tokens. */
+  blockSize: number;
+  samples: number;
+  tokens: number;
+  /** Tokens a sample. */
+  meanLength: number;
+  /** A token's. */
+  meanEntropy: number;
+  /** Share of the tokens at or above the gate, and of the entropy that they carry. */
+  decisions: { tokens: number; entropy: number };
+  /** Entropies that these shares of the tokens do not exceed. */
+  quantiles: { share: number; entropy: number }[];
+  histogram: EntropyBin[];
+}
+
+/** Below this many nats a token is no decision: its alternatives are drawn less than once in 700 times. */
+const FLOOR = 0.01;
+const KEPT = 0.95;
+const DECISIONS = 3;
+const MOST_BLOCKS = 16;
+const BINS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const SHARES = [0.5, 0.8, 0.9, 0.95, 0.99];
+
+/**
+ * Draws plain samples (temperature 1) from the model and fits the gate and the block size to their entropies. Sample i answers
+ * prompt i mod prompts.length as chain i of the seed.
+ * @param prompts texts or token ids
+ * @throws OptionError, also where the model is sure of every token; what the model's engine throws; the signal's reason
+ */
+export async function calibrate(
+  model: GenerativeModel,
+  prompts: readonly (string | ArrayLike<number>)[],
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { samples = 128, concurrent = 16, maxNewTokens, seed, signal, onProgress } = options;
+  for (const [name, value] of Object.entries({ samples, concurrent })) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new OptionError(`${name} is ${value}: a whole number from 1 on`);
+  }
+  if (prompts.length === 0) throw new OptionError('there are no prompts: at least one is needed');
+  const encoded = prompts.map((prompt) => encodePrompt(model.tokenizer, prompt));
+  const plain = withModelDefaults(model.defaults, { sampler: 'sample', temperature: 1, maxNewTokens, seed });
+
+  const entropies: Float64Array[] = [];
+  let next = 0;
+  let finished = 0;
+  let tokens = 0;
+  // The first error stops the other samples too.
+  const failed = new AbortController();
+  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+  const worker = async () => {
+    while (next < samples) {
+      const chain = next++;
+      let length = 0;
+      const drawn = await sample(
+        model,
+        encoded[chain % encoded.length],
+        { ...plain, chain },
+        {
+          signal: either,
+          onProgress(progress) {
+            tokens += progress.tokens.length - length;
+            length = progress.tokens.length;
+            onProgress?.({ samples: finished, of: samples, tokens });
+          },
+        },
+      );
+      entropies[chain] = drawn.entropy;
+      finished++;
+      onProgress?.({ samples: finished, of: samples, tokens });
+    }
+  };
+  const workers = Array.from({ length: Math.min(concurrent, samples) }, () =>
+    worker().catch((error) => failed.abort(error)),
+  );
+  await Promise.all(workers);
+  failed.signal.throwIfAborted();
+  return fit(entropies, plain.maxNewTokens);
+}
+
+/**
+ * Fits the gate and the block size to the entropies of plain samples.
+ *
+ * Gate: the highest at which the tokens that pass still carry 95 % of the entropy, rounded down to two digits. Entropy is what cuts
+ * are for, so this says directly how much of it the sampler goes on seeing, whatever the distribution looks like. A valley of the
+ * histogram (Otsu's threshold on log H, say) needs two modes: it would cut a single one in half, and between two that are decades
+ * apart any place is as good as another, so that it moves with the rounding noise. Entropies below 0.01 nats count for nothing here: a
+ * long text that is nearly certain must not drown its few decisions.
+ *
+ * Block size: holds three decisions (tokens at or above the gate) on average, but a response grows by no more than 16 blocks on
+ * average, since the cost of growing it is in proportion to their number. Rounded to whole cache pages, at most the horizon.
+ * @param entropies nats, one array a sample
+ * @throws OptionError where no token has an entropy of 0.01 nats
+ */
+export function fit(entropies: readonly Float64Array[], maxNewTokens: number): Calibration {
+  const sorted = Float64Array.from(entropies.flatMap((column) => Array.from(column))).sort();
+  const tokens = sorted.length;
+  const decisive = sorted.subarray(firstFrom(sorted, FLOOR));
+  if (decisive.length === 0) {
+    const highest = tokens > 0 ? `; the highest has ${sorted[tokens - 1].toPrecision(2)}` : '';
+    throw new OptionError(
+      `none of the ${tokens} tokens drawn has an entropy of ${FLOOR} nats${highest}: the prompts leave the model no choice to cut at`,
+    );
+  }
+  const enough = KEPT * sum(decisive);
+  let lowest = decisive.length;
+  for (let kept = 0; kept < enough && lowest > 0; ) kept += decisive[--lowest];
+  const gate = roundDown(decisive[lowest]);
+
+  const meanLength = tokens / entropies.length;
+  const passing = sorted.subarray(firstFrom(sorted, gate));
+  const span = Math.max((DECISIONS * tokens) / passing.length, meanLength / MOST_BLOCKS);
+  const blockSize = Math.min(maxNewTokens, PAGE * Math.max(1, Math.round(span / PAGE)));
+
+  const total = sum(sorted);
+  const bounds = [...BINS.map((from) => firstFrom(sorted, from)), tokens];
+  return {
+    gate,
+    blockSize,
+    samples: entropies.length,
+    tokens,
+    meanLength,
+    meanEntropy: total / tokens,
+    decisions: { tokens: passing.length / tokens, entropy: sum(passing) / total },
+    quantiles: SHARES.map((share) => ({ share, entropy: sorted[Math.ceil(share * tokens) - 1] })),
+    histogram: BINS.map((from, i) => ({
+      from,
+      tokens: (bounds[i + 1] - bounds[i]) / tokens,
+      entropy: sum(sorted.subarray(bounds[i], bounds[i + 1])) / total,
+    })),
+  };
+}
+
+/** Index of the first of the ascending values that is at least `bound`; their number where there is none. */
+function firstFrom(ascending: Float64Array, bound: number): number {
+  const index = ascending.findIndex((value) => value >= bound);
+  return index < 0 ? ascending.length : index;
+}
+
+/** The largest number of two significant digits that is not above `value` > 0. */
+function roundDown(value: number): number {
+  const near = Number(value.toPrecision(2));
+  if (near <= value) return near;
+  return Number((near - 10 ** (Math.floor(Math.log10(value)) - 1)).toPrecision(2));
+}
+
+const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);

@@ -1,0 +1,266 @@
+/** The style sheet of a trace page. One hue for the chain's doings, one for entropy, and both in either scheme. */
+export const STYLE = `
+:root {
+  --paper: #faf9f7;
+  --card: #ffffff;
+  --ink: #1d1c1a;
+  --soft: #625e57;
+  --line: #e5e1d9;
+  --accent: #1d5fc4;
+  --no: #b23a2e;
+  --heat: #f2a53a;
+  --hatch: rgb(29 28 26 / 0.13);
+  --shadow: 0 1px 2px rgb(29 28 26 / 0.05), 0 8px 24px rgb(29 28 26 / 0.06);
+  font: 16px/1.55 system-ui, sans-serif;
+  color: var(--ink);
+  background: var(--paper);
+  accent-color: var(--accent);
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #131315;
+    --card: #1b1b1e;
+    --ink: #ebe8e2;
+    --soft: #a8a49c;
+    --line: #333338;
+    --accent: #84b0ff;
+    --no: #ff9387;
+    --heat: #92510c;
+    --hatch: rgb(235 232 226 / 0.14);
+    --shadow: 0 1px 2px rgb(0 0 0 / 0.4), 0 8px 24px rgb(0 0 0 / 0.3);
+  }
+}
+* { box-sizing: border-box; }
+[hidden] { display: none !important; }
+body { margin: 0; }
+header, main, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
+header { padding-top: 3rem; padding-bottom: 2rem; }
+h1 { margin: 0 0 0.75rem; font-size: 1.9rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.02em; }
+h2 { margin: 0; font-size: 1rem; font-weight: 650; }
+h3 { margin: 0 0 0.5rem; font-size: 0.95rem; font-weight: 650; }
+p { margin: 0; }
+ul { margin: 0; padding: 0; list-style: none; }
+#explanation { max-width: 54rem; color: var(--soft); }
+section { min-width: 0; }
+.heading { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; justify-content: space-between; }
+.aside, .note { color: var(--soft); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+.note { margin-top: 0.75rem; }
+
+#columns { display: grid; gap: 2.5rem; grid-template-columns: minmax(0, 1fr) minmax(0, 25rem); align-items: start; }
+#columns:has(#steps[hidden]) { grid-template-columns: minmax(0, 54rem); }
+.texts, #steps { display: grid; gap: 2rem; min-width: 0; }
+#steps { position: sticky; top: 1.5rem; }
+
+/* Prompt and answer */
+.text {
+  margin-top: 0.5rem;
+  padding: 0.9rem 1.25rem;
+  background: var(--card);
+  border: 1px solid var(--line);
+  border-radius: 0.75rem;
+  white-space: pre-wrap;
+  overflow-wrap: anywhere;
+  font-variant-numeric: tabular-nums;
+}
+#prompt { max-height: 14rem; overflow-y: auto; }
+#answer { padding-top: 1.1rem; line-height: 2.15; font-size: 1.05rem; }
+.token {
+  position: relative;
+  padding: 0.16em 0;
+  border-radius: 0.2em;
+  background-color: color-mix(in oklab, var(--heat) var(--heat-share, 0%), var(--card));
+  outline-offset: 1px;
+}
+.token:hover { box-shadow: 0 0 0 1.5px var(--ink); z-index: 1; }
+:focus-visible { outline: 2px solid var(--accent); }
+[data-mark]::before { content: attr(data-mark); font-style: normal; font-size: 0.8em; }
+.token[data-mark]::before, .control::before { padding: 0.1em 0.45em; border: 1px solid var(--soft); border-radius: 1em; }
+.token.fresh, .sample.fresh { text-decoration: underline 2px var(--accent); text-underline-offset: 0.38em; text-decoration-skip-ink: none; }
+.token.tried, .sample.tried { text-decoration: underline 2px dotted var(--no); text-underline-offset: 0.38em; text-decoration-skip-ink: none; }
+/* A cut lies between two tokens; its pin counts how often it was made. */
+.token[data-cuts] { border-top-left-radius: 0; border-bottom-left-radius: 0; box-shadow: inset 1.5px 0 var(--accent); }
+.token[data-accepted="0"] { box-shadow: inset 1.5px 0 var(--soft); }
+.token.cut { box-shadow: -1px 0 var(--accent), inset 2px 0 var(--accent); }
+.token.cut.tried { box-shadow: -1px 0 var(--no), inset 2px 0 var(--no); }
+.token[data-cuts]::after, .pin {
+  content: attr(data-cuts);
+  position: absolute;
+  left: 0;
+  top: -0.85em;
+  transform: translateX(-50%);
+  min-width: 1.3em;
+  padding: 0 0.25em;
+  border: 1px solid var(--accent);
+  border-radius: 1em;
+  background: var(--accent);
+  color: var(--card);
+  font-size: 0.6rem;
+  font-style: normal;
+  line-height: 1.25;
+  text-align: center;
+  text-decoration: none;
+}
+.token[data-accepted="0"]::after, .pin.never { background: var(--card); border-color: var(--soft); color: var(--soft); }
+.closed .token, .hatched {
+  background-image: repeating-linear-gradient(135deg, var(--hatch) 0 1.5px, transparent 1.5px 6px);
+}
+/* Pins stand above the line, tags below it: neither moves the text. */
+.block { position: relative; }
+.closed::before {
+  content: 'closed';
+  position: absolute;
+  z-index: 1;
+  left: 0.1em;
+  top: 1.9em;
+  white-space: nowrap;
+  padding: 0 0.4em;
+  border: 1px dashed var(--soft);
+  border-radius: 1em;
+  background: var(--card);
+  color: var(--soft);
+  font-size: 0.66rem;
+  line-height: 1.25;
+}
+
+/* The map */
+#map { display: block; width: 100%; height: 88px; margin-top: 0.5rem; cursor: pointer; }
+#map text { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
+.profile { fill: var(--heat); }
+.ground { stroke: var(--line); }
+.shut { fill: url(#hatch); }
+#hatch path { stroke: var(--hatch); stroke-width: 1.5; }
+.took { fill: var(--accent); }
+.left { fill: var(--paper); stroke: var(--soft); }
+.now { stroke: var(--accent); stroke-width: 1.5; }
+.now.rejected { stroke: var(--no); }
+
+/* What the marks mean */
+.keys { margin-top: -0.75rem; display: grid; gap: 1.25rem 2.5rem; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); font-size: 0.85rem; color: var(--soft); }
+.keys li { display: flex; gap: 0.75rem; align-items: baseline; margin-bottom: 0.35rem; }
+.sample { flex: none; width: 2.6rem; text-align: center; color: var(--ink); }
+.sample.hatched { border-radius: 0.2em; }
+.pin { position: static; display: inline-block; transform: none; }
+.bar {
+  position: relative;
+  height: 0.8rem;
+  margin: 1.5rem 0 0.3rem;
+  border-radius: 0.2rem;
+  box-shadow: inset 0 0 0 1px var(--line);
+  background: linear-gradient(to right in oklab, var(--card), var(--heat));
+}
+.ends { display: flex; justify-content: space-between; }
+#gate { position: absolute; top: -1.1rem; bottom: 0; padding-left: 0.35rem; border-left: 1.5px solid var(--ink); font-style: normal; font-size: 0.75rem; line-height: 1; white-space: nowrap; }
+
+/* The step */
+.outcome { display: inline-flex; gap: 0.45rem; align-items: center; font-size: 1.25rem; text-transform: capitalize; }
+.outcome.accepted { color: var(--accent); }
+.outcome.rejected { color: var(--no); }
+.outcome.held { color: var(--soft); }
+#step-text { margin-top: 0.4rem; }
+.shape { width: 0.9em; height: 0.9em; flex: none; overflow: visible; }
+path.grown { fill: var(--ink); }
+path.accepted { fill: var(--accent); }
+path.rejected { fill: none; stroke: var(--no); stroke-width: 1.8; stroke-linecap: round; }
+path.held { fill: var(--card); stroke: var(--soft); stroke-width: 1.4; }
+#candidates { margin-top: 0.75rem; max-height: 19rem; overflow-y: auto; }
+table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th { font-weight: 400; color: var(--soft); }
+th, td { padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th:last-child, td:last-child { text-align: left; padding-left: 1rem; color: var(--soft); }
+.taken td, .taken td:last-child { font-weight: 650; color: var(--accent); }
+
+/* The chart */
+#chart { display: block; width: 100%; height: 240px; margin-top: 0.5rem; cursor: pointer; overflow: visible; }
+#chart text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.grid { stroke: var(--line); }
+.boundary { stroke: var(--soft); stroke-opacity: 0.55; stroke-dasharray: 2 4; }
+.path { fill: none; stroke: var(--soft); stroke-opacity: 0.5; stroke-width: 1.2; }
+.here line { stroke: var(--accent); stroke-width: 1.2; }
+.here circle { fill: var(--paper); stroke: var(--accent); stroke-width: 1.6; }
+#outcomes { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 0.5rem; font-size: 0.85rem; }
+#outcomes li { display: inline-flex; gap: 0.4rem; align-items: center; }
+
+/* The account */
+#account { margin-top: 2.5rem; columns: 3 16rem; column-gap: 3rem; padding-top: 2rem; border-top: 1px solid var(--line); font-size: 0.9rem; }
+#account section { break-inside: avoid; padding-bottom: 2rem; }
+dl { margin: 0; }
+#account dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; padding: 0.25rem 0; border-bottom: 1px solid var(--line); }
+dt { color: var(--soft); }
+dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+
+/* The player */
+#transport {
+  position: sticky;
+  bottom: 0;
+  z-index: 2;
+  display: flex;
+  gap: 0.6rem;
+  align-items: center;
+  max-width: 73rem;
+  margin: 2.5rem auto 0;
+  padding: 0.75rem 1.25rem;
+  background: var(--card);
+  border: 1px solid var(--line);
+  border-bottom: 0;
+  border-radius: 0.75rem 0.75rem 0 0;
+  box-shadow: var(--shadow);
+}
+#slider { flex: 1; min-width: 0; margin: 0; }
+button {
+  min-width: 2.5rem;
+  height: 2.5rem;
+  padding: 0 0.5rem;
+  border: 1px solid var(--line);
+  border-radius: 0.5rem;
+  background: var(--card);
+  color: var(--ink);
+  font: inherit;
+  cursor: pointer;
+}
+button:hover:enabled { border-color: var(--accent); }
+button:disabled { opacity: 0.4; cursor: default; }
+#play { min-width: 5rem; background: var(--accent); border-color: var(--accent); color: var(--card); font-weight: 600; }
+#counter-text { text-align: right; }
+#counter { min-width: 5rem; display: flex; gap: 0.5rem; align-items: center; justify-content: end; font-variant-numeric: tabular-nums; color: var(--soft); }
+footer { padding-top: 1.5rem; padding-bottom: 2rem; color: var(--soft); font-size: 0.85rem; }
+
+#tooltip {
+  position: fixed;
+  z-index: 3;
+  max-width: min(20rem, calc(100vw - 16px));
+  padding: 0.6rem 0.85rem;
+  border-radius: 0.6rem;
+  background: var(--ink);
+  color: var(--card);
+  font-size: 0.85rem;
+  pointer-events: none;
+}
+#tooltip b::before { content: '“'; }
+#tooltip b::after { content: '”'; }
+#tooltip b { display: block; margin-bottom: 0.25rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+#tooltip dl { display: grid; grid-template-columns: auto 1fr; gap: 0.05rem 0.9rem; }
+#tooltip dt, #tooltip [data-mark]::before { color: inherit; opacity: 0.75; }
+
+@media (prefers-reduced-motion: no-preference) {
+  .token.fresh { animation: arrive 0.5s ease-out; }
+  @keyframes arrive { from { opacity: 0.25; } }
+}
+@media (max-width: 60rem) {
+  #columns { grid-template-columns: minmax(0, 1fr); }
+  .texts, #steps { display: contents; }
+  #step { order: 1; }
+  .keys { order: 2; }
+  #chart-section { order: 3; }
+}
+@media (max-width: 36rem) {
+  header, main, footer { padding-left: 1rem; padding-right: 1rem; }
+  header { padding-top: 1.75rem; padding-bottom: 1.5rem; }
+  h1 { font-size: 1.5rem; }
+  .text { padding-left: 0.9rem; padding-right: 0.9rem; }
+  .keys { grid-template-columns: minmax(0, 1fr); }
+  #transport { border-left: 0; border-right: 0; border-radius: 0; padding: 0.6rem 1rem; gap: 0.4rem; }
+  #play { min-width: 4.2rem; }
+  #counter { min-width: 4.4rem; }
+}
+`;
