@@ -1,16 +1,14 @@
 import { PAGE } from './cache/kv-cache.ts';
 import { OptionError } from './errors.ts';
 import { encodePrompt, type GenerativeModel, withModelDefaults } from './generate.ts';
-import { sample } from './sampling/sample.ts';
+import { sampleMany } from './sampling/sample-many.ts';
 
 export interface CalibrateOptions {
-  /** Responses to draw, over the prompts in turn. Default 128. */
+  /** Responses to draw, spread evenly over the prompts. Default 128. */
   samples?: number;
   /** Horizon of each response. Default: the model's own. */
   maxNewTokens?: number;
   seed?: bigint;
-  /** Most responses decoded side by side; changes no number. Default 16. */
-  concurrent?: number;
   signal?: AbortSignal;
   onProgress?(progress: { samples: number; of: number; tokens: number }): void;
 }
@@ -52,8 +50,8 @@ const BINS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const SHARES = [0.5, 0.8, 0.9, 0.95, 0.99];
 
 /**
- * Draws plain samples (temperature 1) from the model and fits the gate and the block size to their entropies. Sample i answers
- * prompt i mod prompts.length as chain i of the seed.
+ * Draws plain samples (temperature 1) from the model and fits the gate and the block size to their entropies. Sample i is chain i of
+ * the seed.
  * @param prompts texts or token ids
  * @throws OptionError, also where the model is sure of every token; what the model's engine throws; the signal's reason
  */
@@ -62,50 +60,35 @@ export async function calibrate(
   prompts: readonly (string | ArrayLike<number>)[],
   options: CalibrateOptions = {},
 ): Promise<Calibration> {
-  const { samples = 128, concurrent = 16, maxNewTokens, seed, signal, onProgress } = options;
-  for (const [name, value] of Object.entries({ samples, concurrent })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new OptionError(`${name} is ${value}: a whole number from 1 on`);
-  }
+  const { samples = 128, maxNewTokens, seed, signal, onProgress } = options;
+  if (!Number.isInteger(samples) || samples < 1)
+    throw new OptionError(`samples is ${samples}: a whole number from 1 on`);
   if (prompts.length === 0) throw new OptionError('there are no prompts: at least one is needed');
   const encoded = prompts.map((prompt) => encodePrompt(model.tokenizer, prompt));
+  const spread = Array.from(
+    { length: samples },
+    (_, i) => encoded[Math.floor((i * encoded.length) / samples)],
+  );
   const plain = withModelDefaults(model.defaults, { sampler: 'sample', temperature: 1, maxNewTokens, seed });
 
-  const entropies: Float64Array[] = [];
-  let next = 0;
-  let finished = 0;
-  let tokens = 0;
-  // The first error stops the other samples too.
-  const failed = new AbortController();
-  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const worker = async () => {
-    while (next < samples) {
-      const chain = next++;
-      let length = 0;
-      const drawn = await sample(
-        model,
-        encoded[chain % encoded.length],
-        { ...plain, chain },
-        {
-          signal: either,
-          onProgress(progress) {
-            tokens += progress.tokens.length - length;
-            length = progress.tokens.length;
-            onProgress?.({ samples: finished, of: samples, tokens });
-          },
-        },
-      );
-      entropies[chain] = drawn.entropy;
-      finished++;
-      onProgress?.({ samples: finished, of: samples, tokens });
-    }
-  };
-  const workers = Array.from({ length: Math.min(concurrent, samples) }, () =>
-    worker().catch((error) => failed.abort(error)),
+  const lengths = new Uint32Array(samples);
+  const progress = { samples: 0, of: samples, tokens: 0 };
+  const drawn = await sampleMany(model, spread, plain, {
+    signal,
+    onProgress({ tokens }, i) {
+      progress.tokens += tokens.length - lengths[i];
+      lengths[i] = tokens.length;
+      onProgress?.({ ...progress });
+    },
+    onSample() {
+      progress.samples++;
+      onProgress?.({ ...progress });
+    },
+  });
+  return fit(
+    drawn.map(({ entropy }) => entropy),
+    plain.maxNewTokens,
   );
-  await Promise.all(workers);
-  failed.signal.throwIfAborted();
-  return fit(entropies, plain.maxNewTokens);
 }
 
 /**

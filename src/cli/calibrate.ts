@@ -29,7 +29,7 @@ own, any other needs --prompts: some that it will be used for.
   options: {
     model: MODEL_OPTION,
     prompts: { value: 'FILE', help: 'prompts to answer' },
-    samples: { value: 'N', help: `answers to draw, over the prompts in turn (default: ${SAMPLES})` },
+    samples: { value: 'N', help: `answers to draw, spread over the prompts (default: ${SAMPLES})` },
     'max-new-tokens': { value: 'T', help: "horizon: most tokens of an answer (default: the model's)" },
     seed: { value: 'S', help: 'same seed, same samples (default: 0)' },
     'dry-run': { help: 'write nothing' },
@@ -56,8 +56,8 @@ own, any other needs --prompts: some that it will be used for.
     if (!dry) await access(folder.dir, constants.W_OK).catch((error) => refuse(target, error));
 
     const row = cachePositions(Math.max(...encoded.map(({ length }) => length)), plain);
-    const concurrent = Math.max(1, Math.min(MOST_ROWS, samples, Math.floor(CACHE / row)));
-    const model = await openModel(folder, concurrent * row, io);
+    const rows = Math.max(1, Math.min(MOST_ROWS, samples, Math.floor(CACHE / row)));
+    const model = await openModel(folder, rows * row, io);
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
     let fitted: Calibration;
@@ -65,7 +65,6 @@ own, any other needs --prompts: some that it will be used for.
       fitted = await calibrate(model, encoded, {
         ...given,
         samples,
-        concurrent,
         signal: io.signal,
         onProgress: ({ samples: done, of, tokens }) =>
           io.redraw.update(() => ({
@@ -149,7 +148,7 @@ function* arrayEntries(file: string, text: string): Generator<Source> {
   const entry = (begin: number, end?: number): Source => {
     const source = text.slice(begin, end).trimStart();
     const at = (end ?? text.length) - source.length;
-    return { source: source.trimEnd(), line: text.slice(0, at).split('\n').length };
+    return { source, line: text.slice(0, at).split('\n').length };
   };
   const fail = ({ line }: Source, message: string) => new OptionError(`${file} line ${line}: ${message}`);
   if (!text.trimStart().startsWith('[')) throw fail(entry(0), 'a JSON array is expected');

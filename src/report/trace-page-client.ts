@@ -445,7 +445,7 @@ export function replay(data: ReplayData): void {
   function ticks(low: number, high: number, n: number, least = 0): number[] {
     const raw = (high - low) / n;
     const power = 10 ** Math.floor(Math.log10(raw));
-    const size = Math.max(least, [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) as number);
+    const size = Math.max(least, [1, 2, 5, 10].map((m) => m * power).find((s) => s >= 0.7 * raw) as number);
     const first = Math.ceil(low / size);
     const found: number[] = [];
     for (let k = first; k * size <= high; k++) found.push(Number((k * size).toPrecision(12)));

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
-import { multipleTry } from '../../src/sampling/multiple-try.ts';
+import { decide } from '../../src/sampling/multiple-try.ts';
 import { type Kernel, refine } from '../../src/sampling/power-chain.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import {
@@ -55,12 +55,14 @@ async function step(
     target: { alpha, temperature },
     law,
     tries: candidates.length,
+    acceptance: 'metropolis',
+    decoding: 'eager',
     random: scripted(cut, accept, gumbels),
   };
   await refine(chain, kernel, horizon(x));
   chain.free();
   assert.is(model.live, 0);
-  return { ...chain.trace.steps[1], x: [...chain.response.tokens], account: chain.account };
+  return { ...chain.trace.steps[1], x: [...chain.response.tokens], account: chain.rollout.account };
 }
 
 /**
@@ -204,7 +206,7 @@ test('two tries: the kernel itself selects and accepts as its log ρ say', async
           [0.3, -0.2],
         ]) {
           const { logRho, outcome, x: z } = await step(law, x, ys, uniforms[cut], 0.4, gumbels);
-          assert.is(outcome, multipleTry(logRho, 0.4, gumbels));
+          assert.is(outcome, decide('metropolis', logRho, [true, true], { u: 0.4, gumbels }));
           assert.is(name(z), name(outcome < 0 ? x : ys[outcome]));
           const alone = await step(law, x, [ys[1]], uniforms[cut], 0.4, [0]);
           assert.is(logRho[1], alone.logRho[0]);
@@ -274,7 +276,15 @@ test('the reference trace, step by step', async () => {
       inverse(logq.map(Math.exp), expected.u_tok[key.candidate][position - PROMPT.length]);
     const gumbels = expected.u_sel.map((u) => -Math.log(-Math.log(u)));
     const random = scripted(expected.u_cut, expected.u_acc, gumbels);
-    await refine(chain, { target, law: toyLaw(law), tries: K, random }, toy.T);
+    const kernel: Kernel = {
+      target,
+      law: toyLaw(law),
+      tries: K,
+      acceptance: 'metropolis',
+      decoding: 'eager',
+      random,
+    };
+    await refine(chain, kernel, toy.T);
     const { cut, lengths, logRho, outcome } = chain.trace.steps[1];
     assert.is(cut, expected.cut, `step ${n}: cut`);
     const candidates = expected.cand.map((text) => text.split(','));
@@ -309,9 +319,15 @@ test('with its own random numbers the kernel leaves π as it is', async () => {
     const model = toyModel();
     const chain = await scriptedChain(model, x, { alpha, seed: 5n, chain: n });
     model.draw = undefined;
-    const random = randomSource(5n, n);
-    for (let k = 0; k < 3; k++)
-      await refine(chain, { target: { alpha, temperature: 1 / alpha }, law, tries: 3, random }, toy.T);
+    const kernel: Kernel = {
+      target: { alpha, temperature: 1 / alpha },
+      law,
+      tries: 3,
+      acceptance: 'metropolis',
+      decoding: 'lockstep',
+      random: randomSource(5n, n),
+    };
+    for (let k = 0; k < 3; k++) await refine(chain, kernel, toy.T);
     seen[bins(chain.response.tokens)]++;
     chain.free();
   }

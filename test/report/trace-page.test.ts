@@ -1,0 +1,432 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
+import type { ReplayData } from '../../src/report/trace-page-client.ts';
+import { resolveOptions } from '../../src/sampling/options.ts';
+import { sample } from '../../src/sampling/sample.ts';
+import type { Step } from '../../src/sampling/trace.ts';
+import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
+import { withFolder } from '../support/folder.ts';
+import { TableModel } from '../support/table-model.ts';
+import { arithmetic } from './example.ts';
+
+const ARTEFACTS = 'test-artefacts';
+const RUN = { adapter: 'A quick adapter', wallSeconds: 12.345 };
+const SIZES = {
+  desktop: { width: 1280, height: 900 },
+  phone: { width: 360, height: 740 },
+};
+const SCHEMES = ['light', 'dark'] as const;
+
+/** The response after step i, by the definition. */
+function replayed(steps: readonly Step[], i: number): number[] {
+  let now: number[] = [];
+  for (const { outcome, cut, tokens } of steps.slice(0, i + 1)) {
+    if (outcome >= 0) now = [...now.slice(0, cut), ...tokens];
+  }
+  return now;
+}
+
+const page = (part: Partial<TracePage> = {}): string => tracePage({ ...arithmetic, ...RUN, ...part });
+
+function embedded(html: string): ReplayData {
+  const found = /<script type="application\/json" id="run">(.*?)<\/script>/s.exec(html);
+  assert.ok(found, 'the page holds its data');
+  return JSON.parse(found[1]);
+}
+
+/** A run of the sampler on a model whose every distribution is told by the token before. */
+async function toyRun(sampler: 'egps' | 'karan-du' | 'smc' | 'best-of-n' | 'greedy'): Promise<TracePage> {
+  const rows = [
+    [0, 0.5, 0.3, 0.15, 0.05],
+    [0, 0.02, 0.9, 0.06, 0.02],
+    [0, 0.3, 0.05, 0.6, 0.05],
+    [0, 0.01, 0.01, 0.97, 0.01],
+    [0, 1, 0, 0, 0],
+  ];
+  const model = new TableModel(5, [4], (tokens) => rows[tokens[tokens.length - 1]]);
+  const blocks = { blockSize: 8, steps: 4 };
+  const given = {
+    egps: { ...blocks, finalSteps: 6, gate: 0.5 },
+    'karan-du': blocks,
+    smc: { blockSize: 8, n: 6 },
+    'best-of-n': { n: 6 },
+    greedy: {},
+  }[sampler];
+  const options = resolveOptions({ sampler, seed: 5n, alpha: 1.2, maxNewTokens: 32, ...given });
+  const texts = ['start', ' one', ' two\n', ' thr\tee', '<eos>'];
+  return {
+    prompt: texts[0],
+    sample: await sample(model, [0], options),
+    options,
+    tokenText: (id) => texts[id],
+    ...RUN,
+  };
+}
+
+test('the page needs nothing but itself', () => {
+  const html = page();
+  const addresses = html.match(/https?:\/\/[^\s"'`)]*/g) ?? [];
+  assert.equal([...new Set(addresses)], ['http://www.w3.org/2000/svg']);
+  assert.not.match(html, /<(link|img|iframe|object|embed)\b|\bsrc=|@import|url\((?!#)|\bimport\(|fetch\(/);
+  assert.match(html, /Content-Security-Policy" content="default-src 'none';/);
+});
+
+test('no text of the run can end the script that holds it', () => {
+  const evil = '</script><script>alert(1)</script><!--';
+  const plain = page();
+  const html = page({ prompt: evil, adapter: evil, tokenText: () => evil });
+  const count = (text: string) => text.match(/<\/?script|<!--/gi)?.length;
+  assert.is(count(html), count(plain));
+  assert.is(embedded(html).prompt, evil);
+  assert.is(embedded(html).texts[0], evil);
+});
+
+test('the data replays to the final response', () => {
+  const { sample, tokenText } = arithmetic;
+  const { steps, texts, ids } = embedded(page());
+  let now: number[] = [];
+  for (const { outcome, cut, tokens } of steps) if (outcome >= 0) now = [...now.slice(0, cut), ...tokens];
+  assert.equal(
+    now.map((index) => ids[index]),
+    [...sample.tokens],
+  );
+  assert.is(now.map((index) => texts[index]).join(''), Array.from(sample.tokens, tokenText).join(''));
+});
+
+test('a log ρ of −∞ survives', () => {
+  const steps = arithmetic.sample.trace.steps.map((step) => ({
+    ...step,
+    logRho: step.logRho.map(() => -Infinity),
+  }));
+  const sample = { ...arithmetic.sample, trace: { ...arithmetic.sample.trace, steps } };
+  assert.equal(embedded(page({ sample })).steps[1].logRho, [null, null, null, null]);
+});
+
+// In a browser.
+
+let browser: Browser;
+
+/** Opens a page without a network. Whatever the browser says or asks for besides fails the test. */
+async function visit(
+  html: string,
+  size: keyof typeof SIZES,
+  colorScheme: 'light' | 'dark',
+  run: (page: Page) => Promise<void>,
+): Promise<void> {
+  mkdirSync(ARTEFACTS, { recursive: true });
+  await withFolder({ 'page.html': html }, async (folder) => {
+    const url = pathToFileURL(join(folder, 'page.html')).href;
+    const complaints: string[] = [];
+    const context = await browser.newContext({
+      viewport: SIZES[size],
+      colorScheme,
+      reducedMotion: 'reduce',
+      offline: true,
+      hasTouch: size === 'phone',
+    });
+    try {
+      const page = await context.newPage();
+      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('request', (request) => {
+        if (request.url() !== url) complaints.push(`asks for ${request.url()}`);
+      });
+      await page.goto(url);
+      await run(page);
+    } finally {
+      await context.close();
+    }
+    assert.equal(complaints, []);
+  });
+}
+
+function goTo(page: Page, step: number): Promise<void> {
+  return page.evaluate((value) => {
+    const slider = document.getElementById('slider') as HTMLInputElement;
+    slider.value = String(value);
+    slider.dispatchEvent(new Event('input'));
+  }, step);
+}
+
+/** What the page shows. */
+function shown(page: Page) {
+  return page.evaluate(() => {
+    const all = (selector: string) => Array.from(document.querySelectorAll<HTMLElement>(selector));
+    const text = (id: string) => document.getElementById(id)?.textContent ?? '';
+    return {
+      answer: text('answer'),
+      outcome: text('step-outcome'),
+      counter: text('counter'),
+      marks: all('#answer :is([data-cuts], [data-accepted])').map(({ dataset }) =>
+        [dataset.at, dataset.cuts, dataset.accepted].map(Number),
+      ),
+      cut: all('#answer .cut').map(({ dataset }) => Number(dataset.at)),
+      fresh: all('#answer .fresh').length,
+      tried: all('#answer .tried').length,
+      closed: all('#answer .block').map((block) => block.classList.contains('closed')),
+      candidates: all('#candidate-rows tr:not(#candidates[hidden] tr)').length,
+      overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    };
+  });
+}
+
+/** Everything that the page must show after step i, computed from the trace. */
+function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'wallSeconds'>, i: number) {
+  const { steps } = sample.trace;
+  const step = steps[i];
+  const now = replayed(steps, i);
+  const eos = sample.finish === 'eos' ? sample.tokens[sample.tokens.length - 1] : -1;
+  const marks = new Map<number, number[]>();
+  for (const { kind, cut, outcome } of steps.slice(0, i + 1)) {
+    if (kind !== 'propose' || cut >= now.length) continue;
+    const [, cuts, accepted] = marks.get(cut) ?? [cut, 0, 0];
+    marks.set(cut, [cut, cuts + 1, accepted + (outcome >= 0 ? 1 : 0)]);
+  }
+  let entropy: number[] = [];
+  for (const s of steps.slice(0, i + 1)) {
+    if (s.outcome >= 0) entropy = [...entropy.slice(0, s.cut), ...s.entropy];
+  }
+  const size =
+    options.cutLaw === 'entropy-block' && options.sampler === 'egps' ? options.blockSize : Infinity;
+  const closed = [];
+  for (let start = 0; start < now.length; start += size) {
+    closed.push(size < Infinity && Math.max(...entropy.slice(start, start + size)) < options.gate);
+  }
+  const touched = step.kind === 'hold' ? 0 : now.length - step.cut;
+  const names = { grow: 'grown', hold: 'held', propose: step.outcome >= 0 ? 'accepted' : 'rejected' };
+  return {
+    answer: now.map((id) => (id === eos ? '' : tokenText(id))).join(''),
+    outcome: names[step.kind],
+    counter: `${i} / ${steps.length - 1}`,
+    marks: [...marks.values()].sort(([a], [b]) => a - b),
+    cut: step.kind === 'propose' ? [step.cut] : [],
+    fresh: step.outcome >= 0 && steps.length > 1 ? touched : 0,
+    tried: step.outcome < 0 ? touched : 0,
+    closed,
+    candidates: step.kind === 'propose' ? step.lengths.length : 0,
+    overflow: 0,
+  };
+}
+
+/** The least contrast of a token's text against its shade, hatched or not. */
+function leastContrast(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    if (!context) return 0;
+    const luminance = (...layers: string[]): number => {
+      for (const layer of layers) {
+        context.fillStyle = layer;
+        context.fillRect(0, 0, 1, 1);
+      }
+      const [r, g, b] = Array.from(context.getImageData(0, 0, 1, 1).data, (value) => {
+        const c = value / 255;
+        return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const hatch = getComputedStyle(document.documentElement).getPropertyValue('--hatch');
+    const all = Array.from(document.querySelectorAll('#answer .token'), (token) => {
+      const { color, backgroundColor, backgroundImage } = getComputedStyle(token);
+      const shades =
+        backgroundImage === 'none' ? [[backgroundColor]] : [[backgroundColor], [backgroundColor, hatch]];
+      return Math.min(
+        ...shades.map((layers) => {
+          const [low, high] = [luminance(color), luminance(...layers)].sort((a, b) => a - b);
+          return (high + 0.05) / (low + 0.05);
+        }),
+      );
+    });
+    return Math.min(...all);
+  });
+}
+
+test.before(async () => {
+  browser = await launchBrowser();
+});
+test.after(() => browser?.close());
+
+for (const scheme of SCHEMES) {
+  for (const size of ['desktop', 'phone'] as const) {
+    test(`every step is shown as the trace has it: ${scheme}, ${size}`, async () => {
+      await visit(page(), size, scheme, async (page) => {
+        const last = arithmetic.sample.trace.steps.length - 1;
+        assert.equal(await shown(page), expected(arithmetic, last), 'at first the end');
+        // Forwards, backwards and in leaps: what stays on the page from one step to the next must be right each time.
+        for (const i of [0, ...Array.from({ length: last }, (_, i) => i + 1), 7, 2, 9, 4, last]) {
+          await goTo(page, i);
+          assert.equal(await shown(page), expected(arithmetic, i), `step ${i}`);
+          const contrast = await leastContrast(page);
+          assert.ok(contrast >= 4.5, `step ${i}: contrast ${contrast}`);
+        }
+        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}.png` });
+        await goTo(page, 9);
+        await page.evaluate(() => document.getElementById('answer-title')?.scrollIntoView());
+        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-accepted.png` });
+        await goTo(page, 10);
+        await page.evaluate(() => document.getElementById('step')?.scrollIntoView());
+        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-rejected.png` });
+        await page.evaluate(() => document.getElementById('account')?.scrollIntoView());
+        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-account.png` });
+        const gap = await page.evaluate(() => {
+          const box = (id: string) => (document.getElementById(id) as Element).getBoundingClientRect();
+          const above = ['answer', 'candidates', 'chart'].map((id) => box(id).bottom);
+          return box('account').top - Math.max(...above);
+        });
+        assert.ok(gap > 0, `nothing lies over the account: ${gap}`);
+      });
+    });
+  }
+}
+test('the example has closed and open blocks', () => {
+  const { closed } = expected(arithmetic, arithmetic.sample.trace.steps.length - 1);
+  assert.ok(closed.includes(true) && closed.includes(false));
+});
+
+test('keyboard, buttons and chart move through the steps', async () => {
+  await visit(page(), 'desktop', 'light', async (page) => {
+    const counter = async () => (await shown(page)).counter;
+    await page.focus('#slider');
+    await page.keyboard.press('Home');
+    assert.equal(await shown(page), expected(arithmetic, 0));
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await shown(page), expected(arithmetic, 1));
+    await page.keyboard.press('ArrowLeft');
+    assert.is(await counter(), '0 / 14');
+    await page.click('#next');
+    await page.click('#next');
+    await page.click('#previous');
+    assert.is(await counter(), '1 / 14');
+    const point = await page.evaluate(() => {
+      const box = document.querySelectorAll('#chart .point')[6].getBoundingClientRect();
+      const chart = (document.getElementById('chart') as Element).getBoundingClientRect();
+      return { x: box.x + box.width / 2 - chart.x, y: box.y + box.height / 2 - chart.y };
+    });
+    await page.click('#chart', { position: point });
+    assert.equal(await shown(page), expected(arithmetic, 6));
+    await page.focus('#slider');
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowLeft');
+    await page.click('#play');
+    await page.waitForFunction(() => document.getElementById('counter')?.textContent === '14 / 14');
+    await page.waitForFunction(() => document.getElementById('play')?.textContent === 'Play');
+  });
+});
+
+test('a token tells about itself by pointer, by key and by touch', async () => {
+  const { steps } = arithmetic.sample.trace;
+  const tooltip = (page: Page) =>
+    page.evaluate(() => {
+      const tip = document.getElementById('tooltip') as HTMLElement;
+      const values = Array.from(tip.querySelectorAll('dd'), (value) => value.textContent);
+      return tip.hidden ? null : [tip.querySelector('b')?.textContent, ...values];
+    });
+  const drawn = arithmetic.sample.trace.drawnAt;
+  const about = (at: number) => {
+    const entropy = arithmetic.sample.entropy[at];
+    const cuts = expected(arithmetic, steps.length - 1).marks.find(([position]) => position === at);
+    return [
+      arithmetic.tokenText(arithmetic.sample.tokens[at]),
+      entropy < 0.0005 ? 'below 0.001 nats' : `${entropy.toFixed(3)} nats`,
+      String(at),
+      `step ${drawn[at]}, block ${steps[drawn[at]].block}`,
+      cuts ? `${cuts[1]}, ${cuts[2]} accepted` : 'none',
+    ];
+  };
+  const withoutProbability = (told: (string | null | undefined)[] | null) => told?.filter((_, i) => i !== 1);
+  await visit(page(), 'desktop', 'dark', async (page) => {
+    assert.is(await tooltip(page), null);
+    await page.hover('[data-at="23"]');
+    const told = await tooltip(page);
+    assert.equal(withoutProbability(told), about(23));
+    const percent = 100 * Math.exp(arithmetic.sample.logp[23]);
+    assert.ok(
+      Math.abs(Number.parseFloat(told?.[1] as string) - percent) < 0.06,
+      `${told?.[1]} of ${percent}`,
+    );
+    await page.screenshot({ path: `${ARTEFACTS}/trace-dark-tooltip.png` });
+    await page.focus('[data-at="40"]');
+    await page.keyboard.press('ArrowRight');
+    assert.equal(withoutProbability(await tooltip(page)), about(41));
+    await page.keyboard.press('Escape');
+    assert.is(await tooltip(page), null);
+  });
+  await visit(page(), 'phone', 'light', async (page) => {
+    await page.tap('[data-at="5"]');
+    assert.equal(withoutProbability(await tooltip(page)), about(5));
+    await page.screenshot({ path: `${ARTEFACTS}/trace-light-phone-tooltip.png` });
+  });
+});
+
+test('the map shows closed blocks and cuts, and leads to the token', async () => {
+  const last = arithmetic.sample.trace.steps.length - 1;
+  const { closed, marks } = expected(arithmetic, last);
+  await visit(page(), 'desktop', 'light', async (page) => {
+    const found = await page.evaluate(() => {
+      const count = (selector: string) => document.querySelectorAll(`#map ${selector}`).length;
+      return { shut: count('.shut'), took: count('.took'), left: count('.left') };
+    });
+    assert.equal(found, {
+      shut: closed.filter(Boolean).length,
+      took: marks.filter(([, , accepted]) => accepted > 0).length,
+      left: marks.filter(([, cuts, accepted]) => cuts > accepted).length,
+    });
+    const middle = await page.evaluate(() => {
+      const { width, height } = (document.querySelector('#map .ground') as Element).getBoundingClientRect();
+      const map = (document.getElementById('map') as Element).getBoundingClientRect();
+      return { x: map.width - width / 2 + 1, y: map.height / 2 + height };
+    });
+    await page.click('#map', { position: middle });
+    const focused = await page.evaluate(() => (document.activeElement as HTMLElement).dataset.at);
+    assert.is(focused, String(arithmetic.sample.tokens.length / 2));
+  });
+});
+
+test('what cannot be seen is marked, and nothing of a text is markup', async () => {
+  const odd = ['<b>bold</b>\n', '\u202eabc', '', '\ufffd', '\t', '\u0000', '</script>'];
+  const tokenText = (id: number) => odd[id % odd.length];
+  await visit(page({ tokenText, prompt: '<i>&amp;\u200b' }), 'phone', 'dark', async (page) => {
+    const found = await page.evaluate(() => {
+      const answer = document.getElementById('answer') as HTMLElement;
+      const marks = Array.from(
+        answer.querySelectorAll<HTMLElement>('[data-mark]'),
+        (mark) => mark.dataset.mark ?? '',
+      );
+      return {
+        bold: document.querySelectorAll('b:not(#tooltip b), #prompt i:not([data-mark])').length,
+        prompt: document.getElementById('prompt')?.textContent,
+        text: answer.textContent,
+        marks: [...new Set(marks.map((mark) => mark.replace(/^token \d+$/, 'token #')))].sort(),
+      };
+    });
+    assert.is(found.bold, 0);
+    assert.is(found.prompt, '<i>&amp;');
+    assert.match(found.text ?? '', /<b>bold<\/b>\n/);
+    assert.not.match(found.text ?? '', /\p{Cf}|(?![\n\t])\p{Cc}/u);
+    assert.equal(found.marks, ['U+0000', 'U+202E', 'end', 'token #', '→', '↵'].sort());
+    await page.screenshot({ path: `${ARTEFACTS}/trace-odd.png` });
+  });
+});
+
+for (const sampler of ['egps', 'karan-du', 'smc', 'best-of-n', 'greedy'] as const) {
+  test(`a run of ${sampler} on a toy`, async () => {
+    const run = await toyRun(sampler);
+    const last = run.sample.trace.steps.length - 1;
+    await visit(tracePage(run), 'desktop', 'light', async (page) => {
+      for (let i = last; i >= 0; i--) {
+        if (last > 0) await goTo(page, i);
+        assert.equal(await shown(page), expected(run, i), `step ${i}`);
+      }
+      const hidden = await page.evaluate(() =>
+        ['transport', 'steps'].map((id) => document.getElementById(id)?.hidden),
+      );
+      assert.equal(hidden, last > 0 ? [false, false] : [true, true]);
+      await page.screenshot({ path: `${ARTEFACTS}/trace-toy-${sampler}.png` });
+    });
+  });
+}
+
+test.run();

@@ -1,0 +1,169 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Decoding } from '../../src/sampling/chain.ts';
+import type { CutLawName } from '../../src/sampling/cut-laws.ts';
+import { decide } from '../../src/sampling/multiple-try.ts';
+import {
+  assertExact,
+  type Driven,
+  decisionTree,
+  distance,
+  drive,
+  EDGE,
+  enumerate,
+  fourTries,
+  LAWS,
+  metropolis,
+  type Place,
+  randomToy,
+  respond,
+  type Subject,
+  TARGETS,
+  type Toy,
+  ways,
+} from './exact.ts';
+
+// What is driven: with one candidate, everything: each law, α and τ, on each toy (two of these targets at horizon 5). With two, each
+// pair of them for each law on the toy of horizon 3 and on the tree, for two laws at horizon 4, and by Barker's rule. Everywhere
+// else, and with four candidates, log ρ come from runs of the kernel, and the multisets of candidates are summed over here.
+
+const SMALL = randomToy(3, 3, 1);
+const TOYS: Record<string, Toy> = {
+  'three tokens, horizon 4': randomToy(3, 4, 1),
+  'three tokens, horizon 5': randomToy(3, 5, 1),
+  'four tokens, horizon 3': randomToy(4, 3, 1),
+  'a decision tree': decisionTree(0),
+  'a decision tree with slips of 1e-6': decisionTree(1e-6),
+};
+const [FOUR, FIVE, WIDE, TREE] = Object.values(TOYS);
+
+const subjects = (toy: Toy, law: CutLawName, targets = TARGETS): Subject[] =>
+  targets.map((target) => ({ toy, law: toy.law(law), ...target }));
+const label = ({ alpha, temperature }: Subject) => `α ${alpha}, τ ${temperature}`;
+
+test('the toys have what the laws tell apart: lengths, positions on both sides of the gate, closed blocks', async () => {
+  for (const toy of [SMALL, ...Object.values(TOYS)]) {
+    const subject = subjects(toy, 'entropy-block')[0];
+    const lengths = new Set(toy.states.map((x) => x.length));
+    assert.ok(lengths.size > 2 && toy.states.length < 64);
+    const mass = toy.pi(4).reduce((sum, p, i) => sum + (toy.states[i].length < toy.horizon ? p : 0), 0);
+    assert.ok(mass > 0.05 && mass < 0.99, `${mass} of π ends early`);
+    const gates = new Set<boolean>();
+    let holds = 0;
+    for (const x of toy.states) {
+      const { entropy } = await respond(subject, x);
+      for (const h of entropy) gates.add(h >= toy.gate);
+      if (subject.law(entropy).reduce((a, b) => a + b) < 0.9) holds++;
+    }
+    assert.is(gates.size, 2);
+    assert.ok(holds > 0);
+  }
+});
+
+for (const [toyName, toy] of Object.entries(TOYS)) {
+  for (const law of LAWS) {
+    test(`${toyName}, ${law}: the kernel, driven through every outcome of one candidate, is exact`, async () => {
+      const targets = toy === FIVE ? [TARGETS[2], TARGETS[3]] : TARGETS;
+      for (const subject of subjects(toy, law, targets)) {
+        const { P, weighed } = await drive(subject);
+        assertExact(P, subject, label(subject));
+        // By the same log ρ:
+        assertExact(enumerate(subject, weighed, 2, metropolis), subject, `two, ${label(subject)}`);
+        const many = toy === FIVE || (toy === WIDE && subject.alpha < 4); // thousands of triples a cut
+        if (!many) assertExact(fourTries(subject, weighed), subject, `four, ${label(subject)}`);
+      }
+    });
+  }
+}
+
+for (const [n, law] of LAWS.entries()) {
+  test(`${law}: the kernel, driven through every pair of two candidates, is exact`, async () => {
+    const cases = [...subjects(SMALL, law, [TARGETS[n]]), ...subjects(TREE, law)];
+    if (law === 'entropy-jump') cases.push(...subjects(FOUR, law, [TARGETS[2]]));
+    if (law === 'entropy-block') cases.push(...subjects(FOUR, law, [TARGETS[3]]));
+    for (const subject of cases) {
+      const { P, weighed } = await drive(subject, { tries: 2 });
+      assertExact(P, subject, label(subject));
+      const apart = distance(P, enumerate(subject, weighed, 2, metropolis));
+      assert.ok(apart < 1e-12, `${label(subject)}: ${apart} from the sum over multisets`);
+    }
+  });
+
+  test(`${law}: what the kernel decides of four candidates, over all multisets, is the closed form`, async () => {
+    const [subject] = subjects(SMALL, law, [TARGETS[(n + 2) % TARGETS.length]]);
+    const { weighed } = await drive(subject);
+    const P = enumerate(subject, weighed, 4, (logRho) =>
+      ways('metropolis', logRho, [EDGE]).flatMap(({ probability, lots }) =>
+        lots
+          .map((numbers) => decide('metropolis', logRho, [true, true, true, true], numbers) as number)
+          .filter((j) => j >= 0)
+          .map((j) => ({ j, probability })),
+      ),
+    );
+    const apart = distance(P, fourTries(subject, weighed));
+    assert.ok(apart < 1e-12, `${label(subject)}: ${apart}`);
+  });
+
+  test(`${law}: by Barker's rule one and two candidates, driven, are exact`, async () => {
+    for (const [toy, tries] of [
+      [FOUR, 1],
+      [SMALL, 2],
+      [TREE, 2],
+    ] as const) {
+      for (const subject of subjects(toy, law, [TARGETS[3], TARGETS[2]])) {
+        const { P } = await drive({ ...subject, acceptance: 'barker' }, { tries });
+        assertExact(P, subject, `${tries}, ${label(subject)}`);
+      }
+    }
+  });
+
+  test(`${law}: candidates are abandoned, and the transition matrix is the same to the last bit`, async () => {
+    // An early decision that is wrong is wrong next to a threshold of u first, and where the selection is neither in doubt to the end nor
+    // clear from the start. One candidate alone is abandoned only where u is clear.
+    const one: Place[] = [EDGE, { lead: 1e-9, edge: false }];
+    const two: Place[] = [{ lead: 1, edge: true }];
+    const [four] = subjects(FOUR, law, [TARGETS[3]]);
+    const [small] = subjects(SMALL, law, [TARGETS[n || 3]]);
+    const [tree] = subjects(TREE, law, [TARGETS[3]]);
+    const cases: [Subject, Driven][] = [
+      [four, { tries: 1, places: one }],
+      [small, { tries: 2, places: two }],
+      [tree, { tries: 2, places: two }],
+      [
+        { ...tree, acceptance: 'barker' },
+        { tries: 2, places: two },
+      ],
+      [
+        { ...four, acceptance: 'barker' },
+        { tries: 1, places: two },
+      ],
+    ];
+    for (const [subject, driven] of cases) {
+      const eager = await drive(subject, { ...driven, places: [EDGE] });
+      assertExact(eager.P, subject, 'eager');
+      for (const decoding of ['lockstep', 'best-first'] satisfies Decoding[]) {
+        const { P, abandoned } = await drive({ ...subject, decoding }, driven);
+        assert.equal(P, eager.P);
+        assert.ok(abandoned > 0);
+      }
+    }
+  });
+}
+
+test('beyond the temperatures from 1/α to 1 the kernel is exact as well, decoded eagerly', async () => {
+  for (const temperature of [0.1, 1.5]) {
+    for (const law of LAWS) {
+      const [subject] = subjects(SMALL, law, [{ alpha: 4, temperature }]);
+      const { P } = await drive(subject);
+      assertExact(P, subject, label(subject));
+    }
+  }
+});
+
+test('two steps, driven as one, are exact', async () => {
+  const [subject] = subjects(SMALL, 'uniform', [TARGETS[3]]);
+  const { P } = await drive(subject, { steps: 2 });
+  assertExact(P, subject, 'two steps');
+});
+
+test.run();
