@@ -222,7 +222,7 @@ export class Engine implements LanguageModel {
   private async chunk(batch: Flight[]): Promise<void> {
     const encoder = this.gpu.device.createCommandEncoder();
     const remaining = batch.map(({ row, sequence, start }) => row.maxTokens - (sequence.length - start));
-    const steps = Math.min(RING, Math.max(...remaining));
+    const steps = Math.min(RING, Math.max(...remaining), ...batch.map(patience));
     const positions = batch.map(({ sequence }) => sequence.length - 1);
     const states = batch.map(({ row, sequence }, i): RowState => {
       const limit = positions[i] + Math.min(steps, remaining[i]);
@@ -439,6 +439,12 @@ function checkStatistics({ temperature, alpha }: { temperature: number; alpha: n
   check('temperature', temperature, fine, '0, or between 1e-30 and 1e30');
   check('alpha', alpha, alpha >= 1 && alpha <= 1e30, 'between 1 and 1e30');
 }
+
+/**
+ * Steps after which a row wants to be looked at. Who watches a call most often ends it early, and what is decoded beyond that is
+ * lost: short chunks at first, then as many tokens again as there are.
+ */
+const patience = ({ call, result }: Flight): number => (call.keepGoing ? Math.max(4, result.length) : RING);
 
 /** Ends the rows of a call that have not ended. */
 function giveUp(call: Call): void {
