@@ -6,7 +6,7 @@ import { type Answer, generate, loadModel } from '../src/index.ts';
 const DIR = 'models/abacus';
 
 /** What must be the same whatever is decoded of the candidates that are not taken. */
-function outcome({ tokens, logp, logq, logZ, entropy, block, finish, text, trace }: Answer) {
+function outcome({ tokens, logp, logZ, entropy, block, finish, text, trace }: Answer) {
   const steps = trace.steps.map(({ lengths, abandoned, logRho, ...rest }) => rest);
   return { tokens, logp, logZ, entropy, block, finish, text, steps, drawnAt: trace.drawnAt };
 }
@@ -51,14 +51,9 @@ test('early termination on the GPU changes nothing but the cost', async () => {
     }
     assert.ok(lockstep.account.sequentialSteps <= eager.account.sequentialSteps);
   }
-  console.log(
-    proposed,
-    saved,
-    runs.map((r) => r.map((x) => x.account.decodedTokens)),
-  );
   assert.ok(proposed >= 200, `${proposed} steps`);
-  assert.ok(saved.lockstep > 300, `${saved.lockstep} tokens saved`);
-  assert.ok(saved['best-first'] > 1500, `${saved['best-first']} tokens saved`);
+  assert.ok(saved.lockstep > 500, `${saved.lockstep} tokens saved`);
+  assert.ok(saved['best-first'] > 2000, `${saved['best-first']} tokens saved`);
 });
 
 test.run();

@@ -140,6 +140,7 @@ order, and what they say about convergence goes to standard error.
       }
       const text = answer.text ?? [...answer.tokens].join(',');
       const shown = process.stdout.isTTY ? printable(text) : text;
+      if (samples > 1) io.out(`--- chain ${chain}\n`);
       io.out(shown.endsWith('\n') ? shown : `${shown}\n`);
     };
     try {

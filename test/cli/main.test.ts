@@ -84,6 +84,9 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['generate', '--prompt-tokens', '1,b', '--model', bare], 2, '--prompt-tokens', '"b"'],
   [['generate', '--prompt-tokens', '1', '--model', bare, 'x'], 2, '--prompt-tokens'],
   [['generate', '--prompt-tokens', '1', '--model', bare, '--stop', 'x'], 2, 'stop', 'tokenizer'],
+  [['generate', '--model', bare, '--num-samples', '0', '--prompt-tokens', '1'], 2, '--num-samples', '0'],
+  [['generate', '--num-samples', '2', '--trace', 'x.html', 'x'], 2, '--trace', '--num-samples', '2'],
+  [['generate', '--model', speaking, '--proposal-temperature', '2', 'x'], 2, '2', '0.25 to 1', 'eager'],
   [['score', '--tokens', '1', '--model', bare, 'x'], 2, '--tokens'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
@@ -164,6 +167,71 @@ gpu('the answer goes to standard output, the account to standard error', async (
   assert.ok(piped.tokens.length > piped.text.length);
   const chat = JSON.parse((await egps([...argv, '--json', '--chat', 'abc'])).out);
   assert.is(chat.promptTokens.length, 'user: abc'.length);
+});
+
+gpu('many samples come in the order of their chains, each as by itself, with diagnostics', async () => {
+  const argv = [
+    'generate',
+    '--model',
+    speaking,
+    ...chain,
+    '--final-steps',
+    '4',
+    '--seed',
+    '5',
+    '--json',
+    'abc',
+  ];
+  const many = await egps([...argv, '--num-samples', '5', '--chain', '2']);
+  assert.is(many.code, 0, many.err);
+  const answers = many.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal(
+    answers.map(({ options }) => options.chain),
+    [2, 3, 4, 5, 6],
+  );
+  const alone = JSON.parse((await egps([...argv, '--chain', '4'])).out);
+  assert.equal({ ...alone, wallSeconds: 0 }, { ...answers[2], wallSeconds: 0 });
+  assert.match(said(many)[1], /^\d distinct of 5 answers · log p over 4 final steps: split-R̂ \S+, effective/);
+  assert.match(said(many)[2], /^accepted by position of the cut: 0\+ \d+ % of \d+/);
+  const texts = await egps([...argv.filter((word) => word !== '--json'), '--num-samples', '2']);
+  assert.match(texts.out, /^--- chain 0\n.*\n--- chain 1\n/s);
+});
+
+gpu('every sampler answers by its name', async () => {
+  for (const sampler of ['best-of-n', 'metropolis', 'karan-du', 'entropy-cut', 'smc']) {
+    const argv = [
+      'generate',
+      '--model',
+      speaking,
+      '--sampler',
+      sampler,
+      '--max-new-tokens',
+      '12',
+      '--json',
+      'a',
+    ];
+    const { code, out, err } = await egps(argv);
+    assert.is(code, 0, err);
+    const answer = JSON.parse(out);
+    assert.is(answer.options.sampler, sampler);
+    assert.is(answer.logTarget, 4 * answer.logProbability);
+    assert.ok(answer.account.decodedTokens >= answer.tokens.length);
+  }
+});
+
+gpu('--trace writes a page, and the answer is out even if that fails', async () => {
+  const page = join(dir, 'trace.html');
+  const argv = ['generate', '--model', speaking, ...chain, 'abc', '--trace'];
+  const written = await egps([...argv, page]);
+  assert.is(written.code, 0, written.err);
+  assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<\/html>\n$/s);
+  const lost = await egps([...argv, join(dir, 'nowhere', 'trace.html')]);
+  assert.is(lost.code, 1);
+  assert.is(lost.out, written.out);
+  assert.match(lost.err, /nowhere/);
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {

@@ -289,6 +289,7 @@ export function ways(acceptance: Acceptance, logRho: readonly number[], places: 
   if (acceptance === 'barker') {
     return [...rho, 1].map((w, j) => ({ probability: w / (1 + sum), lots: select(j, 0.5, 0.5) }));
   }
+  if (sum === 0) return [{ probability: 1, lots: select(0, 2 ** -33, 0.5) }]; // no candidate is possible
   return rho.flatMap((w, j) => {
     const accept = Math.min(1, sum / (1 + sum - w));
     const below = Math.min(accept * (1 - 1e-12), 1 - 2 ** -33);

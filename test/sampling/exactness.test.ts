@@ -160,10 +160,4 @@ test('beyond the temperatures from 1/α to 1 the kernel is exact as well, decode
   }
 });
 
-test('two steps, driven as one, are exact', async () => {
-  const [subject] = subjects(SMALL, 'uniform', [TARGETS[3]]);
-  const { P } = await drive(subject, { steps: 2 });
-  assertExact(P, subject, 'two steps');
-});
-
 test.run();

@@ -1,51 +1,102 @@
 import { test } from 'uvu';
-import { EDGE, LAWS, randomToy, TARGETS, drive, defects } from './exact.ts';
-import { weighingBy, cuttingBy } from './mutants.ts';
-import { TableModel } from '../support/table-model.ts';
-import { refine } from '../../src/sampling/power-chain.ts';
-const toy = randomToy(3, 4, 1), small = randomToy(3,3,1);
-const show = (l: string, d: object) => console.log(l, JSON.stringify(d));
-const shift = (e: Float64Array) => e.map((_, c) => e[c + 1] ?? 0);
-class Late extends TableModel {
-  override async decode(...args: Parameters<TableModel['decode']>) {
-    const parts = await super.decode(...args);
-    return parts.map((part) => ({ ...part, entropy: part.entropy.map((_, t, all) => t > 0 ? all[t - 1] : 0) }));
-  }
+import * as assert from 'uvu/assert';
+import { DistributionError } from '../../src/errors.ts';
+import { critical, gettingItRight } from './chi-square.ts';
+import { assertExact, type Driven, defects, drive, LAWS, randomToy, type Subject, TARGETS } from './exact.ts';
+import {
+  cuttingBy,
+  LateModel,
+  oneLate,
+  ReusingModel,
+  skipping,
+  upToCurrentLength,
+  weighingBy,
+} from './mutants.ts';
+
+const TOY = randomToy(3, 4, 1);
+const SMALL = randomToy(3, 3, 1);
+const AS_IS = { alpha: 1, temperature: 1 };
+
+/** |πP − π| that a mutant must have at least: a billion times what the kernel itself may have. */
+const CAUGHT = 1e-3;
+
+/** Drives the kernel and its mutant alike: the one is exact, the other is caught. */
+async function caught(subject: Subject, mutant: Partial<Subject>, driven?: Driven): Promise<void> {
+  const kernel = await drive(subject, driven);
+  assertExact(kernel.P, subject, 'the kernel itself');
+  const { P } = await drive({ ...subject, ...mutant }, driven);
+  const { invariance } = defects(P, subject);
+  assert.ok(invariance > CAUGHT, `|πP − π| ${invariance}`);
 }
-class Reusing extends TableModel {
-  memo = new Map<string, number>();
-  override async decode(...args: Parameters<TableModel['decode']>) {
-    const [rows] = args; const draw = this.draw!;
-    this.draw = (logq, key, position) => {
-      const prefix = (rows[key.candidate].sequence as any).tokens.join();
-      const v = this.memo.get(prefix) ?? draw(logq, key, position);
-      this.memo.set(prefix, v); return v;
-    };
-    try { return await super.decode(...args); } finally { this.draw = draw; }
-  }
+
+const constant = () => (entropy: Float64Array) => new Float64Array(entropy.length).fill(1);
+
+for (const law of LAWS) {
+  const subject: Subject = { toy: TOY, law: TOY.law(law), alpha: 2, temperature: 1 / 2 };
+  const ratio = law === 'uniform' ? 'lengths' : 'normalisers';
+
+  test(`${law}: weights without the ratio of the ${ratio} are caught`, async () => {
+    await caught(subject, { step: weighingBy(constant) });
+  });
+
+  test(`${law}: the current length as horizon is caught`, async () => {
+    await caught(subject, { step: upToCurrentLength });
+  });
+
+  test(`${law}: a block that is skipped for the entropies it has now is caught`, async () => {
+    await caught(subject, { step: skipping(TOY.gate) });
+  });
+
+  if (law === 'uniform') continue;
+  test(`${law}: entropies of the pass before, late by one in each call, are refused or caught`, async () => {
+    await caught({ ...subject, ...AS_IS }, { Model: LateModel });
+    // At other α, log Z gives them away.
+    try {
+      await drive({ ...subject, Model: LateModel });
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, DistributionError);
+    }
+  });
 }
-test('x', async () => {
-  for (const law of LAWS) for (const target of [TARGETS[1], TARGETS[3]]) {
-    const s = { toy, law: toy.law(law), ...target };
-    const go = async (l: string, extra: object, driven = {}) => { try { const { P } = await drive({ ...s, ...extra }, driven); show(`${law} ${target.alpha} ${l}`, defects(P, s)); } catch (e: any) { console.log(law, l, e.constructor.name, e.message); } };
-    await go('norm', { step: weighingBy(() => (e) => new Float64Array(e.length).fill(1)) });
-    await go('nb', { step: weighingBy((r) => (e) => r(e).map((p) => p * Math.ceil(e.length / 2))) });
-    await go('shift cut', { step: cuttingBy((r) => (e) => r(shift(e))) });
-    await go('shift weight', { step: weighingBy((r) => (e) => r(shift(e))) });
-    await go('shift both', { law: (e: Float64Array) => s.law(shift(e)) });
-    await go('late', { Model: Late });
-    await go('horizon', { step: (c: any, k: any) => refine(c, k, c.response.tokens.length) });
-    await go('skip', { step: (c: any, k: any, h: any) => { const e = c.response.entropy; return Math.max(...e.slice(Math.floor((e.length-1)/2)*2)) < 0.5 ? c.hold() : refine(c, k, h); } });
-  }
-  for (const law of LAWS) {
-    const s = { toy: small, law: small.law(law), ...TARGETS[1] };
-    show('reuse', defects((await drive({...s, Model: Reusing as any}, {steps: 2})).P, s));
-    const far = { toy, law: (e: Float64Array) => { const g = e.map((_, c) => (e.length - c) ** 2); const t = g.reduce((a,b)=>a+b); return g.map(v => v/t); }, ...TARGETS[3] };
-    for (const decoding of ['eager','lockstep'] as const) try { show('looks ahead '+decoding, defects((await drive({...far, decoding}, {places: [EDGE]})).P, far)); } catch(e: any) { console.log(e.message) }
-    const hot = { ...s, alpha: 4, temperature: 1.5};
-    for (const decoding of ['eager','lockstep'] as const) try { show('hot '+decoding, defects((await drive({...hot, decoding}, {places: [EDGE]})).P, hot)); } catch(e: any) { console.log(e.message) }
-  }
-  const s1 = { toy, law: toy.law('entropy'), ...TARGETS[0], Model: Late };
-  for (const law of LAWS) show('late α1', defects((await drive({...s1, law: toy.law(law)})).P, s1));
+
+test('entropy-block: weights without the ratio of the numbers of blocks are caught', async () => {
+  const blocks = (entropy: Float64Array) => Math.ceil(entropy.length / TOY.blockSize);
+  const step = weighingBy((law) => (entropy) => law(entropy).map((r) => r * blocks(entropy)));
+  await caught({ toy: TOY, law: TOY.law('entropy-block'), ...TARGETS[1] }, { step });
 });
+
+test('entropies that are late by one for the cut or for the weights alone are caught', async () => {
+  for (const law of ['entropy-gate', 'entropy-block'] as const) {
+    const subject = { toy: TOY, law: TOY.law(law), ...TARGETS[1] };
+    await caught(subject, { step: cuttingBy(oneLate) });
+    await caught(subject, { step: weighingBy(oneLate) });
+    // For both they make another law, which is as good: that the check is one of exactness, not of a formula.
+    const other = { ...subject, law: oneLate(subject.law) };
+    assertExact((await drive(other)).P, other, 'another law');
+  }
+});
+
+test('candidates that are used again in the next step are caught over two steps', async () => {
+  for (const law of ['uniform', 'entropy-block'] as const) {
+    const subject = { toy: SMALL, law: SMALL.law(law), ...TARGETS[1] };
+    await caught(subject, { Model: ReusingModel }, { steps: 2 });
+  }
+});
+
+test('candidates that are abandoned by a bound which does not hold are caught', async () => {
+  // At τ above 1 a factor p^α / q can be greater than 1.
+  const subject = { toy: SMALL, law: SMALL.law('entropy'), alpha: 1, temperature: 2 };
+  await caught(subject, { decoding: 'lockstep' });
+  await caught(subject, { decoding: 'best-first' });
+});
+
+test('the χ² test from exact draws finds missing ratios of normalisers as well', async () => {
+  for (const law of ['uniform', 'entropy', 'entropy-block'] as const) {
+    const subject = { toy: TOY, law: TOY.law(law), ...TARGETS[1], step: weighingBy(constant) };
+    const { statistic, freedom } = await gettingItRight(subject, { tries: 2, steps: 3, count: 4000 });
+    assert.ok(statistic > 2 * critical(freedom), `${law}: χ² ${statistic} of ${critical(freedom)}`);
+  }
+});
+
 test.run();
