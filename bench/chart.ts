@@ -250,7 +250,7 @@ function axis(all: readonly number[], log = false, from: number, to: number, per
   if (log) {
     ticks = logarithmicTicks(low, high, room);
   } else {
-    const step = niceStep((high - low) / Math.max(3, room / 45));
+    const step = niceStep((high - low) / Math.max(3, room / (to > from ? 64 : 45)));
     low = Math.floor(low / step + 1e-9) * step;
     high = Math.ceil(high / step - 1e-9) * step;
     ticks = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) => {
@@ -272,7 +272,7 @@ function niceStep(least: number): number {
 /** Powers of ten, minor ticks between them; 2 and 5 have labels too where there is room, every value of a short range. */
 function logarithmicTicks(low: number, high: number, room: number): { value: number; label: string }[] {
   const decades = Math.log10(high / low);
-  if (decades < 0.6) {
+  if (decades < 0.75) {
     const step = niceStep((high - low) / 5);
     const first = Math.ceil(low / step - 1e-9);
     const count = Math.floor(high / step + 1e-9) - first + 1;
@@ -328,42 +328,59 @@ interface Label {
   name: string;
   style: number;
   box: Box;
-  /** From the end of the line to the label, if that is not next to it. */
+  /** From the end of the line to the label, if that is not next to it; and the spots along it. */
   leader?: [Spot, Spot];
+  path: readonly Spot[];
   cost: number;
 }
 
 /** Each name at the end of its line, where it covers least: by turns each label takes the best place that the others leave. */
 function place(curves: readonly Curve[], bounds: Box): Label[] {
-  const ink: (Spot & { weight: number })[] = [];
+  const ink = new Ink();
   for (const { marks } of curves) {
     for (const [i, m] of marks.entries()) {
-      for (const dx of [-4, 0, 4]) {
-        for (const dy of [-4, 0, 4]) ink.push({ x: m.x + dx, y: m.y + dy, weight: 8 });
-      }
-      for (const spot of along({ x: m.x, y: m.low }, { x: m.x, y: m.high })) ink.push({ ...spot, weight: 2 });
-      if (i > 0) for (const spot of along(marks[i - 1], m)) ink.push({ ...spot, weight: 3 });
+      for (const dx of [-4, 0, 4]) for (const dy of [-4, 0, 4]) ink.add({ x: m.x + dx, y: m.y + dy }, 8);
+      for (const spot of along({ x: m.x, y: m.low }, { x: m.x, y: m.high })) ink.add(spot, 1);
+      if (i > 0) for (const spot of along(marks[i - 1], m)) ink.add(spot, 2);
     }
   }
   const choices = curves
     .filter(({ marks }) => marks.length > 0)
     .map((curve) =>
-      candidates(curve, bounds).map((label) => ({ ...label, cost: label.cost + covered(label, ink) })),
+      candidates(curve, bounds)
+        .map((label) => ({ ...label, cost: label.cost + ink.under(label) }))
+        .sort((a, b) => a.cost - b.cost),
     );
-  const chosen: Label[] = [];
-  for (let turn = 0; turn < 12; turn++) {
-    for (const [i, labels] of choices.entries()) {
-      const others = chosen.filter((_, j) => j !== i);
-      const total = (label: Label) => others.reduce((sum, other) => sum + conflict(label, other), label.cost);
-      let least = Number.POSITIVE_INFINITY;
-      for (const label of labels) {
-        const cost = total(label);
-        if (cost < least) [least, chosen[i]] = [cost, label];
+  const attempts = choices.map((_, first) => {
+    const order = choices.map((_, i) => (first + i) % choices.length);
+    const chosen: Label[] = [];
+    for (let turn = 0; turn < 6; turn++) {
+      for (const i of order) {
+        chosen[i] = best(
+          choices[i],
+          chosen.filter((_, j) => j !== i),
+        );
       }
     }
+    return { chosen, cost: chosen.reduce((sum, label, i) => sum + total(label, chosen.slice(0, i)), 0) };
+  });
+  return attempts.length > 0 ? attempts.reduce((a, b) => (b.cost < a.cost ? b : a)).chosen : [];
+}
+
+/** @param labels by rising cost */
+function best(labels: readonly Label[], others: readonly Label[]): Label {
+  let chosen = labels[0];
+  let least = Number.POSITIVE_INFINITY;
+  for (const label of labels) {
+    if (label.cost >= least) break;
+    const cost = total(label, others);
+    if (cost < least) [chosen, least] = [label, cost];
   }
   return chosen;
 }
+
+const total = (label: Label, others: readonly Label[]): number =>
+  others.reduce((sum, other) => sum + conflict(label, other), label.cost);
 
 function candidates({ name, style, marks }: Curve, bounds: Box): Label[] {
   const end = marks[marks.length - 1];
@@ -375,7 +392,8 @@ function candidates({ name, style, marks }: Curve, bounds: Box): Label[] {
     if (box.top < bounds.top || box.bottom > bounds.bottom) return;
     const length = leader ? Math.hypot(leader[1].x - leader[0].x, leader[1].y - leader[0].y) + 6 : 0;
     const side = box.left < end.x ? 6 : 0; // rather to the right, in the direction of reading
-    labels.push({ name, style, box, leader, cost: length + side });
+    const path = leader ? along(...leader).slice(1) : [];
+    labels.push({ name, style, box, leader, path, cost: length + side });
   };
   add(end.x + 9, end.y);
   for (const dy of [-14, 14]) {
@@ -400,31 +418,41 @@ function candidates({ name, style, marks }: Curve, bounds: Box): Label[] {
   return labels;
 }
 
-function covered({ box, leader }: Label, ink: readonly (Spot & { weight: number })[]): number {
-  const path = leader ? along(...leader).slice(2) : [];
-  let sum = 0;
-  for (const spot of ink) {
-    if (inside(spot, box, 2)) sum += spot.weight;
-    if (spot.weight > 2) for (const { x, y } of path) if (Math.hypot(x - spot.x, y - spot.y) < 3) sum += 1;
+/** How much is drawn where, in cells of 4 pixels. */
+class Ink {
+  private readonly cells = new Map<string, number>();
+
+  add({ x, y }: Spot, weight: number): void {
+    const cell = cellOf(x, y);
+    this.cells.set(cell, (this.cells.get(cell) ?? 0) + weight);
   }
-  return sum;
+
+  /** What a label and its leader lie on. */
+  under({ box, path }: Label): number {
+    let sum = 0;
+    for (let x = box.left; x < box.right + 4; x += 4) {
+      for (let y = box.top; y < box.bottom; y += 4) sum += this.cells.get(cellOf(x, y)) ?? 0;
+    }
+    for (const { x, y } of path) sum += (this.cells.get(cellOf(x, y)) ?? 0) / 2;
+    return sum;
+  }
 }
 
+const cellOf = (x: number, y: number): string => `${Math.floor(x / 4)} ${Math.floor(y / 4)}`;
+
 function conflict(a: Label, b: Label): number {
-  const overlap =
-    Math.max(0, Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left) + 6) *
-    Math.max(0, Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top));
-  let cost = overlap > 0 ? 1000 + overlap : 0;
-  const across = (leader: [Spot, Spot] | undefined, box: Box) =>
-    leader ? along(...leader).filter((spot) => inside(spot, box, 1)).length : 0;
-  cost += 60 * (across(a.leader, b.box) + across(b.leader, a.box));
+  const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left) + 6;
+  const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+  let cost = wide > 0 && high > 0 ? 1000 + wide * high : 0;
+  for (const spot of a.path) if (inside(spot, b.box, 2)) cost += 60;
+  for (const spot of b.path) if (inside(spot, a.box, 2)) cost += 60;
   if (a.leader && b.leader && cross(...a.leader, ...b.leader)) cost += 200;
   return cost;
 }
 
-/** Spots at most 3 pixels apart from one end to the other. */
+/** Spots at most 2 pixels apart from one end to the other. */
 function along(from: Spot, to: Spot): Spot[] {
-  const parts = Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / 3);
+  const parts = Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / 2);
   return Array.from({ length: parts }, (_, i) => ({
     x: from.x + ((to.x - from.x) * (i + 1)) / parts,
     y: from.y + ((to.y - from.y) * (i + 1)) / parts,

@@ -21,22 +21,26 @@ interface Run {
   readonly options: Partial<SamplerOptions>;
 }
 
-/** All at once, then so many steps at the full horizon. */
-const chain = (finalSteps: number) => ({ alpha: ALPHA, steps: 0, blockSize: 384, finalSteps });
+/** The schedule of every exact chain: a step after each block, then so many at the full horizon. */
+const chain = (finalSteps: number) => ({ alpha: ALPHA, blockSize: 48, steps: 1, finalSteps });
+const karanDu = (steps: number) => ({ sampler: 'karan-du', alpha: ALPHA, blockSize: 48, steps }) as const;
+const smc = (n: number) => ({ sampler: 'smc', alpha: ALPHA, blockSize: 16, n }) as const;
 const RUNS: Run[] = [
   { name: 'greedy', options: { sampler: 'greedy' } },
   { name: 'sample, T = 1', options: { sampler: 'sample', temperature: 1 } },
   { name: 'sample, T = 1/4', options: { sampler: 'sample', temperature: 1 / 4 } },
-  { name: 'best-of-n', options: { sampler: 'best-of-n', n: 4 } },
-  { name: 'best-of-n', options: { sampler: 'best-of-n', n: 16 } },
-  { name: 'smc', options: { sampler: 'smc', alpha: ALPHA, n: 4, blockSize: 16 } },
-  { name: 'smc', options: { sampler: 'smc', alpha: ALPHA, n: 16, blockSize: 16 } },
-  { name: 'karan-du', options: { sampler: 'karan-du', alpha: ALPHA, blockSize: 48, steps: 2 } },
-  { name: 'karan-du', options: { sampler: 'karan-du', alpha: ALPHA, blockSize: 48, steps: 10 } },
-  { name: 'metropolis', options: { sampler: 'metropolis', ...chain(40) } },
-  { name: 'entropy-cut', options: { sampler: 'entropy-cut', ...chain(40) } },
-  { name: 'egps, K = 1', options: { sampler: 'egps', tries: 1, ...chain(40), blockSize: 48 } },
-  { name: 'egps', options: { sampler: 'egps', ...chain(20), blockSize: 48 } },
+  { name: 'egps', options: { sampler: 'egps', ...chain(30) } },
+  { name: 'egps, best-first', options: { sampler: 'egps', decoding: 'best-first', ...chain(30) } },
+  { name: 'egps, K = 1', options: { sampler: 'egps', tries: 1, ...chain(45) } },
+  { name: 'metropolis', options: { sampler: 'metropolis', ...chain(80) } },
+  { name: 'entropy-cut', options: { sampler: 'entropy-cut', ...chain(45) } },
+  { name: 'karan-du', options: karanDu(2) },
+  { name: 'karan-du', options: karanDu(6) },
+  { name: 'karan-du', options: karanDu(16) },
+  { name: 'smc', options: smc(4) },
+  { name: 'smc', options: smc(16) },
+  { name: 'best-of-n', options: { sampler: 'best-of-n', n: 2 } },
+  { name: 'best-of-n', options: { sampler: 'best-of-n', n: 8 } },
 ];
 
 /** What one problem has come to, and cost, at one place of the run. */
@@ -159,9 +163,9 @@ async function run({ name, options }: Run): Promise<Result> {
 }
 
 /** Seconds for each of the first problems, one chain at a time, the runs taking turns. */
-async function latency(runs: readonly Run[], problemsTimed: number): Promise<Record<string, number[]>> {
+async function latency(runs: readonly Run[]): Promise<Record<string, number[]>> {
   const seconds: Record<string, number[]> = Object.fromEntries(runs.map(({ name }) => [name, []]));
-  for (let i = 0; i < problemsTimed; i++) {
+  for (let i = 0; i < Math.min(10, count); i++) {
     for (const { name, options } of runs) {
       const resolved = resolveOptions({ maxNewTokens: 384, ...options, chain: i }, model.defaults);
       const started = performance.now();
@@ -171,10 +175,6 @@ async function latency(runs: readonly Run[], problemsTimed: number): Promise<Rec
   }
   return seconds;
 }
-
-/** The first point of a curve that is as accurate. */
-const reaching = (points: readonly Point[], accuracy: number) =>
-  points.find((candidate) => candidate.accuracy >= accuracy);
 
 const percent = (x: number) => (100 * x).toFixed(1);
 const results: Result[] = [];
@@ -193,79 +193,91 @@ for (const each of RUNS.filter(({ name }) => !only || only.includes(name))) {
 const curve = (name: string) =>
   results.filter((result) => result.name === name).flatMap(({ points }) => points);
 
-// What early termination saves, exactly: the same chains decoded to their ends.
 const lazy = results.find(({ name }) => name === 'egps');
-let early: unknown = null;
-if (lazy) {
-  const part = Math.min(50, count);
-  const options = resolveOptions({ maxNewTokens: 384, ...lazy.options }, model.defaults);
-  const tokens = async (decoding: SamplerOptions['decoding']) => {
-    const samples = await sampleMany(
-      model,
-      prompts.slice(0, part),
-      { ...options, decoding },
-      { concurrency: concurrent },
-    );
-    return {
-      samples,
-      decoded: mean(samples.map(({ account }) => account.decodedTokens)),
-      sequential: mean(samples.map(({ account }) => account.sequentialSteps)),
-    };
-  };
-  const [eager, lockstep] = [await tokens('eager'), await tokens('lockstep')];
-  const differing = eager.samples.filter(
-    ({ tokens }, i) => tokens.join() !== lockstep.samples[i].tokens.join(),
-  ).length;
-  early = {
-    problems: part,
-    differing,
-    eager: { decodedTokens: eager.decoded, sequentialSteps: eager.sequential },
-    lockstep: { decodedTokens: lockstep.decoded, sequentialSteps: lockstep.sequential },
-    estimatedSaved: mean(lockstep.samples.map(({ account }) => account.savedTokens)),
-  };
-  console.log(
-    `early termination (${part} problems): ${lockstep.decoded.toFixed(0)} tokens for ${eager.decoded.toFixed(0)}, ` +
-      `${percent(1 - lockstep.decoded / eager.decoded)} % saved, ${differing} answers differ`,
-  );
+const early = lazy ? await savings(lazy.options) : null;
+const comparisons: Comparison[] = [];
+for (const name of ['metropolis', 'karan-du', 'entropy-cut', 'smc']) {
+  for (const measure of ['accuracy', 'logp'] as const) {
+    const found = lazy && (await compare(name, lazy, measure));
+    if (found) comparisons.push(found);
+  }
 }
 
-// EGPS against each chain at equal or better accuracy: where it first reaches the best that the other reaches.
-const comparisons = [];
-for (const name of lazy ? ['metropolis', 'karan-du', 'entropy-cut'] : []) {
+/** What early termination saves, exactly: the same chains, decoded to their ends and not. */
+async function savings(options: Partial<SamplerOptions>) {
+  const part = prompts.slice(0, 50);
+  const cost: Record<string, { decodedTokens: number; sequentialSteps: number; estimatedSaved: number }> = {};
+  const answers = new Set<string>();
+  for (const decoding of ['eager', 'lockstep', 'best-first'] as const) {
+    const resolved = resolveOptions({ maxNewTokens: 384, ...options, decoding }, model.defaults);
+    const samples = await sampleMany(model, part, resolved, { concurrency: concurrent });
+    answers.add(samples.map(({ tokens }) => tokens.join()).join('\n'));
+    cost[decoding] = {
+      decodedTokens: mean(samples.map(({ account }) => account.decodedTokens)),
+      sequentialSteps: mean(samples.map(({ account }) => account.sequentialSteps)),
+      estimatedSaved: mean(samples.map(({ account }) => account.savedTokens)),
+    };
+    const { decodedTokens, sequentialSteps } = cost[decoding];
+    const saved = percent(1 - decodedTokens / cost.eager.decodedTokens);
+    console.log(
+      `egps ${decoding}, ${part.length} problems: ${decodedTokens.toFixed(0)} tokens (${saved} % saved), ${sequentialSteps.toFixed(0)} sequential steps`,
+    );
+  }
+  if (answers.size > 1) throw new Error('early termination has changed an answer');
+  return { problems: part.length, cost };
+}
+
+interface Comparison {
+  name: string;
+  measure: 'accuracy' | 'logp';
+  /** What both reach. */
+  level: number;
+  other: Point;
+  egps: Point;
+  /** The other's cost in units of egps's. */
+  decodedRatio: number;
+  sequentialRatio: number;
+  /** Seconds a problem, one chain at a time. */
+  wall: Record<string, number[]>;
+  wallRatio: number;
+}
+
+/** EGPS against another sampler, each at the first reading that reaches the best value that both reach. */
+async function compare(
+  name: string,
+  egps: Result,
+  measure: Comparison['measure'],
+): Promise<Comparison | undefined> {
   const theirs = curve(name);
-  if (theirs.length === 0) continue;
-  const best = Math.max(...theirs.map(({ accuracy }) => accuracy), 0);
-  const target = Math.min(best, Math.max(...lazy.points.map(({ accuracy }) => accuracy)));
-  const [other, ours] = [reaching(theirs, target), reaching(lazy.points, target)];
-  if (!other || !ours) continue;
-  const steps = { finalSteps: other.finalSteps ?? undefined };
-  const template = results
-    .filter((result) => result.name === name)
-    .find(({ points }) => points.includes(other)) as Result;
-  const runs = [
-    {
-      name,
-      options: { ...template.options, ...(other.finalSteps === null ? {} : steps), decoding: undefined },
-    },
-    { name: 'egps', options: { ...lazy.options, finalSteps: ours.finalSteps ?? 0 } },
-  ];
-  const seconds = await latency(runs, Math.min(12, count));
-  const ratio = median(seconds[name].map((s, i) => s / seconds.egps[i]));
-  comparisons.push({
+  if (theirs.length === 0) return;
+  const best = (points: readonly Point[]) => Math.max(...points.map((p) => p[measure]));
+  const level = Math.min(best(theirs), best(egps.points));
+  const reaching = (points: readonly Point[]) => points.find((p) => p[measure] >= level) as Point;
+  const [other, ours] = [reaching(theirs), reaching(egps.points)];
+  const source = results.find(({ points }) => points.includes(other)) as Result;
+  const cut = (options: Partial<SamplerOptions>, { finalSteps }: Point) =>
+    finalSteps === null ? options : { ...options, finalSteps };
+  const wall = await latency([
+    { name, options: cut(source.options, other) },
+    { name: 'egps', options: cut(egps.options, ours) },
+  ]);
+  const comparison = {
     name,
-    target,
+    measure,
+    level,
     other,
     egps: ours,
     decodedRatio: other.decodedTokens / ours.decodedTokens,
     sequentialRatio: other.sequentialSteps / ours.sequentialSteps,
-    wallRatio: ratio,
-    seconds,
-  });
+    wall,
+    wallRatio: median(wall[name].map((seconds, i) => seconds / wall.egps[i])),
+  };
+  const { decodedRatio, sequentialRatio, wallRatio } = comparison;
   console.log(
-    `${name} against egps at ${percent(target)} %: ${other.decodedTokens.toFixed(0)} and ${ours.decodedTokens.toFixed(0)} tokens (${(other.decodedTokens / ours.decodedTokens).toFixed(1)} ×), ` +
-      `${other.sequentialSteps.toFixed(0)} and ${ours.sequentialSteps.toFixed(0)} sequential steps (${(other.sequentialSteps / ours.sequentialSteps).toFixed(1)} ×), ` +
-      `one at a time ${median(seconds[name]).toFixed(2)} and ${median(seconds.egps).toFixed(2)} s (${ratio.toFixed(1)} ×)`,
+    `${name} at ${measure} ${level.toFixed(3)} costs, in units of egps: ${decodedRatio.toFixed(2)} decoded tokens, ` +
+      `${sequentialRatio.toFixed(2)} sequential steps, ${wallRatio.toFixed(2)} seconds one at a time`,
   );
+  return comparison;
 }
 
 const { description } = model.adapter;
@@ -291,8 +303,7 @@ const panel = (xLabel: string, key: 'decodedTokens' | 'sequentialSteps') => ({
     points: thinned(curve(name)).map((p) => ({ x: p[key], y: p.accuracy, error: p.accuracyError })),
   })),
 });
-/** Enough points for a picture: 0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40. */
-const SHOWN = new Set([0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40]);
+const SHOWN = new Set([0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 80, 100]);
 function thinned(points: readonly Point[]): Point[] {
   return points.filter(({ finalSteps }) => finalSteps === null || SHOWN.has(finalSteps));
 }

@@ -1,6 +1,7 @@
 import { refine } from '../../src/sampling/power-chain.ts';
 import { randomSource } from '../../src/sampling/random.ts';
-import { chainAt, name, respond, type Subject } from './exact.ts';
+import { chainAt, respond, type Subject } from './exact.ts';
+import { name } from './toy.ts';
 
 // "Getting it right" (Geweke, 2004): chains that start from exact draws of π stay distributed as π.
 

@@ -8,14 +8,13 @@ import type { Response } from '../../src/sampling/response.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
 import type { Target } from '../../src/sampling/target.ts';
 import { TableModel } from '../support/table-model.ts';
+import { name, PROMPT } from './toy.ts';
+
+export { name };
 
 // Exact transition matrices of the shipped kernel: it is run once for each way in which its random numbers can fall.
 
 const EOS = 0;
-const PROMPT = [1];
-
-export const LAWS: CutLawName[] = ['uniform', 'entropy', 'entropy-jump', 'entropy-gate', 'entropy-block'];
-export const name = (tokens: ArrayLike<number>): string => Array.from(tokens).join(',');
 
 /** A language whose every response can be listed. Token 0 is EOS. */
 export class Toy {

@@ -106,6 +106,17 @@ test('a tie goes to the first candidate and, with barker, to the current respons
   }
   assert.is(eagerly('barker', [1], 0.1, [0, 1]), -1);
   assert.is(decide('barker', [2, 2], [true, false], { u: 0.1, gumbels: [0, 0, 0] }), 0);
+  // Equal keys, unequal weights: accepted as 0.0498, of 0.4177 in all.
+  assert.is(eagerly('metropolis', [-3, -1], 0.3, [2, 0, 0]), 0);
+  assert.is(eagerly('metropolis', [-3, -1], 0.35, [2, 0, 0]), -1);
+});
+
+test('a finished candidate that may yet be selected keeps the outcome open', () => {
+  const logRho = [Math.log(10), Math.log(0.1)];
+  const lots = { u: 0.95, gumbels: [0, 6, 0] };
+  assert.is(decide('metropolis', logRho, [true, false], lots), undefined);
+  assert.is(decide('metropolis', logRho, [true, true], lots), -1);
+  assert.is(decide('metropolis', [logRho[0], -5], [true, true], lots), 0);
 });
 
 test('acceptance at equality is rejection', () => {

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DistributionError } from '../../src/errors.ts';
 import { critical, gettingItRight } from './chi-square.ts';
-import { assertExact, type Driven, defects, drive, LAWS, randomToy, type Subject, TARGETS } from './exact.ts';
+import { assertExact, type Driven, defects, drive, randomToy, type Subject, TARGETS } from './exact.ts';
 import {
   cuttingBy,
   LateModel,
@@ -12,6 +12,7 @@ import {
   upToCurrentLength,
   weighingBy,
 } from './mutants.ts';
+import { LAWS } from './toy.ts';
 
 const TOY = randomToy(3, 4, 1);
 const SMALL = randomToy(3, 3, 1);

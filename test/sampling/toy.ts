@@ -121,15 +121,6 @@ export const scripted = (cut: number, accept: number, gumbels: number[]): Random
   select: (_, candidate) => gumbels[candidate],
 });
 
-/** For each cut, a uniform number from the middle of the interval that picks it; 0 where there is none. */
-export function cutUniforms(r: Float64Array): number[] {
-  let below = 0;
-  return Array.from(r, (probability) => {
-    below += probability;
-    return probability > 0 ? below - probability / 2 : 0;
-  });
-}
-
 /** The reference's cut law. */
 export function toyLaw(law: CutLawName): CutLaw {
   const { tau = 0, B = 1 } = toy.cut_params[law] ?? {};
@@ -152,17 +143,3 @@ export const completions = (x: number[], cut: number): number[] =>
   [...STATES.keys()].filter(
     (i) => STATES[i].length > cut && name(STATES[i].slice(0, cut)) === name(x.slice(0, cut)),
   );
-
-export type Matrix = number[][];
-export const zeros = (): Matrix => STATES.map(() => STATES.map(() => 0));
-
-/** What stays where it is: completes each row to 1. */
-export function fillDiagonal(P: Matrix): Matrix {
-  for (const [i, row] of P.entries()) row[i] += 1 - row.reduce((a, b) => a + b);
-  return P;
-}
-
-/** max |πP − π| */
-export function defect(P: Matrix, pi = toyTarget()): number {
-  return Math.max(...pi.map((p, j) => Math.abs(P.reduce((sum, row, i) => sum + pi[i] * row[j], 0) - p)));
-}

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { LanguageModel } from '../../src/engine/language-model.ts';
+import { pickCut } from '../../src/sampling/cut-laws.ts';
 import { refine } from '../../src/sampling/power-chain.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import type { SamplerOptions } from '../../src/sampling/sample.ts';
@@ -73,12 +74,13 @@ export async function transitions(subject: Subject, tries: number): Promise<Floa
   const P = toy.states.map(() => new Float64Array(toy.states.length));
   for (const { cut, members } of families(toy)) {
     const [first] = members;
-    if (r[first][cut] === 0) continue; // then for all of them
+    const u = r[first].subarray(0, cut).reduce((a, b) => a + b, 0) + r[first][cut] / 2;
+    if (pickCut(r[first], u) !== cut) continue; // none can be cut there, but for rounding
     const q = members.map((i) => Math.exp(responses[i].logq.subarray(cut).reduce((a, b) => a + b, 0)));
     const logRho = await weigh(
       subject,
       responses[first],
-      cut,
+      u,
       members.map((i) => toy.states[i]),
     );
     const rho = logRho.map(Math.exp);
@@ -114,34 +116,30 @@ function families({ states }: Toy): Iterable<{ cut: number; members: number[] }>
   return found.values();
 }
 
-/** log ρ of all candidates, as a step that cuts x there and has them all sees it. */
+/** log ρ of all candidates, as a step that cuts x at u and has them all sees it. */
 async function weigh(
   { toy, law, alpha, temperature }: Subject,
   x: Response,
-  cut: number,
+  u: number,
   candidates: readonly (readonly number[])[],
 ): Promise<readonly number[]> {
   const model = toy.model();
   model.draw = (_logq, { candidate }, position) => candidates[candidate][position - PROMPT_LENGTH];
   const target = { alpha, temperature };
   const chain = await chainAt(model, x, { ...target, seed: 0n, chain: 0 });
-  const r = law(x.entropy);
-  const u = r.subarray(0, cut).reduce((a, b) => a + b, 0) + r[cut] / 2;
   const random = { cut: () => u, accept: () => 0.5, select: () => 0 };
   const tries = candidates.length;
   const kernel = { target, law, tries, acceptance: 'metropolis', decoding: 'eager', random } as const;
   await refine(chain, kernel, toy.horizon);
   chain.free();
-  const [step] = chain.trace.steps;
-  assert.is(step.cut, cut);
-  return step.logRho;
+  return chain.trace.steps[0].logRho;
 }
 
 /** A mass for each response, by name. */
 export type Distribution = Map<string, number>;
 
 /** Adds proposals of up to `horizon` tokens to all that have not ended. */
-function grow(
+export function grow(
   distribution: Distribution,
   conditional: Conditional,
   horizon: number,
