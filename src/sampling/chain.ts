@@ -84,8 +84,9 @@ export class Chain {
       );
     const branches = await this.branch(cut, tries, async (candidates) => {
       const isOpen = () => at(candidates).outcome === undefined;
-      if (decoding !== 'best-first') {
-        await rollout.advance(candidates, horizon, step, decoding === 'lockstep' ? isOpen : undefined);
+      if (decoding === 'eager') return rollout.advance(candidates, horizon, step);
+      if (decoding === 'lockstep') {
+        if (isOpen()) await rollout.advance(candidates, horizon, step, isOpen);
         return;
       }
       for (let now = at(candidates); now.outcome === undefined; now = at(candidates)) {

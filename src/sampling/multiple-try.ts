@@ -48,15 +48,12 @@ export function decide(
     sumFinished += rho;
     best = Math.max(best, key(j));
   }
-  let most = 0; // ρ of a candidate that can still be selected
-  let open = false; // whether an unfinished one can
-  for (let j = 0; j < logRho.length; j++) {
-    if (key(j) < best) continue;
-    most = Math.max(most, Math.exp(logRho[j]));
-    open ||= !finished[j];
+  // A finished candidate whose key no bound exceeds stays the one selected.
+  const certain = finished[selected];
+  let most = Math.exp(logRho[selected]); // of a candidate that can still be selected
+  for (let j = 0; j < logRho.length && !certain; j++) {
+    if (key(j) >= best) most = Math.max(most, Math.exp(logRho[j]));
   }
-  const certain = !open && finished[selected];
-  if (certain) most = Math.exp(logRho[selected]);
   if (!(u * most + (1 - u) * sum > u)) return -1;
   return certain && u * most + (1 - u) * sumFinished > u ? selected : undefined;
 }

@@ -44,36 +44,38 @@ export function truncate(x: Response, length: number): Response {
 }
 
 /**
- * The response with a continuation behind it.
+ * The response with what is new of a continuation behind it.
+ * @param from tokens of the continuation that the response has already
  * @param alpha of log Z
  * @param first absolute position of the response's first token, for errors
  * @throws NonFiniteError, DistributionError
  */
-export function append(x: Response, part: Continuation, alpha: number, first: number): Response {
+export function append(
+  x: Response,
+  part: Continuation,
+  from: number,
+  alpha: number,
+  first: number,
+): Response {
   const at = x.tokens.length;
-  check(part, alpha, first + at);
+  const length = at + part.tokens.length - from;
+  for (let t = from; t < part.tokens.length; t++) check(part, t, alpha, first + at + t - from);
   const join = (a: Float64Array, b: Column): Float64Array => {
-    const values = new Float64Array(at + b.length);
+    const values = new Float64Array(length);
     values.set(a);
-    values.set(b, at);
+    values.set(b.subarray(from), at);
     return values;
   };
-  const tokens = new Uint32Array(at + part.tokens.length);
+  const tokens = new Uint32Array(length);
   tokens.set(x.tokens);
-  tokens.set(part.tokens, at);
+  tokens.set(part.tokens.subarray(from), at);
   return {
     tokens,
     logp: join(x.logp, part.logp),
     logq: join(x.logq, part.logq),
     // Beyond their range by rounding only; the cut laws and the weights rely on the signs.
-    logZ: join(
-      x.logZ,
-      part.logZ.map((value) => Math.min(0, value)),
-    ),
-    entropy: join(
-      x.entropy,
-      part.entropy.map((value) => Math.max(0, value)),
-    ),
+    logZ: join(x.logZ, part.logZ).map((value) => Math.min(0, value)),
+    entropy: join(x.entropy, part.entropy).map((value) => Math.max(0, value)),
     finish: part.finish === 'eos' ? 'eos' : 'length',
   };
 }
@@ -81,30 +83,29 @@ export function append(x: Response, part: Continuation, alpha: number, first: nu
 /** In nats; logits of f32 leave less than a tenth of it. */
 const ROUNDING = 1e-3;
 
-/** What can be told of a distribution from its statistics: that it is one. */
-function check({ logp, logq, logZ, entropy }: Continuation, alpha: number, first: number): void {
-  for (let t = 0; t < logp.length; t++) {
-    const position = first + t;
-    const refuse = (message: string): never => {
-      throw new DistributionError(message, position);
-    };
-    if (logq[t] === -Infinity && Number.isFinite(logp[t])) {
-      refuse('the token is outside the support of the proposal: its log q is -Infinity');
-    }
-    for (const [name, column] of Object.entries({ logp, logq, logZ, entropy })) {
-      if (!Number.isFinite(column[t])) throw new NonFiniteError(`decode (${name})`, position);
-    }
-    if (logp[t] > ROUNDING) refuse(`log p is ${logp[t]}: at most 0`);
-    if (logq[t] > ROUNDING) refuse(`log q is ${logq[t]}: at most 0`);
-    if (logZ[t] > ROUNDING) refuse(`log Z is ${logZ[t]}: at most 0`);
-    if (entropy[t] < -ROUNDING) refuse(`the entropy is ${entropy[t]}: at least 0`);
-    // Rényi's entropies fall as α grows, and log Z holds p(token)^α: only of what sums to 1.
-    const least = Math.max(-(alpha - 1) * entropy[t], alpha * logp[t]);
-    const slack = ROUNDING * Math.max(1, -least);
-    if (logZ[t] < least - slack) {
-      refuse(
-        `log Z is ${logZ[t]}: a distribution with log p ${logp[t]} and entropy ${entropy[t]} has at least ${least}`,
-      );
-    }
+const COLUMNS = ['logp', 'logq', 'logZ', 'entropy'] as const;
+
+/** What can be told of a distribution from the statistics of a token: that it is one. */
+function check(part: Continuation, t: number, alpha: number, position: number): void {
+  const [logp, logq, logZ, entropy] = COLUMNS.map((name) => part[name][t]);
+  const refuse = (message: string): never => {
+    throw new DistributionError(message, position);
+  };
+  if (logq === -Infinity && Number.isFinite(logp)) {
+    refuse('the token is outside the support of the proposal: its log q is -Infinity');
+  }
+  for (const name of COLUMNS) {
+    if (!Number.isFinite(part[name][t])) throw new NonFiniteError(`decode (${name})`, position);
+  }
+  if (logp > ROUNDING) refuse(`log p is ${logp}: at most 0`);
+  if (logq > ROUNDING) refuse(`log q is ${logq}: at most 0`);
+  if (logZ > ROUNDING) refuse(`log Z is ${logZ}: at most 0`);
+  if (entropy < -ROUNDING) refuse(`the entropy is ${entropy}: at least 0`);
+  // Rényi's entropies fall as α grows, and log Z holds p(token)^α: only of what sums to 1.
+  const least = Math.max(-(alpha - 1) * entropy, alpha * logp);
+  if (logZ < least - ROUNDING * Math.max(1, -least)) {
+    refuse(
+      `log Z is ${logZ}: a distribution with log p ${logp} and entropy ${entropy} has at least ${least}`,
+    );
   }
 }

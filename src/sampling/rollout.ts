@@ -94,14 +94,15 @@ export class Rollout {
     const open = branches.filter(({ response }) => !isFinished(response, horizon));
     if (open.length === 0) return;
     const { seed, chain, ...draw } = this.draw;
-    const starts = open.map(({ response }) => response);
+    const starts = open.map(({ response }) => response.tokens.length);
     const rows = open.map(({ sequence, candidate }, i): DecodeRow => {
-      const maxTokens = horizon - starts[i].tokens.length;
-      return { ...draw, sequence, maxTokens, key: { seed, chain, step, candidate } };
+      return { ...draw, sequence, maxTokens: horizon - starts[i], key: { seed, chain, step, candidate } };
     });
     const take = (parts: readonly Continuation[]) => {
       for (const [i, part] of parts.entries()) {
-        open[i].response = append(starts[i], part, draw.alpha, this.promptLength);
+        const { response } = open[i];
+        const from = response.tokens.length - starts[i];
+        open[i].response = append(response, part, from, draw.alpha, this.promptLength);
       }
     };
     const keepGoing = (soFar: readonly Continuation[]) => {

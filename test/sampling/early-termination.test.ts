@@ -302,8 +302,7 @@ test('decoding ends with the first chunk after which the outcome is certain', as
           const advance = (j: number) => {
             at[j] = Math.min(at[j] + chunk, lengths[j]);
           };
-          do open().forEach(advance);
-          while (verdict().outcome === undefined);
+          while (verdict().outcome === undefined) open().forEach(advance);
           assert.equal(lockstep.trace.steps[step].lengths, at);
           early += open().length;
 

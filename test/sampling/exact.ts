@@ -260,42 +260,35 @@ interface Way {
   readonly lots: readonly Lots[];
 }
 
-/** Where random numbers lie that make a decision fall in a certain way. */
-export interface Place {
-  /** By how much the key of the one selected is ahead of the others. */
-  readonly lead: number;
-  /** Whether u is next to the threshold, or halfway to 0 or 1. */
-  readonly edge: boolean;
-}
-
-/** Next to the thresholds: were one of them elsewhere by more than 1e-9, or 1e-12 of u, the decision would fall otherwise. */
-export const EDGE: Place = { lead: 1e-9, edge: true };
-
-/** The ways the decision can fall, each with random numbers for it at every one of the places. */
-export function ways(acceptance: Acceptance, logRho: readonly number[], places: readonly Place[]): Way[] {
+/**
+ * The ways the decision can fall, each with random numbers next to the thresholds: were one of them elsewhere by more than 1e-9 of a
+ * key, or 1e-12 of u, the decision would fall otherwise.
+ * @param within adds the u halfway to 0 or 1
+ */
+export function ways(acceptance: Acceptance, logRho: readonly number[], within = false): Way[] {
   if (logRho.length === 0) return [{ probability: 1, lots: [{ u: 0.5, gumbels: [0] }] }];
   const rho = logRho.map(Math.exp);
   const sum = rho.reduce((a, b) => a + b);
   // All keys are 0, but that of the one selected.
   const ties = [...logRho, 0].map((l) => (l === -Infinity ? 0 : -l));
-  const select = (selected: number, edge: number, within: number): Lots[] =>
-    places.map((place) => ({
-      u: place.edge ? edge : within,
-      gumbels: ties.map((tie, j) => (j === selected ? tie + place.lead : tie)),
-    }));
+  const select = (selected: number, us: readonly number[]): Lots[] => {
+    const gumbels = ties.map((tie, j) => (j === selected ? tie + 1e-9 : tie));
+    return us.map((u) => ({ u, gumbels }));
+  };
 
   // The argmax of log w + Gumbel is j with probability ∝ w_j.
   if (acceptance === 'barker') {
-    return [...rho, 1].map((w, j) => ({ probability: w / (1 + sum), lots: select(j, 0.5, 0.5) }));
+    return [...rho, 1].map((w, j) => ({ probability: w / (1 + sum), lots: select(j, [0.5]) }));
   }
-  if (sum === 0) return [{ probability: 1, lots: select(0, 2 ** -33, 0.5) }]; // no candidate is possible
+  if (sum === 0) return [{ probability: 1, lots: select(0, [2 ** -33]) }]; // no candidate is possible
   return rho.flatMap((w, j) => {
     const accept = Math.min(1, sum / (1 + sum - w));
-    const below = Math.min(accept * (1 - 1e-12), 1 - 2 ** -33);
-    const above = accept * (1 + 1e-12);
+    const below = [Math.min(accept * (1 - 1e-12), 1 - 2 ** -33), accept / 2];
+    const above = [accept * (1 + 1e-12), (1 + accept) / 2];
+    const count = within ? 2 : 1;
     return [
-      { probability: (w / sum) * accept, lots: select(j, below, accept / 2) },
-      { probability: (w / sum) * (1 - accept), lots: select(j, above, (1 + accept) / 2) },
+      { probability: (w / sum) * accept, lots: select(j, below.slice(0, count)) },
+      { probability: (w / sum) * (1 - accept), lots: select(j, above.slice(0, count)) },
     ];
   });
 }
@@ -307,7 +300,8 @@ export interface Driven {
   /** Candidates a step, 1 or 2. */
   readonly tries?: number;
   readonly steps?: number;
-  readonly places?: readonly Place[];
+  /** See ways. */
+  readonly within?: boolean;
 }
 
 interface Drive {
@@ -325,7 +319,7 @@ interface Drive {
  */
 export async function drive(subject: Subject, driven: Driven = {}): Promise<Drive> {
   const { acceptance = 'metropolis', decoding = 'eager' } = subject;
-  const { tries = 1, steps = 1, places = [EDGE] } = driven;
+  const { tries = 1, steps = 1, within = false } = driven;
   let abandoned = 0;
   const weighed: Leaf[][] = [];
   const P: Matrix = [];
@@ -338,7 +332,7 @@ export async function drive(subject: Subject, driven: Driven = {}): Promise<Driv
       for (const { drawn, chance } of draws(found, tries)) {
         const [{ u, cut }] = drawn;
         const logRho = cut < 0 ? [] : drawn.map((leaf) => leaf.logRho);
-        for (const way of ways(acceptance, logRho, places)) {
+        for (const way of ways(acceptance, logRho, within)) {
           if (way.probability === 0) continue;
           const weight = probability * chance * way.probability;
           const seen = new Set<string>();

@@ -41,7 +41,7 @@ export function distribution(
   let least = sorted[Math.min(topK, d.length) - 1];
   const kept = sorted.filter((x) => x >= least);
   const mass = kept.map((x) => Math.exp(x / temperature));
-  const wanted = topP * mass.reduce((a, b) => a + b);
+  const wanted = topP * mass.reduce((a, b) => a + b, 0);
   for (let reached = 0, i = 0; topP < 1 && reached < wanted; i++) {
     reached += mass[i];
     least = kept[i];
