@@ -263,7 +263,7 @@ interface Way {
 /**
  * The ways the decision can fall, each with random numbers next to the thresholds: were one of them elsewhere by more than 1e-9 of a
  * key, or 1e-12 of u, the decision would fall otherwise.
- * @param within adds the u halfway to 0 or 1
+ * @param within adds what is farther from them: u halfway to 0 or 1, and a key ahead by 1
  */
 export function ways(acceptance: Acceptance, logRho: readonly number[], within = false): Way[] {
   if (logRho.length === 0) return [{ probability: 1, lots: [{ u: 0.5, gumbels: [0] }] }];
@@ -271,24 +271,27 @@ export function ways(acceptance: Acceptance, logRho: readonly number[], within =
   const sum = rho.reduce((a, b) => a + b);
   // All keys are 0, but that of the one selected.
   const ties = [...logRho, 0].map((l) => (l === -Infinity ? 0 : -l));
-  const select = (selected: number, us: readonly number[]): Lots[] => {
-    const gumbels = ties.map((tie, j) => (j === selected ? tie + 1e-9 : tie));
-    return us.map((u) => ({ u, gumbels }));
+  const select = (selected: number, edge: number, halfway: number): Lots[] => {
+    const lots = (u: number, lead: number) => ({
+      u,
+      gumbels: ties.map((tie, j) => (j === selected ? tie + lead : tie)),
+    });
+    const next = lots(edge, 1e-9);
+    return within ? [next, lots(halfway, 1e-9), lots(edge, 1)] : [next];
   };
 
   // The argmax of log w + Gumbel is j with probability ∝ w_j.
   if (acceptance === 'barker') {
-    return [...rho, 1].map((w, j) => ({ probability: w / (1 + sum), lots: select(j, [0.5]) }));
+    return [...rho, 1].map((w, j) => ({ probability: w / (1 + sum), lots: select(j, 0.5, 0.5) }));
   }
-  if (sum === 0) return [{ probability: 1, lots: select(0, [2 ** -33]) }]; // no candidate is possible
+  if (sum === 0) return [{ probability: 1, lots: select(0, 2 ** -33, 0.5) }]; // no candidate is possible
   return rho.flatMap((w, j) => {
     const accept = Math.min(1, sum / (1 + sum - w));
-    const below = [Math.min(accept * (1 - 1e-12), 1 - 2 ** -33), accept / 2];
-    const above = [accept * (1 + 1e-12), (1 + accept) / 2];
-    const count = within ? 2 : 1;
+    const below = Math.min(accept * (1 - 1e-12), 1 - 2 ** -33);
+    const above = accept * (1 + 1e-12);
     return [
-      { probability: (w / sum) * accept, lots: select(j, below.slice(0, count)) },
-      { probability: (w / sum) * (1 - accept), lots: select(j, above.slice(0, count)) },
+      { probability: (w / sum) * accept, lots: select(j, below, accept / 2) },
+      { probability: (w / sum) * (1 - accept), lots: select(j, above, (1 + accept) / 2) },
     ];
   });
 }
