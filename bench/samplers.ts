@@ -1,6 +1,6 @@
 /**
  * Accuracy against cost of every sampler on the embedded model's held-out problems:
- * node dist/bench/samplers.js [problems] [concurrent chains] [names of runs, separated by commas]
+ * node dist/bench/samplers.js [problems] [concurrent chains] [names of runs, separated by semicolons]
  * Prints tables and writes samplers.json and samplers.svg to bench/results/ADAPTER. A chain is read off after each of its final
  * steps, so one run gives a curve; decoded tokens and sequential steps are counts and depend on no machine.
  */
@@ -11,7 +11,7 @@ import { chart } from './chart.ts';
 import { boxed, mean, median, resultsFolder, standardError } from './statistics.ts';
 
 const [count = 200, concurrent = 48] = process.argv.slice(2, 4).map(Number);
-const only = process.argv[4]?.split(',');
+const only = process.argv[4]?.split(';');
 const DIR = 'models/abacus';
 const ALPHA = 4;
 
@@ -29,14 +29,13 @@ const RUNS: Run[] = [
   { name: 'greedy', options: { sampler: 'greedy' } },
   { name: 'sample, T = 1', options: { sampler: 'sample', temperature: 1 } },
   { name: 'sample, T = 1/4', options: { sampler: 'sample', temperature: 1 / 4 } },
-  { name: 'egps', options: { sampler: 'egps', ...chain(30) } },
-  { name: 'egps, best-first', options: { sampler: 'egps', decoding: 'best-first', ...chain(30) } },
-  { name: 'egps, K = 1', options: { sampler: 'egps', tries: 1, ...chain(45) } },
-  { name: 'metropolis', options: { sampler: 'metropolis', ...chain(80) } },
-  { name: 'entropy-cut', options: { sampler: 'entropy-cut', ...chain(45) } },
+  { name: 'egps', options: { sampler: 'egps', ...chain(20) } },
+  { name: 'egps, K = 1', options: { sampler: 'egps', tries: 1, ...chain(30) } },
+  { name: 'metropolis', options: { sampler: 'metropolis', ...chain(50) } },
+  { name: 'entropy-cut', options: { sampler: 'entropy-cut', ...chain(30) } },
   { name: 'karan-du', options: karanDu(2) },
   { name: 'karan-du', options: karanDu(6) },
-  { name: 'karan-du', options: karanDu(16) },
+  { name: 'karan-du', options: karanDu(12) },
   { name: 'smc', options: smc(4) },
   { name: 'smc', options: smc(16) },
   { name: 'best-of-n', options: { sampler: 'best-of-n', n: 2 } },
@@ -165,7 +164,7 @@ async function run({ name, options }: Run): Promise<Result> {
 /** Seconds for each of the first problems, one chain at a time, the runs taking turns. */
 async function latency(runs: readonly Run[]): Promise<Record<string, number[]>> {
   const seconds: Record<string, number[]> = Object.fromEntries(runs.map(({ name }) => [name, []]));
-  for (let i = 0; i < Math.min(10, count); i++) {
+  for (let i = 0; i < Math.min(8, count); i++) {
     for (const { name, options } of runs) {
       const resolved = resolveOptions({ maxNewTokens: 384, ...options, chain: i }, model.defaults);
       const started = performance.now();
@@ -176,11 +175,15 @@ async function latency(runs: readonly Run[]): Promise<Record<string, number[]>> 
   return seconds;
 }
 
+const SHOWN = new Set([0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50]);
 const percent = (x: number) => (100 * x).toFixed(1);
 const results: Result[] = [];
+let early: Awaited<ReturnType<typeof savings>> | null = null;
+const comparisons: Comparison[] = [];
 for (const each of RUNS.filter(({ name }) => !only || only.includes(name))) {
   const result = await run(each);
   results.push(result);
+  write();
   const { accuracy, accuracyError, logp, length, decodedTokens, sequentialSteps } = result.points.at(
     -1,
   ) as Point;
@@ -190,13 +193,14 @@ for (const each of RUNS.filter(({ name }) => !only || only.includes(name))) {
       `  ${result.wallSeconds.toFixed(0)} s, ${result.cpuSeconds.toFixed(0)} CPU-s`,
   );
 }
-const curve = (name: string) =>
-  results.filter((result) => result.name === name).flatMap(({ points }) => points);
+
+function curve(name: string): Point[] {
+  return results.filter((result) => result.name === name).flatMap(({ points }) => points);
+}
 
 const lazy = results.find(({ name }) => name === 'egps');
-const early = lazy ? await savings(lazy.options) : null;
-const comparisons: Comparison[] = [];
-for (const name of ['metropolis', 'karan-du', 'entropy-cut', 'smc']) {
+early = lazy ? await savings(lazy.options) : null;
+for (const name of ['metropolis', 'karan-du', 'entropy-cut']) {
   for (const measure of ['accuracy', 'logp'] as const) {
     const found = lazy && (await compare(name, lazy, measure));
     if (found) comparisons.push(found);
@@ -280,42 +284,47 @@ async function compare(
   return comparison;
 }
 
-const { description } = model.adapter;
-const folder = resultsFolder(description);
-mkdirSync(folder, { recursive: true });
-const machine = {
-  adapter: description,
-  node: process.version,
-  cpu: `${cpus().length} × ${cpus()[0].model}, ${arch()}`,
-};
-writeFileSync(
-  `${folder}/samplers.json`,
-  `${JSON.stringify({ ...machine, problems: count, concurrent, results, early, comparisons }, null, 1)}\n`,
-);
-const names = [...new Set(results.map(({ name }) => name))];
-const panel = (xLabel: string, key: 'decodedTokens' | 'sequentialSteps') => ({
-  xLabel,
-  yLabel: 'accuracy',
-  logX: true,
-  percentY: true,
-  series: names.map((name) => ({
-    name,
-    points: thinned(curve(name)).map((p) => ({ x: p[key], y: p.accuracy, error: p.accuracyError })),
-  })),
-});
-const SHOWN = new Set([0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 80, 100]);
+write();
+model.dispose();
+
+/** Files hold what there is so far. */
+function write(): void {
+  const { description } = model.adapter;
+  const folder = resultsFolder(description);
+  mkdirSync(folder, { recursive: true });
+  const machine = {
+    adapter: description,
+    node: process.version,
+    cpu: `${cpus().length} × ${cpus()[0].model}, ${arch()}`,
+  };
+  writeFileSync(
+    `${folder}/samplers.json`,
+    `${JSON.stringify({ ...machine, problems: count, concurrent, results, early, comparisons }, null, 1)}\n`,
+  );
+  const names = [...new Set(results.map(({ name }) => name))];
+  const panel = (xLabel: string, key: 'decodedTokens' | 'sequentialSteps') => ({
+    xLabel,
+    yLabel: 'accuracy',
+    logX: true,
+    percentY: true,
+    series: names.map((name) => ({
+      name,
+      points: thinned(curve(name)).map((p) => ({ x: p[key], y: p.accuracy, error: p.accuracyError })),
+    })),
+  });
+  writeFileSync(
+    `${folder}/samplers.svg`,
+    chart(
+      `Accuracy against cost, ${count} held-out problems, α = ${ALPHA}`,
+      [
+        panel('decoded tokens a problem', 'decodedTokens'),
+        panel('sequential steps a problem', 'sequentialSteps'),
+      ],
+      `embedded model; bars are standard errors`,
+    ),
+  );
+}
+
 function thinned(points: readonly Point[]): Point[] {
   return points.filter(({ finalSteps }) => finalSteps === null || SHOWN.has(finalSteps));
 }
-writeFileSync(
-  `${folder}/samplers.svg`,
-  chart(
-    `Accuracy against cost, ${count} held-out problems, α = ${ALPHA}`,
-    [
-      panel('decoded tokens a problem', 'decodedTokens'),
-      panel('sequential steps a problem', 'sequentialSteps'),
-    ],
-    `embedded model; bars are standard errors`,
-  ),
-);
-model.dispose();

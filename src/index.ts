@@ -1,3 +1,4 @@
+export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './calibrate.ts';
 export type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
 export type {
@@ -18,6 +19,7 @@ export {
 } from './generate.ts';
 export type { AdapterDescription } from './gpu/device.ts';
 export { type LoadOptions, loadModel, type Model } from './load-model.ts';
+export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
 export {
   type Acceptance,
