@@ -25,6 +25,8 @@ interface Call {
   readonly flights: readonly Flight[];
   readonly signal?: AbortSignal;
   readonly keepGoing?: (soFar: readonly Continuation[]) => boolean;
+  /** Tokens of each row at which keepGoing is called next; Infinity where there is none. */
+  look: number;
   readonly finish: (error?: unknown) => void;
 }
 
@@ -42,6 +44,15 @@ interface Flight {
 
 const NO_KEY: RngKey = { seed: 0n, chain: 0, step: 0, candidate: 0 };
 const NONE = 0xffffffff;
+
+/**
+ * Tokens until a watched call is looked at for the first time. Who watches a call most often ends it early, and what is decoded
+ * beyond that is lost: it is looked at again after as many tokens as there are, at most a ring of them.
+ */
+const FIRST_LOOK = 4;
+
+/** Microtasks that a batch waits for calls, so that rows whose step has just ended are in it again with their next one. */
+const TURNS = 64;
 
 /** Rows of tokens in lockstep: prefill, decode, fork, rollback, on one GPU. */
 export class Engine implements LanguageModel {
@@ -116,7 +127,7 @@ export class Engine implements LanguageModel {
     const flights: Flight[] = [];
     await new Promise<void>((resolve, reject) => {
       const finish = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-      const call: Call = { flights, signal, keepGoing, finish };
+      const call: Call = { flights, signal, keepGoing, look: keepGoing ? FIRST_LOOK : Infinity, finish };
       for (const [i, row] of rows.entries()) {
         const sequence = own(row.sequence);
         sequence.busy = true;
@@ -207,8 +218,9 @@ export class Engine implements LanguageModel {
     if (this.pumping) return;
     this.pumping = true;
     while (this.flights.length > 0) {
+      for (let turn = 0; turn < TURNS; turn++) await null;
       for (const { call } of this.flights) if (call.signal?.aborted) this.abandon(call, call.signal.reason);
-      const batch = this.flights.slice(0, this.model.capacity);
+      const batch = this.flights.filter((flight) => left(flight) > 0).slice(0, this.model.capacity);
       if (batch.length === 0) break; // all aborted
       try {
         await this.chunk(batch);
@@ -221,8 +233,9 @@ export class Engine implements LanguageModel {
 
   private async chunk(batch: Flight[]): Promise<void> {
     const encoder = this.gpu.device.createCommandEncoder();
-    const remaining = batch.map(({ row, sequence, start }) => row.maxTokens - (sequence.length - start));
-    const steps = Math.min(RING, Math.max(...remaining), ...batch.map(patience));
+    const remaining = batch.map(left);
+    const looks = batch.map(({ call, result }) => call.look - result.length);
+    const steps = Math.min(RING, Math.max(...remaining), ...looks);
     const positions = batch.map(({ sequence }) => sequence.length - 1);
     const states = batch.map(({ row, sequence }, i): RowState => {
       const limit = positions[i] + Math.min(steps, remaining[i]);
@@ -247,6 +260,8 @@ export class Engine implements LanguageModel {
     }
     for (const call of new Set(batch.map(({ call }) => call))) {
       if (!call.keepGoing || failures.has(call) || call.flights.every(({ done }) => done)) continue;
+      if (call.flights.some((flight) => left(flight) > 0)) continue;
+      call.look += Math.min(call.look, RING);
       try {
         if (!call.keepGoing(call.flights.map(({ result }) => result.continuation()))) giveUp(call);
       } catch (error) {
@@ -440,11 +455,9 @@ function checkStatistics({ temperature, alpha }: { temperature: number; alpha: n
   check('alpha', alpha, alpha >= 1 && alpha <= 1e30, 'between 1 and 1e30');
 }
 
-/**
- * Steps after which a row wants to be looked at. Who watches a call most often ends it early, and what is decoded beyond that is
- * lost: short chunks at first, then as many tokens again as there are.
- */
-const patience = ({ call, result }: Flight): number => (call.keepGoing ? Math.max(4, result.length) : RING);
+/** Tokens that a row may take before its call is looked at or it is at its end. A matter of the call alone, not of the batch. */
+const left = ({ call, row, result, done }: Flight): number =>
+  done ? 0 : Math.min(row.maxTokens, call.look) - result.length;
 
 /** Ends the rows of a call that have not ended. */
 function giveUp(call: Call): void {

@@ -32,10 +32,10 @@ export function detectable(expected: readonly number[], count: number): number {
   let lambda = 0;
   while (!reached(lambda)) lambda += 0.1;
   const [a, b] = [...expected].sort((a, b) => b - a);
-  return Math.sqrt(lambda / (1 / a + 1 / b) / count) / Math.sqrt(count);
+  return Math.sqrt(lambda / (1 / a + 1 / b)) / count;
 }
 
-export interface Outcome {
+interface Outcome {
   readonly statistic: number;
   readonly freedom: number;
   /** Counts expected of each bin: a state, or all those of less than five together. */

@@ -22,9 +22,9 @@ export class Toy {
   readonly horizon: number;
   /** All responses that can be drawn. */
   readonly states: readonly number[][];
-  private readonly conditional: (prefix: readonly number[]) => readonly number[];
   readonly gate: number;
   readonly blockSize: number;
+  private readonly conditional: (prefix: readonly number[]) => readonly number[];
 
   /**
    * @param conditional p(· | response so far), normalised
@@ -88,8 +88,8 @@ export function randomToy(vocabulary: number, horizon: number, seed: number): To
 }
 
 /**
- * Three decisions between two tokens in 20 positions, everything between them written out by rote. One style ends after 9 to 11
- * tokens, the other after 16 or not at all.
+ * Three decisions in 20 positions, everything between them by rote. One style ends after 9 or 11 tokens, the other after 13, 16 or not
+ * at all.
  * @param leak of the probability of a token said by rote, what goes to an early EOS instead, at every third position
  */
 export function decisionTree(leak: number): Toy {
