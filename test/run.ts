@@ -5,7 +5,7 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
-const TIME_LIMIT = 300_000;
+const TIME_LIMIT = 600_000;
 const CONCURRENCY = 2;
 
 interface Outcome {

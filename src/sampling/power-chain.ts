@@ -62,7 +62,7 @@ export async function refine(chain: Chain, kernel: Kernel, horizon: number): Pro
   // p^α / q is at most 1 at the temperatures from 1/α to 1, and what the law normalises by only grows.
   const logW = (z: Response) => logWeight(target, z, cut) + Math.log(law(z.entropy)[cut]);
   const logWx = logW(x);
-  const unstarted = Math.log(law(x.entropy.subarray(0, cut + 1))[cut]) - logWx;
+  const unstarted = Math.log(law(x.entropy.slice(0, cut + 1))[cut]) - logWx;
   await chain.propose(cut, horizon, tries, decoding, (candidates, finished) => {
     const logRho = candidates.map((y) => (y.tokens.length > cut ? logW(y) - logWx : unstarted));
     const outcome = decide(acceptance, logRho, finished, lots);

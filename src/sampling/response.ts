@@ -34,11 +34,11 @@ export const logProbability = ({ logp }: Pick<Response, 'logp'>): number => logp
 export function truncate(x: Response, length: number): Response {
   if (length === x.tokens.length) return x;
   return {
-    tokens: x.tokens.subarray(0, length),
-    logp: x.logp.subarray(0, length),
-    logq: x.logq.subarray(0, length),
-    logZ: x.logZ.subarray(0, length),
-    entropy: x.entropy.subarray(0, length),
+    tokens: x.tokens.slice(0, length),
+    logp: x.logp.slice(0, length),
+    logq: x.logq.slice(0, length),
+    logZ: x.logZ.slice(0, length),
+    entropy: x.entropy.slice(0, length),
     finish: 'length',
   };
 }
