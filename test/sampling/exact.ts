@@ -263,7 +263,7 @@ interface Way {
 /**
  * The ways the decision can fall, each with random numbers next to the thresholds: were one of them elsewhere by more than 1e-9 of a
  * key, or 1e-12 of u, the decision would fall otherwise.
- * @param within adds what is farther from them: u halfway to 0 or 1, and a key ahead by 1
+ * @param within adds what is farther from them: u halfway to 0 or 1 if it decides alone, else a key ahead by 1
  */
 export function ways(acceptance: Acceptance, logRho: readonly number[], within = false): Way[] {
   if (logRho.length === 0) return [{ probability: 1, lots: [{ u: 0.5, gumbels: [0] }] }];
@@ -277,7 +277,8 @@ export function ways(acceptance: Acceptance, logRho: readonly number[], within =
       gumbels: ties.map((tie, j) => (j === selected ? tie + lead : tie)),
     });
     const next = lots(edge, 1e-9);
-    return within ? [next, lots(halfway, 1e-9), lots(edge, 1)] : [next];
+    const alone = acceptance === 'metropolis' && rho.length === 1;
+    return within ? [next, alone ? lots(halfway, 1e-9) : lots(edge, 1)] : [next];
   };
 
   // The argmax of log w + Gumbel is j with probability ∝ w_j.
