@@ -14,6 +14,7 @@ export {
   type Answer,
   type GenerateManyOptions,
   type GenerateOptions,
+  type GenerativeModel,
   generate,
   generateMany,
 } from './generate.ts';
@@ -27,6 +28,7 @@ export {
   type CutLawName,
   DEFAULTS,
   type Decoding,
+  type Hooks,
   type Progress,
   resolveOptions,
   type Sample,

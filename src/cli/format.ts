@@ -57,9 +57,10 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
 /** What several chains say about convergence: a line, and one on acceptance where anything was proposed. */
 export function diagnosticLines(diagnostics: Diagnostics): string {
   const { chains, draws, rhat, ess, distinct, acceptance } = diagnostics;
+  if (draws === 0) return `${distinct} distinct of ${chains} answers`;
   const mixing = Number.isNaN(rhat)
-    ? `split-R̂ and effective sample size of log p need 4 final steps, there are ${draws}`
-    : `log p over ${draws} final steps: split-R̂ ${rhat.toFixed(3)}, effective sample size ${ess.toFixed(1)} of ${chains * draws}`;
+    ? `split-R̂ and effective sample size of log p need 4 steps at the full length, there are ${draws}`
+    : `log p over the last ${draws} steps: split-R̂ ${rhat.toFixed(3)}, effective sample size ${ess.toFixed(1)} of ${chains * draws}`;
   const cuts = acceptance
     .filter(({ proposed }) => proposed > 0)
     .map(

@@ -1,4 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { OptionError } from '../errors.ts';
 import {
   type Answer,
@@ -38,9 +40,15 @@ const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'T',
     help: `horizon: most tokens of the answer (default: ${DEFAULTS.maxNewTokens})`,
   },
-  'block-size': { value: 'B', help: `tokens the answer grows by (default: ${DEFAULTS.blockSize})` },
-  steps: { value: 'N', help: `refining steps after each growth (default: ${DEFAULTS.steps})` },
-  'final-steps': { value: 'M', help: `refining steps at the full horizon (default: ${DEFAULTS.finalSteps})` },
+  'block-size': {
+    value: 'B',
+    help: `tokens the answer grows by, and a block of the law entropy-block\n(default: ${DEFAULTS.blockSize})`,
+  },
+  steps: { value: 'N', help: `chains: refining steps after each growth (default: ${DEFAULTS.steps})` },
+  'final-steps': {
+    value: 'M',
+    help: `exact chains: refining steps at the full horizon (default: ${DEFAULTS.finalSteps})`,
+  },
   tries: { value: 'K', help: `egps: candidates of a step (default: ${DEFAULTS.tries})` },
   'cut-law': {
     value: 'LAW',
@@ -52,10 +60,13 @@ const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   decoding: {
     value: 'HOW',
-    help: `candidates: lockstep or best-first, until the outcome is certain,\nor eager (default: ${DEFAULTS.decoding})`,
+    help: `exact chains: candidates are decoded in lockstep or best-first until the\noutcome is certain, or eager (default: ${DEFAULTS.decoding})`,
   },
-  acceptance: { value: 'RULE', help: `metropolis or barker (default: ${DEFAULTS.acceptance})` },
-  'proposal-temperature': { value: 'X', help: 'temperature of the proposals (default: 1 / alpha)' },
+  acceptance: { value: 'RULE', help: `exact chains: metropolis or barker (default: ${DEFAULTS.acceptance})` },
+  'proposal-temperature': {
+    value: 'X',
+    help: 'chains, smc: temperature of the proposals (default: 1 / alpha)',
+  },
   n: {
     value: 'N',
     help: `best-of-n: answers to choose from; smc: particles (default: ${DEFAULTS.n})`,
@@ -104,7 +115,8 @@ export const generateCommand: Command = {
   notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
 output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands
 on the command line overrides both. With --num-samples the answers are those of the chains C, C + 1, …, in this
-order, and what they say about convergence goes to standard error.
+order, and what they say about convergence goes to standard error; the wallSeconds of their JSON count from the
+start of the run.
 `,
   options: {
     model: MODEL_OPTION,
@@ -126,6 +138,8 @@ order, and what they say about convergence goes to standard error.
     const stop = parsed.values.stop ?? [];
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
     const samples = numSamples(parsed);
+    const file = value(parsed, 'trace');
+    if (file !== undefined) await checkWritable(file);
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
@@ -151,13 +165,19 @@ order, and what they say about convergence goes to standard error.
       const { answer, wallSeconds } = await watch(model, promptTokens, given, stop, io);
       print(answer, options.chain, wallSeconds);
       if (!parsed.flags.has('json')) io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
-      const file = value(parsed, 'trace');
       if (file !== undefined) await writeTrace(file, model, promptTokens, answer, options, wallSeconds);
     } finally {
       model.dispose();
     }
   },
 };
+
+/** Before anything is computed. @throws OptionError */
+async function checkWritable(file: string): Promise<void> {
+  await access(dirname(resolve(file)), constants.W_OK).catch(({ message }) => {
+    throw new OptionError(`--trace ${file} cannot be written: ${message}`);
+  });
+}
 
 /** Chains that decode side by side. */
 const CHAINS = 32;
@@ -188,29 +208,33 @@ async function many(
   const ready: Answer[] = [];
   let printed = 0;
   let done = 0;
-  let decoded = 0;
+  const decoded = new Float64Array(samples); // tokens of each chain
+  const total = () => decoded.reduce((a, b) => a + b, 0);
   const answers = await generateMany(model, Array(samples).fill(promptTokens), {
     ...given,
     stop,
     concurrency: CHAINS,
     signal: io.signal,
-    onProgress: () =>
+    onProgress: ({ account }, i) => {
+      decoded[i] = account.decodedTokens;
       io.redraw.update(() => ({
         text: '',
         done: done / samples,
-        facts: [`${done} of ${samples} answers`, `${decoded} tokens`, rate(decoded, elapsed())],
-      })),
+        facts: [`${done} of ${samples} answers`, `${total()} tokens`, rate(total(), elapsed())],
+      }));
+    },
     onAnswer: (answer, i) => {
       ready[i] = answer;
       done++;
-      decoded += answer.account.decodedTokens;
+      decoded[i] = answer.account.decodedTokens;
       io.redraw.clear();
       for (; ready[printed]; printed++) print(ready[printed], options.chain + printed, elapsed());
     },
   });
   io.redraw.clear();
-  const diagnostics = diagnose(answers, options.finalSteps, options.blockSize);
-  io.err(`${decoded} tokens decoded · ${rate(decoded, elapsed())} · ${model.adapter.description}\n`);
+  const { sampler, steps, finalSteps, blockSize } = options;
+  const diagnostics = diagnose(answers, sampler === 'karan-du' ? steps : finalSteps, blockSize);
+  io.err(`${total()} tokens decoded · ${rate(total(), elapsed())} · ${model.adapter.description}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
 }
 

@@ -74,8 +74,8 @@ export interface LanguageModel {
    * decoded together: one pass over the weights serves all rows in flight, also those of concurrent calls. The token at
    * absolute position t is drawn by Gumbel-max with Philox counter (chain, step·256 + candidate, t, v/4).
    * An aborted signal rejects with its reason within one chunk; rows keep what they had at the call.
-   * @param keepGoing called after each chunk with all that is decoded so far, one entry a row; false abandons the rows that have
-   * not ended (finish: 'abandoned')
+   * @param keepGoing called now and then with all that is decoded so far, one entry a row, when the rows that have not ended are
+   * equally long, at lengths that depend on the call alone; false abandons those rows (finish: 'abandoned')
    */
   decode(
     rows: DecodeRow[],

@@ -55,10 +55,12 @@ export class Chain {
     if (isFinished(this.response, horizon)) return;
     const cut = this.response.tokens.length;
     const branches = await this.branch(cut, tries, (grown) =>
-      this.rollout.advance(grown, horizon, this.step, () => {
-        this.rollout.report(this.step, grown[0].response);
-        return true;
-      }),
+      this.rollout.advance(
+        grown,
+        horizon,
+        this.step,
+        this.rollout.telling(this.step, () => grown[0].response),
+      ),
     );
     const outcome = choose(branches.map(({ response }) => response));
     this.settle('grow', cut, branches, horizon, { logRho: [], outcome });
@@ -82,20 +84,20 @@ export class Chain {
         candidates.map(({ response }) => response),
         candidates.map(({ response }) => isFinished(response, horizon)),
       );
+    let decision: Decision = { logRho: [], outcome: undefined };
     const branches = await this.branch(cut, tries, async (candidates) => {
       const isOpen = () => at(candidates).outcome === undefined;
-      if (decoding === 'eager') return rollout.advance(candidates, horizon, step);
-      if (decoding === 'lockstep') {
-        if (isOpen()) await rollout.advance(candidates, horizon, step, isOpen);
-        return;
-      }
-      for (let now = at(candidates); now.outcome === undefined; now = at(candidates)) {
-        const { next } = now;
+      if (decoding === 'eager') await rollout.advance(candidates, horizon, step);
+      if (decoding === 'lockstep' && isOpen()) await rollout.advance(candidates, horizon, step, isOpen);
+      decision = at(candidates);
+      while (decision.outcome === undefined) {
+        const { next } = decision;
         const pays = () => isOpen() && at(candidates).next === next;
         await rollout.advance([candidates[next as number]], horizon, step, pays);
+        decision = at(candidates);
       }
     });
-    this.settle('propose', cut, branches, horizon, at(branches));
+    this.settle('propose', cut, branches, horizon, decision);
   }
 
   /** A step that draws nothing. */

@@ -124,11 +124,8 @@ export function acceptanceByPosition(traces: readonly Trace[], width: number): C
     throw new OptionError(`width is ${width}: a whole number of positions from 1 on`);
   }
   const moves = traces.flatMap(({ steps }) => steps.filter(({ kind }) => kind === 'propose'));
-  const longest = Math.max(
-    0,
-    ...traces.map(({ drawnAt }) => drawnAt.length),
-    ...moves.map(({ cut }) => cut + 1),
-  );
+  const ends = [...traces.map(({ drawnAt }) => drawnAt.length), ...moves.map(({ cut }) => cut + 1)];
+  const longest = ends.reduce((a, b) => Math.max(a, b), 0);
   const bins = Array.from({ length: Math.ceil(longest / width) }, (_, b) => ({
     from: b * width,
     proposed: 0,

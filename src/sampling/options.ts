@@ -32,7 +32,7 @@ export interface SamplerOptions {
   seed: bigint;
   /** Chains of one seed are independent. */
   chain: number;
-  /** The target is p^α; for greedy and sample only the α of the log Z reported. */
+  /** The target is p^α; for greedy, sample and best-of-n only the α of the log Z reported. */
   alpha: number;
   /** Temperature of the proposal; 1 / alpha unless given. */
   proposalTemperature: number;

@@ -40,7 +40,7 @@ export async function powerChain(chain: Chain, kernel: Kernel, schedule: Schedul
     for (let n = 0; n < steps; n++) await refine(chain, kernel, horizon);
     if (chain.response.finish === 'eos' || rollout.block === rollout.blocks) break;
   }
-  rollout.block = rollout.blocks;
+  rollout.blocks = rollout.block;
   rollout.steps = chain.step + finalSteps;
   for (let n = 0; n < finalSteps; n++) await refine(chain, kernel, maxNewTokens);
 }

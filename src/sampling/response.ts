@@ -1,4 +1,4 @@
-import type { Column, Continuation } from '../engine/language-model.ts';
+import type { Column, Continuation, DecodeRow } from '../engine/language-model.ts';
 import { DistributionError, NonFiniteError } from '../errors.ts';
 
 /** A response and, for each of its tokens, the statistics of the pass that drew it; see Continuation. Never changed in place. */
@@ -46,7 +46,7 @@ export function truncate(x: Response, length: number): Response {
 /**
  * The response with what is new of a continuation behind it.
  * @param from tokens of the continuation that the response has already
- * @param alpha of log Z
+ * @param draw how it was drawn
  * @param first absolute position of the response's first token, for errors
  * @throws NonFiniteError, DistributionError
  */
@@ -54,12 +54,12 @@ export function append(
   x: Response,
   part: Continuation,
   from: number,
-  alpha: number,
+  draw: Pick<DecodeRow, 'alpha' | 'temperature' | 'topK' | 'topP'>,
   first: number,
 ): Response {
   const at = x.tokens.length;
   const length = at + part.tokens.length - from;
-  for (let t = from; t < part.tokens.length; t++) check(part, t, alpha, first + at + t - from);
+  for (let t = from; t < part.tokens.length; t++) check(part, t, draw, first + at + t - from);
   const join = (a: Float64Array, b: Column): Float64Array => {
     const values = new Float64Array(length);
     values.set(a);
@@ -85,8 +85,16 @@ const ROUNDING = 1e-3;
 
 const COLUMNS = ['logp', 'logq', 'logZ', 'entropy'] as const;
 
-/** What can be told of a distribution from the statistics of a token: that it is one. */
-function check(part: Continuation, t: number, alpha: number, position: number): void {
+/**
+ * What can be told of a distribution from the statistics of one token drawn from it. Most rows that do not sum to 1 contradict
+ * themselves; a nearly flat one that sums to more cannot be told from a smaller vocabulary.
+ */
+function check(
+  part: Continuation,
+  t: number,
+  { alpha, temperature, topK, topP }: Parameters<typeof append>[3],
+  position: number,
+): void {
   const [logp, logq, logZ, entropy] = COLUMNS.map((name) => part[name][t]);
   const refuse = (message: string): never => {
     throw new DistributionError(message, position);
@@ -107,5 +115,11 @@ function check(part: Continuation, t: number, alpha: number, position: number): 
     refuse(
       `log Z is ${logZ}: a distribution with log p ${logp} and entropy ${entropy} has at least ${least}`,
     );
+  }
+  if (temperature === 1 / alpha && topK === undefined && topP === undefined) {
+    const expected = alpha * logp - logZ;
+    if (Math.abs(logq - expected) > ROUNDING * Math.max(1, -alpha * logp)) {
+      refuse(`log q is ${logq}: log p ${logp} and log Z ${logZ} make it ${expected}`);
+    }
   }
 }

@@ -24,7 +24,7 @@ export interface Progress {
 
 export interface Hooks {
   signal?: AbortSignal;
-  /** Called after each step, and while the response grows after each chunk of tokens. */
+  /** Called after each step, and now and then while the response grows. */
   onProgress?(progress: Progress): void;
 }
 
@@ -83,7 +83,7 @@ export class Rollout {
 
   /**
    * Decodes all branches together, each to EOS or to `horizon` tokens, unless it is there already.
-   * @param watch called after each chunk, the responses being what is decoded so far; false stops
+   * @param watch called now and then, the responses being what is decoded so far; false stops
    */
   async advance(
     branches: readonly Branch[],
@@ -102,7 +102,7 @@ export class Rollout {
       for (const [i, part] of parts.entries()) {
         const { response } = open[i];
         const from = response.tokens.length - starts[i];
-        open[i].response = append(response, part, from, draw.alpha, this.promptLength);
+        open[i].response = append(response, part, from, draw, this.promptLength);
       }
     };
     const keepGoing = (soFar: readonly Continuation[]) => {
@@ -116,6 +116,15 @@ export class Rollout {
     account.decodedTokens += drawn.reduce((a, b) => a + b, 0);
     account.sequentialSteps += Math.max(...drawn);
     account.rowsPerStep = account.decodedTokens / account.sequentialSteps;
+  }
+
+  /** What tells of a response that grows, where anybody listens. */
+  telling(step: number, response: () => Response): (() => boolean) | undefined {
+    if (!this.onProgress) return;
+    return () => {
+      this.report(step, response());
+      return true;
+    };
   }
 
   report(step: number, response: Response): void {

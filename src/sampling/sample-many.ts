@@ -15,7 +15,8 @@ export interface ManyHooks {
 
 /**
  * Draws a response to each prompt by a chain of its own, in the same decode batches; a new chain begins where one ends. Response i
- * is, bit for bit, what `sample` gives for prompt i with `chain: options.chain + i`. Equal prompts are computed once.
+ * is, bit for bit, what `sample` gives for prompt i with `chain: options.chain + i`. Equal prompts that are answered side by
+ * side are computed once.
  * @param options from `resolveOptions`
  * @throws what `sample` throws, of any of them; the others are then given up
  */
@@ -36,7 +37,7 @@ export async function sampleMany(
     throw new OptionError(`concurrency is ${concurrency}: a whole number from 1 on`);
   }
 
-  const cache = new PromptCache(model, prompts);
+  const cache = new PromptCache(model);
   const failure = new AbortController();
   const stop = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
   const samples: Sample[] = [];
@@ -45,9 +46,10 @@ export async function sampleMany(
     while (next < prompts.length) {
       const i = next++;
       const prompt = prompts[i];
+      stop.throwIfAborted();
+      const taken = cache.take(prompt);
       try {
-        stop.throwIfAborted();
-        const sequence = await cache.take(prompt);
+        const sequence = await taken;
         samples[i] = await sampleFrom(
           model,
           sequence,
@@ -65,7 +67,6 @@ export async function sampleMany(
     next = prompts.length;
   };
   await Promise.all(Array.from({ length: Math.min(chains, prompts.length) }, () => worker().catch(fail)));
-  await cache.clear();
   stop.throwIfAborted();
   return samples;
 }
@@ -88,46 +89,30 @@ export function cachePositions(promptTokens: number, options: SamplerOptions): n
   return promptTokens + rows * (maxNewTokens + SLACK);
 }
 
-/** Sequences of prompts, each computed once and kept until its last chain has ended. */
+/** Sequences of prompts, each kept as long as a chain uses it. */
 class PromptCache {
   private readonly model: LanguageModel;
-  private readonly uses = new Map<string, number>();
-  private readonly sequences = new Map<string, Promise<Sequence>>();
+  private readonly entries = new Map<string, { sequence: Promise<Sequence>; uses: number }>();
 
-  constructor(model: LanguageModel, prompts: readonly ArrayLike<number>[]) {
+  constructor(model: LanguageModel) {
     this.model = model;
-    for (const prompt of prompts) {
-      const key = keyOf(prompt);
-      this.uses.set(key, (this.uses.get(key) ?? 0) + 1);
-    }
   }
 
   take(prompt: ArrayLike<number>): Promise<Sequence> {
     const key = keyOf(prompt);
-    let sequence = this.sequences.get(key);
-    if (!sequence) {
-      sequence = this.model.prefill(prompt);
-      this.sequences.set(key, sequence);
-    }
-    return sequence;
+    const entry = this.entries.get(key) ?? { sequence: this.model.prefill(prompt), uses: 0 };
+    entry.uses++;
+    this.entries.set(key, entry);
+    return entry.sequence;
   }
 
   async release(prompt: ArrayLike<number>): Promise<void> {
     const key = keyOf(prompt);
-    const left = (this.uses.get(key) as number) - 1;
-    this.uses.set(key, left);
-    if (left === 0) await this.free(key);
-  }
-
-  async clear(): Promise<void> {
-    for (const key of this.sequences.keys()) await this.free(key);
-  }
-
-  private async free(key: string): Promise<void> {
-    const sequence = this.sequences.get(key);
-    this.sequences.delete(key);
-    await sequence?.then(
-      (prefilled) => prefilled.free(),
+    const entry = this.entries.get(key);
+    if (!entry || --entry.uses > 0) return;
+    this.entries.delete(key);
+    await entry.sequence.then(
+      (sequence) => sequence.free(),
       () => undefined, // whoever took it knows
     );
   }

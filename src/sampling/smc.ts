@@ -33,10 +33,13 @@ export async function smc(
       rollout.block = step + 1;
       const horizon = Math.min(rollout.block * blockSize, maxNewTokens);
       const starts = particles.map(({ response }) => response.tokens.length);
-      await rollout.advance(particles, horizon, step, () => {
-        rollout.report(step, particles[0].response);
-        return true;
-      });
+      const first = particles[0];
+      await rollout.advance(
+        particles,
+        horizon,
+        step,
+        rollout.telling(step, () => first.response),
+      );
       const lengths = particles.map(({ response }) => response.tokens.length);
       for (const [i, particle] of particles.entries()) {
         particle.logW += logWeight(target, particle.response, starts[i]);

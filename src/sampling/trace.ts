@@ -6,7 +6,7 @@ export interface Account {
   sequentialSteps: number;
   /** Rows of the run in a forward pass, on average. */
   rowsPerStep: number;
-  /** Refinement steps that drew candidates. */
+  /** Refinement steps that cut. */
   proposed: number;
   /** Of those, the steps that took one. */
   accepted: number;

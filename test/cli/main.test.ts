@@ -194,7 +194,10 @@ gpu('many samples come in the order of their chains, each as by itself, with dia
   );
   const alone = JSON.parse((await egps([...argv, '--chain', '4'])).out);
   assert.equal({ ...alone, wallSeconds: 0 }, { ...answers[2], wallSeconds: 0 });
-  assert.match(said(many)[1], /^\d distinct of 5 answers · log p over 4 final steps: split-R̂ \S+, effective/);
+  assert.match(
+    said(many)[1],
+    /^\d distinct of 5 answers · log p over the last 4 steps: split-R̂ \S+, effective/,
+  );
   assert.match(said(many)[2], /^accepted by position of the cut: 0\+ \d+ % of \d+/);
   const texts = await egps([...argv.filter((word) => word !== '--json'), '--num-samples', '2']);
   assert.match(texts.out, /^--- chain 0\n.*\n--- chain 1\n/s);
@@ -222,16 +225,16 @@ gpu('every sampler answers by its name', async () => {
   }
 });
 
-gpu('--trace writes a page, and the answer is out even if that fails', async () => {
+gpu('--trace writes a page, and where it cannot says so before anything is computed', async () => {
   const page = join(dir, 'trace.html');
   const argv = ['generate', '--model', speaking, ...chain, 'abc', '--trace'];
   const written = await egps([...argv, page]);
   assert.is(written.code, 0, written.err);
   assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<\/html>\n$/s);
   const lost = await egps([...argv, join(dir, 'nowhere', 'trace.html')]);
-  assert.is(lost.code, 1);
-  assert.is(lost.out, written.out);
-  assert.match(lost.err, /nowhere/);
+  assert.is(lost.code, 2);
+  assert.is(lost.out, '');
+  assert.match(lost.err, /--trace .*nowhere.* cannot be written/);
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {

