@@ -314,6 +314,11 @@ export function replay(data: ReplayData): void {
       if (taken.length === 0) return [`${endings} answers went on; this one had already ended.`];
       return [`${endings} answers grew side by side, this one by ${written}.`];
     }
+    if (lengths.every((length) => length === cut)) {
+      return [
+        `The answer was cut at position ${cut}; that it stays was certain before anything was written.`,
+      ];
+    }
     const before = responseAfter(i - 1).length - cut;
     const given = abandoned.filter(Boolean).length;
     const said = [
