@@ -114,9 +114,9 @@ export const generateCommand: Command = {
   usage: '[options] [PROMPT]',
   notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
 output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands
-on the command line overrides both. With --num-samples the answers are those of the chains C, C + 1, …, in this
-order, and what they say about convergence goes to standard error; the wallSeconds of their JSON count from the
-start of the run.
+on the command line overrides both. With --num-samples the answers are those of the chains C, C + 1, …, in
+this order, and what they say about convergence goes to standard error; the wallSeconds of their JSON count
+from the start of the run.
 `,
   options: {
     model: MODEL_OPTION,

@@ -115,11 +115,15 @@ test('every sampler option reaches the sampler', () => {
     '--tries=7',
     '--cut-law=entropy',
     '--gate=0.5',
+    '--decoding=best-first',
+    '--acceptance=barker',
+    '--n=12',
     '--proposal-temperature=0.75',
     '--temperature=0.9',
     '--top-k=8',
     '--top-p=0.95',
     '--seed=12345678901234567890',
+    '--chain=3',
   ];
   assert.equal(samplerOptions(parse(generateSpecs, argv)), {
     sampler: 'egps',
@@ -131,11 +135,15 @@ test('every sampler option reaches the sampler', () => {
     tries: 7,
     cutLaw: 'entropy',
     gate: 0.5,
+    decoding: 'best-first',
+    acceptance: 'barker',
+    n: 12,
     proposalTemperature: 0.75,
     temperature: 0.9,
     topK: 8,
     topP: 0.95,
     seed: 12345678901234567890n,
+    chain: 3,
   });
   refuses(() => samplerOptions(parse(generateSpecs, ['--alpha', '4x'])), '--alpha', '4x');
   refuses(() => samplerOptions(parse(generateSpecs, ['--seed', '-1'])), '--seed', '-1');
