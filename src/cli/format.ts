@@ -41,9 +41,7 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
     `${account.decodedTokens} tokens decoded in ${account.sequentialSteps} sequential steps`,
     rate(account.decodedTokens, wallSeconds),
     moves,
-    account.abandoned > 0
-      ? `${account.abandoned} candidates abandoned early (about ${account.savedTokens} tokens saved)`
-      : undefined,
+    account.abandoned > 0 ? `${account.abandoned} candidates abandoned early` : undefined,
   ];
   const result = [
     `${drawn.tokens.length} tokens${drawn.finish === 'eos' ? '' : ', cut at the horizon'}`,

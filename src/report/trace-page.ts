@@ -191,7 +191,7 @@ function account(sample: Sample, options: SamplerOptions, adapter: string, wallS
     ['accepted', `${whole(accepted)}${share}`],
     ['held', whole(account.held)],
     ['endings given up early', whole(account.abandoned)],
-    ['tokens saved by that', `about ${whole(account.savedTokens)}`],
+    ['tokens saved by that, roughly', whole(account.savedTokens)],
   ];
   const work: Rows = [
     ['decoded tokens', whole(account.decodedTokens)],

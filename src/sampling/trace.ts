@@ -15,8 +15,9 @@ export interface Account {
   /** Candidates given up before their end, the outcome being certain. */
   abandoned: number;
   /**
-   * Tokens these were spared, as an estimate: a candidate is taken to end where the response it competes with ends. The exact
-   * number is the difference from a run that decodes eagerly, which has the same outcome.
+   * Tokens these were spared, roughly: a candidate is taken to end where the response it competes with ends, which is too far where
+   * the candidates that lose are the short ones. The exact number is the difference from a run that decodes eagerly, which has the
+   * same outcome.
    */
   savedTokens: number;
 }
