@@ -66,6 +66,9 @@ const WAYS: SamplerOptions[] = [
   }),
 ];
 
+/** Those that draw from p^α / Z, token by token. */
+const POWER = WAYS.filter(({ sampler }) => !['greedy', 'sample', 'best-of-n'].includes(sampler));
+
 async function refused(options: SamplerOptions, bad: LanguageModel): Promise<Error & { position?: number }> {
   const outcome = await sample(bad, PROMPT, options).then(
     () => null,
@@ -111,6 +114,19 @@ const IMPOSSIBLE: [what: string, spoil: Spoil, message: RegExp][] = [
 ];
 const certain: Statistics = { logp: -1e-6, logq: -1e-6, logZ: -4e-6, entropy: 1e-5 };
 const row = {} as DecodeRow;
+
+test('a log q that is not that of p^α is refused by who draws from p^α, and by nobody else', async () => {
+  const shifted = () => spoiled(({ logq }) => ({ logq: logq - 0.1 }));
+  for (const options of POWER) {
+    const error = await refused(options, shifted());
+    assert.instance(error, DistributionError, options.sampler);
+    assert.match(error.message, /log q is .*: log p .* and log Z .* make it /);
+    assert.is(error.position, BAD);
+  }
+  for (const options of WAYS.filter((way) => !POWER.includes(way))) {
+    assert.ok((await sample(shifted(), PROMPT, options)).tokens.length > 0);
+  }
+});
 
 for (const options of WAYS) {
   const { sampler, decoding } = options;
