@@ -6,7 +6,7 @@ import {
   type ModelConfig,
   type SamplerDefaults,
 } from './checkpoint/config.ts';
-import { Checkpoint } from './checkpoint/safetensors.ts';
+import { Checkpoint, type TensorSource } from './checkpoint/safetensors.ts';
 import { Tokenizer } from './checkpoint/tokenizer.ts';
 import { Engine } from './engine/engine.ts';
 import type { LanguageModel } from './engine/language-model.ts';
@@ -52,7 +52,6 @@ const LOGITS_BYTES = 64 << 20;
  * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onProgress } = options;
   const config = await loadConfig(dir);
   if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
   const [tokenizer, defaults] = await Promise.all([Tokenizer.load(dir), loadDefaults(dir)]);
@@ -61,18 +60,35 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
     throw new CheckpointError(`${dir}/tokenizer.json`, `the tokenizer has ${sizes}`);
   }
   const checkpoint = await Checkpoint.open(dir);
+  try {
+    const unexpectedTensors = checkTensors(config, checkpoint);
+    return Object.assign(await buildModel(config, checkpoint, options), {
+      tokenizer,
+      defaults,
+      unexpectedTensors,
+    });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/**
+ * A model that speaks token ids, from tensors known to be those that `config` calls for.
+ * @throws AdapterError, OutOfMemoryError
+ */
+export async function buildModel(config: ModelConfig, source: TensorSource, options: LoadOptions = {}) {
+  const { signal, onProgress } = options;
   let gpu: Gpu | undefined;
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
-    const unexpectedTensors = checkTensors(config, checkpoint);
     gpu = await Gpu.open(options.device);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
     const positions = cachePositions(config, gpu, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
-    const total = [...checkpoint.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
+    const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
     needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
     const cache = new KvCache(gpu, config, positions);
     const rows = Math.floor(Math.min(LOGITS_BYTES, gpu.maxBinding) / (4 * config.vocabSize));
@@ -80,7 +96,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 
     let loaded = 0;
     const kernels = new Kernels(gpu);
-    const loader = new WeightLoader(gpu, kernels, checkpoint, (bytes) => {
+    const loader = new WeightLoader(gpu, kernels, source, (bytes) => {
       signal?.throwIfAborted();
       loaded += bytes;
       onProgress?.(loaded, total);
@@ -95,23 +111,13 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 
     const engine = new Engine(gpu, config, qwen2, cache, contextLength);
     const opened = gpu;
-    return Object.assign(engine, {
-      config,
-      tokenizer,
-      defaults,
-      adapter: gpu.adapter,
-      memory,
-      unexpectedTensors,
-      dispose: () => opened.dispose(),
-    });
+    return Object.assign(engine, { config, adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
   } catch (error) {
     // A buffer that could not be had causes other errors first; and the caller's device must be left as it was.
     const refused = scoped ? await gpu?.device.popErrorScope().catch(() => null) : null;
     gpu?.dispose();
     if (refused) throw outOfMemory(needed, refused);
     throw error;
-  } finally {
-    await checkpoint.close();
   }
 }
 

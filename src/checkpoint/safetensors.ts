@@ -87,8 +87,15 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
+/** Where a model's tensors come from, byte by byte as safetensors stores them. */
+export interface TensorSource {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Fills `target` with the tensor's bytes from byte `offset` within the tensor on. */
+  readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void>;
+}
+
 /** The tensors of a model folder. Only headers are held in memory; tensors are read from disk as they are asked for. */
-export class Checkpoint {
+export class Checkpoint implements TensorSource {
   /** The file that lists the tensors: model.safetensors, or the index of its shards. */
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -122,7 +129,7 @@ export class Checkpoint {
     }
   }
 
-  /** Fills `target` with the tensor's bytes from byte `offset` within the tensor on. @throws CheckpointError */
+  /** @throws CheckpointError */
   async readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
     const { name, file, begin, end } = tensor;
     const handle = this.handles.get(file);

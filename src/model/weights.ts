@@ -1,4 +1,4 @@
-import type { Checkpoint, TensorInfo } from '../checkpoint/safetensors.ts';
+import type { TensorInfo, TensorSource } from '../checkpoint/safetensors.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 
@@ -34,16 +34,16 @@ export class WeightLoader {
   bytes = 0;
   private readonly gpu: Gpu;
   private readonly kernels: Kernels;
-  private readonly checkpoint: Checkpoint;
+  private readonly source: TensorSource;
   private readonly onRead: (bytes: number) => void;
   private readonly chunk: GPUBuffer;
   private staging: GPUBuffer | undefined;
   private scratch = new Uint8Array(0);
 
-  constructor(gpu: Gpu, kernels: Kernels, checkpoint: Checkpoint, onRead: (bytes: number) => void) {
+  constructor(gpu: Gpu, kernels: Kernels, source: TensorSource, onRead: (bytes: number) => void) {
     this.gpu = gpu;
     this.kernels = kernels;
-    this.checkpoint = checkpoint;
+    this.source = source;
     this.onRead = onRead;
     this.chunk = gpu.buffer('chunk', 8, Usage.UNIFORM | Usage.COPY_DST);
   }
@@ -112,7 +112,7 @@ export class WeightLoader {
   }
 
   private tensor(name: string): TensorInfo {
-    return this.checkpoint.tensors.get(name) as TensorInfo; // presence and shape are checked before loading
+    return this.source.tensors.get(name) as TensorInfo; // presence and shape are checked before loading
   }
 
   private rowsPerSlab(columns: number, bf16: boolean, unit: number): number {
@@ -160,7 +160,7 @@ export class WeightLoader {
     for (let done = 0; done < segment.rows; done += step) {
       const rows = Math.min(step, segment.rows - done);
       const bytes = this.scratch.subarray(0, rows * rowBytes);
-      await this.checkpoint.readInto(tensor, (segment.from + done) * rowBytes, bytes);
+      await this.source.readInto(tensor, (segment.from + done) * rowBytes, bytes);
       device.queue.writeBuffer(this.staging, 0, this.scratch, 0, Math.ceil(bytes.length / 4) * 4);
       device.queue.writeBuffer(this.chunk, 0, new Uint32Array([rows, segment.to + done]));
       const encoder = device.createCommandEncoder();
@@ -179,7 +179,7 @@ export class WeightLoader {
   private async readF32(name: string): Promise<Float32Array> {
     const tensor = this.tensor(name);
     const bytes = new Uint8Array(tensor.end - tensor.begin);
-    await this.checkpoint.readInto(tensor, 0, bytes);
+    await this.source.readInto(tensor, 0, bytes);
     this.onRead(bytes.length);
     return toF32(tensor.dtype, bytes);
   }

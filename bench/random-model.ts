@@ -1,0 +1,138 @@
+import type { ModelConfig } from '../src/checkpoint/config.ts';
+import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
+
+const shape = (
+  [vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize]: number[],
+  modelType: 'llama' | 'qwen2',
+  tieWordEmbeddings: boolean,
+): ModelConfig => ({
+  modelType,
+  vocabSize,
+  hiddenSize,
+  intermediateSize,
+  numHiddenLayers,
+  numAttentionHeads,
+  numKeyValueHeads,
+  headDim: hiddenSize / numAttentionHeads,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10_000,
+  maxPositionEmbeddings: 16_384,
+  tieWordEmbeddings,
+  attentionBias: modelType === 'qwen2',
+  eosTokens: [],
+});
+
+/** Shapes people run: a toy, SmolLM2-135M, and Qwen2.5 at 0.5B, 1.5B and 7B. No token ends a sequence. */
+export const SHAPES = {
+  tiny: shape([512, 128, 4, 4, 2, 384], 'llama', true),
+  '135m': shape([49_152, 576, 30, 9, 3, 1536], 'llama', true),
+  '0.5b': shape([151_936, 896, 24, 14, 2, 4864], 'qwen2', true),
+  '1.5b': shape([151_936, 1536, 28, 12, 2, 8960], 'qwen2', true),
+  '7b': shape([152_064, 3584, 28, 28, 4, 18_944], 'qwen2', false),
+} satisfies Record<string, ModelConfig>;
+export type ShapeName = keyof typeof SHAPES;
+
+/** A prime, so that no two rows of a matrix are alike. */
+const PERIOD = 1_048_573;
+
+/**
+ * Weights of a model, bf16, made as they are read: the same seed gives the same bytes. Every weight is a whole number below
+ * 128 times a power of two, so bf16, f16 and f32 hold it exactly. Matrices are scaled by their fan-in; logits spread by about 2.
+ */
+export class RandomWeights implements TensorSource {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  private readonly seed: number;
+  /** Bell-shaped whole numbers from −126 to 126, standard deviation 36. */
+  private readonly noise = new Int8Array(PERIOD);
+  /** By exponent: bf16 of noise · 2^exponent; under 'norm': of 1 + noise / 1024, rounded. */
+  private readonly tables = new Map<number | 'norm', Uint16Array>();
+
+  constructor(config: ModelConfig, seed: number) {
+    this.seed = seed;
+    let state = seed >>> 0 || 1;
+    for (let i = 0; i < PERIOD; i++) {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      this.noise[i] =
+        (state & 63) + ((state >>> 8) & 63) + ((state >>> 16) & 63) + ((state >>> 24) & 63) - 126;
+    }
+    const { vocabSize, hiddenSize, intermediateSize, headDim } = config;
+    const [q, kv] = [config.numAttentionHeads * headDim, config.numKeyValueHeads * headDim];
+    const shapes: [string, number[]][] = [['model.embed_tokens.weight', [vocabSize, hiddenSize]]];
+    for (let i = 0; i < config.numHiddenLayers; i++) {
+      const layer = (name: string, shape: number[]) => shapes.push([`model.layers.${i}.${name}`, shape]);
+      layer('input_layernorm.weight', [hiddenSize]);
+      layer('self_attn.q_proj.weight', [q, hiddenSize]);
+      layer('self_attn.k_proj.weight', [kv, hiddenSize]);
+      layer('self_attn.v_proj.weight', [kv, hiddenSize]);
+      if (config.attentionBias) {
+        layer('self_attn.q_proj.bias', [q]);
+        layer('self_attn.k_proj.bias', [kv]);
+        layer('self_attn.v_proj.bias', [kv]);
+      }
+      layer('self_attn.o_proj.weight', [hiddenSize, q]);
+      layer('post_attention_layernorm.weight', [hiddenSize]);
+      layer('mlp.gate_proj.weight', [intermediateSize, hiddenSize]);
+      layer('mlp.up_proj.weight', [intermediateSize, hiddenSize]);
+      layer('mlp.down_proj.weight', [hiddenSize, intermediateSize]);
+    }
+    shapes.push(['model.norm.weight', [hiddenSize]]);
+    if (!config.tieWordEmbeddings) shapes.push(['lm_head.weight', [vocabSize, hiddenSize]]);
+    let begin = 0;
+    this.tensors = new Map(
+      shapes.map(([name, shape]) => {
+        const end = begin + 2 * shape.reduce((a, b) => a * b);
+        const tensor: TensorInfo = { name, dtype: 'BF16', shape, file: 'random', begin, end };
+        begin = end;
+        return [name, tensor];
+      }),
+    );
+  }
+
+  async readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
+    const table = this.table(tensor);
+    const bytes = new Uint8Array(table.buffer);
+    let at = (2 * this.start(tensor.name) + offset) % bytes.length;
+    for (let done = 0; done < target.length; ) {
+      const part = bytes.subarray(at, at + target.length - done);
+      target.set(part, done);
+      done += part.length;
+      at = 0;
+    }
+  }
+
+  /** A whole tensor, row-major. */
+  values(name: string): Float32Array {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new RangeError(`there is no tensor ${name}`);
+    const table = this.table(tensor);
+    const bits = new Uint32Array(tensor.shape.reduce((a, b) => a * b));
+    const start = this.start(name);
+    for (let i = 0; i < bits.length; i++) bits[i] = table[(start + i) % PERIOD] << 16;
+    return new Float32Array(bits.buffer);
+  }
+
+  private table({ name, shape }: TensorInfo): Uint16Array {
+    const spread = /embed_tokens|lm_head/.test(name) ? 2 : 1;
+    const key = name.endsWith('norm.weight')
+      ? 'norm'
+      : Math.round(Math.log2(spread / 36 / Math.sqrt(shape[1] ?? 64)));
+    let table = this.tables.get(key);
+    if (!table) {
+      const values = Float32Array.from(this.noise, (n) =>
+        key === 'norm' ? 1 + Math.round(n / 8) / 128 : n * 2 ** key,
+      );
+      table = Uint16Array.from(new Uint32Array(values.buffer), (b) => b >>> 16);
+      this.tables.set(key, table);
+    }
+    return table;
+  }
+
+  /** Where in the table a tensor begins (FNV-1a of its name). */
+  private start(name: string): number {
+    let hash = 0x811c9dc5 ^ this.seed;
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+    return (hash >>> 0) % PERIOD;
+  }
+}
