@@ -1,114 +1,142 @@
-// Grouped-query attention of one row and SHARE query heads of one key head over the paged cache, with a running softmax over spans of
-// positions. Within a span: a thread a position for the scores, then a thread four dimensions and every SLICES-th page for the
-// values. The order of all sums depends on absolute positions alone.
+// Grouped-query attention of one row and SHARE query heads of one key head over one span of positions of the paged cache: the span's
+// largest score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one
+// span, attention-merge.wgsl puts them together. The order of all sums depends on absolute positions alone.
 override Q_HEADS: u32;
 override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4, at most 4 * THREADS
+override HEAD_DIM: u32; // a multiple of 4, at most 128
 override PAGE: u32;
 override OUT_STRIDE: u32;
 override SHARE: u32; // divides Q_HEADS / KV_HEADS, at most MOST
+override WHOLE: bool; // every row has one span at most: write the attention itself
+override SPAN: u32;   // a multiple of PAGE, at least 128
+override SLOTS: u32;  // spans of all rows that there is room for
+override THREADS = SPAN / 4u;
 const MOST = 8u;
-const THREADS = 32u;
-const SPAN = 256u; // a multiple of PAGE
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
-@group(0) @binding(2) var<storage, read> cache: array<vec4f>;      // pages as in qkv.wgsl
-@group(0) @binding(3) var<storage, read> queries: array<vec4f>;    // [rows][Q_HEADS * HEAD_DIM]
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;    // [rows][OUT_STRIDE]
+@group(0) @binding(2) var<storage, read> cache: array<vec4f>;    // pages as in qkv.wgsl
+@group(0) @binding(3) var<storage, read> queries: array<vec4f>;  // [rows][Q_HEADS * HEAD_DIM]
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;  // [rows][OUT_STRIDE]
+@group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [rows][SLOTS / rows][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
 
 var<workgroup> attended: u32; // positions to attend to
-var<workgroup> scores: array<f32, SPAN * SHARE>; // then e^(score - maximum)
-var<workgroup> maxima: array<f32, THREADS * SHARE>;
-var<workgroup> sums: array<f32, THREADS>;
-var<workgroup> outputs: array<vec4f, THREADS>;
+var<workgroup> weights: array<vec4f, THREADS * SHARE>; // [SHARE][SPAN]: e^(score - largest)
+var<workgroup> largest: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
+var<workgroup> most: array<f32, MOST>; // of all threads
+var<workgroup> sums: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
+var<workgroup> outputs: array<vec4f, 2u * THREADS * SHARE>; // [SHARE][THREADS][2]
 
-@compute @workgroup_size(32)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let head = group.x * SHARE; // the first of them
   let row = rows[group.y];
+  let start = group.z * SPAN;
   if (thread == 0u) { attended = select(0u, row.position + 1u, row.position < row.limit); }
   let length = workgroupUniformLoad(&attended);
+  if (start >= length) { return; }
+  let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
 
   let quads = HEAD_DIM / 4u;
-  let slices = THREADS / quads;
-  let quad = thread % quads;
-  let slice = thread / quads;
   let kv_head = head / (Q_HEADS / KV_HEADS);
   let page_size = 2u * KV_HEADS * PAGE * quads; // in vec4f
-  let keys = kv_head * PAGE * quads;
-  let values = (KV_HEADS + kv_head) * PAGE * quads + quad;
   let query = (group.y * Q_HEADS + head) * quads;
-  let scale = inverseSqrt(f32(HEAD_DIM));
+  let table = row.table + start / PAGE;
+  let last = (count - 1u) / PAGE; // the last page that is there
 
-  var maximum: array<f32, MOST>;
-  var sum: array<f32, MOST>;
-  var output: array<vec4f, MOST>;
-  for (var h = 0u; h < SHARE; h++) { maximum[h] = LOWEST; }
-  for (var start = 0u; start < length; start += SPAN) {
-    let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
-    let table = row.table + start / PAGE;
-    var largest = maximum;
-    for (var t = thread; t < count; t += THREADS) {
-      let key = tables[table + t / PAGE] * page_size + keys + t % PAGE;
-      var s: array<f32, MOST>;
-      for (var h = 0u; h < SHARE; h++) { s[h] = 0.0; } // said aloud: not every driver zeroes it in each turn of the loop
-      for (var i = 0u; i < quads * row.one; i++) {
-        let k = cache[key + i * PAGE];
-        for (var h = 0u; h < SHARE; h++) {
-          let q = queries[query + h * quads + i];
-          s[h] = fma(k.x, q.x, fma(k.y, q.y, fma(k.z, q.z, fma(k.w, q.w, s[h]))));
-        }
-      }
-      for (var h = 0u; h < SHARE; h++) {
-        scores[h * SPAN + t] = s[h] * scale;
-        largest[h] = max(largest[h], s[h] * scale);
-      }
-    }
-    for (var h = 0u; h < SHARE; h++) { maxima[h * THREADS + thread] = largest[h]; }
-    workgroupBarrier();
-
+  // Scores: a thread takes four positions.
+  let four = 4u * thread;
+  let key = tables[table + min(four / PAGE, last)] * page_size + kv_head * PAGE * quads + four % PAGE;
+  var s: array<vec4f, MOST>; // a component a position
+  for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
+  for (var i = 0u; i < quads * row.one; i++) {
+    let at = key + i * PAGE;
+    let a = cache[at];
+    let b = cache[at + 1u];
+    let c = cache[at + 2u];
+    let d = cache[at + 3u];
     for (var h = 0u; h < SHARE; h++) {
-      for (var t = 0u; t < THREADS * row.one; t++) { largest[h] = max(largest[h], maxima[h * THREADS + t]); }
-      let decay = exp(maximum[h] - largest[h]);
-      maximum[h] = largest[h];
-      sum[h] *= decay;
-      output[h] *= decay;
-      for (var t = thread; t < count; t += THREADS) { scores[h * SPAN + t] = exp(scores[h * SPAN + t] - largest[h]); }
+      let q = queries[query + h * quads + i];
+      s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
     }
-    workgroupBarrier();
+  }
+  let there = vec4u(four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  for (var h = 0u; h < SHARE; h++) {
+    s[h] = select(vec4f(LOWEST), s[h] * scale, there);
+    largest[h * THREADS + thread] = max(max(s[h].x, s[h].y), max(s[h].z, s[h].w));
+  }
+  workgroupBarrier();
+  if (thread < SHARE) {
+    var m = LOWEST;
+    for (var t = 0u; t < THREADS * row.one; t++) { m = max(m, largest[thread * THREADS + t]); }
+    most[thread] = m;
+  }
+  workgroupBarrier();
+  for (var h = 0u; h < SHARE; h++) {
+    weights[h * THREADS + thread] = select(vec4f(0), exp(s[h] - most[h]), there);
+  }
+  workgroupBarrier();
 
-    if (slice < slices) {
-      for (var first = slice * PAGE; first < count; first += slices * PAGE) {
-        let page = tables[table + first / PAGE] * page_size + values;
-        let slots = min(PAGE, count - first);
-        for (var slot = 0u; slot < slots; slot++) {
-          let value = cache[page + slot * quads];
-          for (var h = 0u; h < SHARE; h++) {
-            let weight = scores[h * SPAN + first + slot];
-            sum[h] += weight;
-            output[h] = fma(vec4f(weight), value, output[h]);
-          }
-        }
+  // Values: a thread takes eight dimensions and, of the positions, every so-many-th four.
+  let pairs = (quads + 1u) / 2u;
+  let slices = THREADS / pairs;
+  let pair = thread % pairs;
+  let slice = thread / pairs;
+  let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
+  let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+  var sum: array<f32, MOST>;
+  var low: array<vec4f, MOST>;
+  var high: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE; h++) {
+    sum[h] = 0.0;
+    low[h] = vec4f(0);
+    high[h] = vec4f(0);
+  }
+  let end = select(0u, (count + 3u) / 4u, slice < slices);
+  for (var f = slice; f < end * row.one; f += slices) {
+    let first = tables[table + 4u * f / PAGE] * page_size + values + 4u * f % PAGE * quads;
+    for (var j = 0u; j < 4u; j++) {
+      // A position beyond the last has weight 0, but what stands there may be NaN.
+      let at = first + min(j, count - 1u - 4u * f) * quads;
+      let l = cache[at];
+      let r = cache[at + second];
+      for (var h = 0u; h < SHARE; h++) {
+        let weight = weights[h * THREADS + f][j];
+        sum[h] += weight;
+        low[h] = fma(vec4f(weight), l, low[h]);
+        high[h] = fma(vec4f(weight), r, high[h]);
       }
     }
-    workgroupBarrier();
   }
 
   for (var h = 0u; h < SHARE; h++) {
-    sums[thread] = sum[h];
-    outputs[thread] = output[h];
-    workgroupBarrier();
-    if (thread < quads) {
-      var s = 0.0;
-      var o = vec4f(0);
-      for (var j = 0u; j < slices * row.one; j++) {
-        s += sums[j * quads + thread];
-        o += outputs[j * quads + thread];
-      }
-      let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * thread;
-      for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / s; }
-    }
-    workgroupBarrier();
+    sums[h * THREADS + thread] = sum[h];
+    outputs[2u * (h * THREADS + thread)] = low[h];
+    outputs[2u * (h * THREADS + thread) + 1u] = high[h];
   }
+  workgroupBarrier();
+  for (var item = thread; item < SHARE * quads * row.one; item += THREADS) {
+    let h = item / quads;
+    let quad = item % quads;
+    var total = 0.0;
+    var o = vec4f(0);
+    for (var j = 0u; j < slices * row.one; j++) {
+      let begin = h * THREADS + j * pairs;
+      total += sums[begin];
+      o += outputs[2u * begin + quad];
+    }
+    if (WHOLE) {
+      let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
+      for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
+    } else {
+      let at = ((group.y * (SLOTS / groups.y) + group.z) * Q_HEADS + head + h) * (1u + quads);
+      if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
+      spans[at + 1u + quad] = o;
+    }
+  }
+}
+
+fn dot4(sum: f32, a: vec4f, b: vec4f) -> f32 {
+  return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
 }

@@ -1,18 +1,59 @@
-// Logits: the normed stream times the LM head (or the tied embedding). A thread computes two outputs, a workgroup 64.
+// The normed stream times the LM head (or the tied embedding), and what sampling needs to know of these logits: they themselves go
+// to memory only where they are asked for. A thread computes four neighbouring logits, REPEAT times, and leaves one summary a row; on a
+// GPU, whose threads are many, a workgroup does.
 override VOCABULARY: u32;
-@group(0) @binding(3) var<storage, read_write> logits: array<f32>; // [rows][VOCABULARY]
+override REPEAT: u32;
+override PARTS: u32;   // summaries a row
+override MERGE: bool;  // one a workgroup
+override LOGITS: bool; // whether to write the logits
+@group(0) @binding(3) var<storage, read> rows: array<Row>;
+@group(0) @binding(4) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1]
+@group(0) @binding(5) var<storage, read_write> found: array<Found>;      // [rows]
+@group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY]
 
-@compute @workgroup_size(32)
+var<workgroup> merging: array<Statistics, THREADS>;
+
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let a = group.x * 64u + thread;
-  let b = a + 32u;
-  let first_row = group.y * TILE;
-  let factor = inverse_rms(first_row, thread);
-  matvec(min(a, slab.count - 1u), min(b, slab.count - 1u), first_row * stream_stride() + 8u * blocks(), stream_stride());
-  var results = products;
-  for (var m = 0u; m < TILE * slab.one; m++) {
-    let at = (first_row + m) * VOCABULARY + slab.first;
-    if (a < slab.count) { logits[at + a] = results[m].x * factor[m]; }
-    if (b < slab.count) { logits[at + b] = results[m].y * factor[m]; }
+  let first = place(group, thread);
+  norms(first, thread);
+  var seen: array<Statistics, MOST>;
+  for (var m = 0u; m < TILE; m++) { seen[m] = nothing(); }
+  let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
+  for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
+    let quad = (group.x * REPEAT + c) * THREADS + thread;
+    let n = 4u * quad + vec4u(0u, 1u, 2u, 3u);
+    multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+    for (var m = 0u; m < TILE * slab.one; m++) {
+      let row = rows[first.row + m];
+      let l = products[m] * factors[m];
+      let noise = noise4(row, slab.first / 4u + quad);
+      var s = seen[m];
+      for (var j = 0u; j < 4u * slab.one; j++) {
+        if (n[j] >= slab.count) { break; }
+        let v = slab.first + n[j];
+        s = merge(s, single(l[j], v, noise[j]), row.alpha, row.inverse_temperature);
+        if (v == row.given) { found[first.row + m].given = l[j]; }
+        if (!is_finite(l[j])) { found[first.row + m].bad = 1u; }
+        if (LOGITS) { logits[(first.row + m) * VOCABULARY + v] = l[j]; }
+      }
+      seen[m] = s;
+    }
+  }
+  let part = slab.first / (4u * THREADS * REPEAT) + group.x;
+  for (var m = 0u; m < TILE; m++) {
+    var s = seen[m];
+    if (MERGE) {
+      let row = rows[first.row + m];
+      for (var step = 1u * slab.one; step < THREADS; step *= 2u) {
+        merging[thread] = s;
+        workgroupBarrier();
+        if (thread % (2u * step) == 0u) { s = merge(s, merging[thread + step], row.alpha, row.inverse_temperature); }
+        workgroupBarrier();
+      }
+      if (thread == 0u) { parts[(first.row + m) * (PARTS + 1u) + part] = s; }
+    } else {
+      parts[(first.row + m) * (PARTS + 1u) + part * THREADS + thread] = s;
+    }
   }
 }

@@ -1,5 +1,6 @@
 // Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
-// keys and values into the paged cache. A thread computes the two dimensions (i, i + HALF) that rotate together. Slabs are counted in heads, over q, k and v.
+// keys and values into the paged cache. A thread computes two pairs of dimensions (i, i + HALF) that rotate together. Slabs are
+// counted in heads, over q, k and v.
 // Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
 override Q_HEADS: u32;
 override KV_HEADS: u32;
@@ -12,39 +13,41 @@ override PAGE: u32;
 @group(0) @binding(7) var<storage, read_write> cache: array<f32>;
 @group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let p = place(group, thread);
+  norms(p, thread);
   let half = HEAD_DIM / 2u;
-  let pair = min(group.x * 32u + thread, slab.count * half - 1u); // the last threads repeat the last pair
-  let i = pair % half;
-  let first_row = group.y * TILE;
-  let factor = inverse_rms(first_row, thread);
-  let a = (pair / half) * HEAD_DIM + i;
-  matvec(a, a + half, first_row * stream_stride() + 8u * blocks(), stream_stride());
-
-  let head = slab.first + pair / half;
-  let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
-  var results = products;
-  for (var m = 0u; m < TILE * slab.one; m++) {
-    let row = rows[first_row + m];
-    let y = fma(results[m], vec2f(factor[m]), b);
-    let r = rotary[row.position * half + i];
-    let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
-    if (head < Q_HEADS) {
-      let at = ((first_row + m) * Q_HEADS + head) * HEAD_DIM + i;
-      queries[at] = turned.x;
-      queries[at + half] = turned.y;
-    } else if (row.position >= row.valid && row.position < row.limit) {
-      let page = tables[row.table + row.position / PAGE] * 2u * KV_HEADS * PAGE * HEAD_DIM;
-      let slot = row.position % PAGE;
-      if (head < Q_HEADS + KV_HEADS) {
-        let keys = page + (head - Q_HEADS) * PAGE * HEAD_DIM;
-        cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-        cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
-      } else {
-        let values = page + ((head - Q_HEADS) * PAGE + slot) * HEAD_DIM;
-        cache[values + i] = y.x;
-        cache[values + i + half] = y.y;
+  let first = p.quad / 8u * 16u + p.quad % 8u;
+  let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u)); // the last threads repeat the last pair
+  let n = pairs / half * HEAD_DIM + pairs % half;
+  multiply(vec4u(n, n + half), p.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+  if (!p.finishes) { return; }
+  for (var j = 0u; j < 2u * slab.one; j++) {
+    let head = slab.first + pairs[j] / half;
+    let i = pairs[j] % half;
+    let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
+    for (var m = 0u; m < TILE * slab.one; m++) {
+      let row = rows[p.row + m];
+      let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
+      let r = rotary[row.position * half + i];
+      let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
+      if (head < Q_HEADS) {
+        let at = ((p.row + m) * Q_HEADS + head) * HEAD_DIM + i;
+        queries[at] = turned.x;
+        queries[at + half] = turned.y;
+      } else if (row.position >= row.valid && row.position < row.limit) {
+        let page = tables[row.table + row.position / PAGE] * 2u * KV_HEADS * PAGE * HEAD_DIM;
+        let slot = row.position % PAGE;
+        if (head < Q_HEADS + KV_HEADS) {
+          let keys = page + (head - Q_HEADS) * PAGE * HEAD_DIM;
+          cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
+          cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+        } else {
+          let values = page + ((head - Q_HEADS) * PAGE + slot) * HEAD_DIM;
+          cache[values + i] = y.x;
+          cache[values + i + half] = y.y;
+        }
       }
     }
   }

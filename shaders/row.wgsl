@@ -19,3 +19,5 @@ struct Row {
   one: u32,             // 1, see Slab in weights.wgsl
 }
 const NONE = 0xffffffffu;
+
+fn truncated(row: Row) -> bool { return row.top_k > 0u || row.top_p < 1.0; }

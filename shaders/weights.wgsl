@@ -35,3 +35,15 @@ fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {
   s = fma(w.high.z, high.z, s);
   return fma(w.high.w, high.w, s);
 }
+
+// Four rows of the matrix times eight activations.
+fn dot8x4(sum: vec4f, a: Eight, b: Eight, c: Eight, d: Eight, low: vec4f, high: vec4f) -> vec4f {
+  return vec4f(dot8(sum.x, a, low, high), dot8(sum.y, b, low, high), dot8(sum.z, c, low, high), dot8(sum.w, d, low, high));
+}
+
+// Which outputs a thread computes: number quad of the quads of outputs, for TILE rows of activations from row on. peer tells
+// apart the PEERS threads of a workgroup that share these rows. Not all that compute also finish.
+struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
+
+// A quad's outputs: eight apart, so that eight threads read the eight neighbouring rows of a block.
+fn outputs(quad: u32) -> vec4u { return vec4u(quad / 8u * 32u + quad % 8u) + vec4u(0u, 8u, 16u, 24u); }

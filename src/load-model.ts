@@ -14,6 +14,7 @@ import { CheckpointError, OptionError, OutOfMemoryError, UnsupportedModelError }
 import { type AdapterDescription, Gpu } from './gpu/device.ts';
 import { Kernels } from './gpu/kernel.ts';
 import { loadQwen2 } from './model/qwen2.ts';
+import { rowMultiple, tuningFor } from './model/tuning.ts';
 import { WeightLoader } from './model/weights.ts';
 
 export interface LoadOptions {
@@ -76,7 +77,12 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
  * @throws AdapterError, OutOfMemoryError
  */
-export async function buildModel(config: ModelConfig, source: TensorSource, options: LoadOptions = {}) {
+export async function buildModel(
+  config: ModelConfig,
+  source: TensorSource,
+  options: LoadOptions = {},
+  tune = tuningFor,
+) {
   const { signal, onProgress } = options;
   let gpu: Gpu | undefined;
   let needed = 0; // bytes of weights and cache, before anything is allocated
@@ -92,7 +98,9 @@ export async function buildModel(config: ModelConfig, source: TensorSource, opti
     needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
     const cache = new KvCache(gpu, config, positions);
     const rows = Math.floor(Math.min(LOGITS_BYTES, gpu.maxBinding) / (4 * config.vocabSize));
-    const capacity = Math.min(256, Math.max(4, Math.floor(rows / 4) * 4));
+    const tuning = tune(gpu.adapter, config.vocabSize);
+    const multiple = rowMultiple(tuning);
+    const capacity = Math.min(256, Math.max(multiple, Math.floor(rows / multiple) * multiple));
 
     let loaded = 0;
     const kernels = new Kernels(gpu);
@@ -101,7 +109,7 @@ export async function buildModel(config: ModelConfig, source: TensorSource, opti
       loaded += bytes;
       onProgress?.(loaded, total);
     });
-    const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, capacity);
+    const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, capacity, tuning);
     loader.done();
     const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
     scoped = false;

@@ -2,7 +2,7 @@ import { type CachedSequence, type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { NonFiniteError, OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { type Qwen2, RESULT_BYTES, RING, ROW_BYTES } from '../model/qwen2.ts';
+import { type Batch, type Qwen2, RESULT_BYTES, RING, ROW_BYTES } from '../model/qwen2.ts';
 import type { Continuation, DecodeRow, LanguageModel, RngKey, Sequence } from './language-model.ts';
 
 /** What a row in GPU memory is to do; see struct Row in shaders/row.wgsl. */
@@ -87,11 +87,12 @@ export class Engine implements LanguageModel {
       this.cache.reserve(sequence.pagesNeeded(end), `a prompt of ${tokens.length} tokens`);
       sequence.makeWritable(end, this.gpu.device.createCommandEncoder());
       while (sequence.valid < end) {
-        const count = Math.min(this.model.capacity, end - sequence.valid);
+        const positions = Math.min(end, sequence.valid + this.model.capacity);
+        const count = Math.min(this.model.rowsAt(positions), end - sequence.valid);
         const encoder = this.gpu.device.createCommandEncoder();
         this.writeRows(this.positions(sequence, sequence.valid, count));
         const pass = encoder.beginComputePass();
-        this.model.forward(pass, count);
+        this.model.forward(pass, { rows: count, positions, prefill: true });
         pass.end();
         this.gpu.device.queue.submit([encoder.finish()]);
         sequence.valid += count;
@@ -161,20 +162,21 @@ export class Engine implements LanguageModel {
     try {
       let encoder = this.gpu.device.createCommandEncoder();
       s.makeWritable(end, encoder);
-      for (let first = start - 1; first < end; first += this.model.capacity) {
-        const count = Math.min(this.model.capacity, end - first);
+      for (let first = start - 1; first < end; ) {
+        const count = Math.min(this.model.rowsAt(end), end - first);
         const states = this.positions(s, first, count).map((state) => ({
           ...state,
           ...at,
           given: s.tokens[state.position + 1],
         }));
         this.writeRows(states);
-        this.encodeSteps(encoder, count, 1, false);
+        this.encodeSteps(encoder, { rows: count, positions: end }, 1, false);
         const results = await this.readRing(encoder, count);
         s.valid = Math.max(s.valid, first + count);
         for (const [i, state] of states.entries()) {
           await this.take(results, i, 0, result, state, s.tokens[state.position]);
         }
+        first += count;
         encoder = this.gpu.device.createCommandEncoder();
       }
     } catch (error) {
@@ -196,12 +198,12 @@ export class Engine implements LanguageModel {
       this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
       sequence.makeWritable(tokens.length, this.gpu.device.createCommandEncoder());
       for (let done = 0; done < tokens.length; ) {
-        const count = Math.min(this.model.capacity, tokens.length - done);
+        const count = Math.min(this.model.rowsAt(tokens.length), tokens.length - done);
         this.writeRows(this.positions(sequence, done, count));
         const encoder = this.gpu.device.createCommandEncoder();
         const pass = encoder.beginComputePass();
-        this.model.forward(pass, count);
-        this.model.head(pass, count);
+        this.model.forward(pass, { rows: count, positions: tokens.length });
+        this.model.head(pass, count, true);
         pass.end();
         const bytes = await this.gpu.read(encoder, this.model.logits, count * this.vocabSize * 4);
         all.set(new Float32Array(bytes), done * this.vocabSize);
@@ -220,7 +222,7 @@ export class Engine implements LanguageModel {
     while (this.flights.length > 0) {
       for (let turn = 0; turn < TURNS; turn++) await null;
       for (const { call } of this.flights) if (call.signal?.aborted) this.abandon(call, call.signal.reason);
-      const batch = this.flights.filter((flight) => left(flight) > 0).slice(0, this.model.capacity);
+      const batch = this.nextBatch();
       if (batch.length === 0) break; // all aborted
       try {
         await this.chunk(batch);
@@ -229,6 +231,19 @@ export class Engine implements LanguageModel {
       }
     }
     this.pumping = false;
+  }
+
+  /** As many rows, in the order in which they came, as one pass can take. */
+  private nextBatch(): Flight[] {
+    const batch: Flight[] = [];
+    let positions = 0;
+    for (const flight of this.flights) {
+      if (left(flight) === 0) continue;
+      positions = Math.max(positions, flight.sequence.length + Math.min(RING, left(flight)) - 1);
+      if (batch.length >= this.model.rowsAt(positions)) break;
+      batch.push(flight);
+    }
+    return batch;
   }
 
   private async chunk(batch: Flight[]): Promise<void> {
@@ -246,7 +261,8 @@ export class Engine implements LanguageModel {
     });
     this.writeRows(states);
     const truncate = batch.some(({ row }) => row.topK !== undefined || row.topP !== undefined);
-    this.encodeSteps(encoder, batch.length, steps, truncate);
+    const longest = Math.max(...states.map(({ limit }) => limit));
+    this.encodeSteps(encoder, { rows: batch.length, positions: longest }, steps, truncate);
     const results = await this.readRing(encoder, batch.length);
 
     const failures = new Map<Call, unknown>();
@@ -322,9 +338,12 @@ export class Engine implements LanguageModel {
     }));
   }
 
-  /** Writes rows and block tables for the next submission. The last tile is filled up with inert rows. */
+  /** Writes rows and block tables for the next submission. The last workgroup is filled up with inert rows. */
   private writeRows(states: readonly RowState[]): void {
-    const data = new DataView(new ArrayBuffer(Math.ceil(states.length / 4) * 4 * ROW_BYTES));
+    const { rowMultiple } = this.model;
+    const data = new DataView(
+      new ArrayBuffer(Math.ceil(states.length / rowMultiple) * rowMultiple * ROW_BYTES),
+    );
     const tables: number[] = [];
     const starts = new Map<CachedSequence, number>();
     states.forEach(({ sequence, position, limit, given, temperature, alpha, topK, topP, key }, i) => {
@@ -350,12 +369,12 @@ export class Engine implements LanguageModel {
     if (tables.length > 0) this.gpu.device.queue.writeBuffer(this.model.tables, 0, new Uint32Array(tables));
   }
 
-  private encodeSteps(encoder: GPUCommandEncoder, count: number, steps: number, truncate: boolean): void {
+  private encodeSteps(encoder: GPUCommandEncoder, batch: Batch, steps: number, truncate: boolean): void {
     const pass = encoder.beginComputePass();
     for (let step = 0; step < steps; step++) {
-      this.model.forward(pass, count);
-      this.model.head(pass, count);
-      this.model.sample(pass, count, truncate);
+      this.model.forward(pass, batch);
+      this.model.head(pass, batch.rows, truncate);
+      this.model.draw(pass, batch.rows, truncate);
     }
     pass.end();
   }
@@ -394,7 +413,7 @@ export class Engine implements LanguageModel {
       this.writeRows([{ ...state, sequence, limit: state.position + 1 }]);
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      model.forward(pass, 1, stop);
+      model.forward(pass, { rows: 1, positions: state.position + 1 }, stop);
       pass.end();
       const stream = new Float32Array(
         await gpu.read(encoder, model.stream, model.stream.size / model.capacity),

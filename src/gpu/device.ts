@@ -14,6 +14,8 @@ export interface AdapterDescription {
   readonly description: string;
   readonly vendor: string;
   readonly architecture: string;
+  /** A software adapter, which computes on the CPU. */
+  readonly cpu: boolean;
   /** Whether the kernels that need subgroups of at least eight lanes are used. */
   readonly subgroups: boolean;
   readonly features: string[];
@@ -26,6 +28,12 @@ const WANTED_LIMITS = [
   'maxStorageBufferBindingSize',
   'maxComputeWorkgroupStorageSize',
 ] as const;
+
+/** By name: the type of an adapter is not told. */
+const isCpu = ({ vendor, architecture, device, description }: GPUAdapterInfo): boolean =>
+  /llvmpipe|lavapipe|swiftshader|software|warp|basic render/i.test(
+    [vendor, architecture, device, description].join(' '),
+  );
 
 // Dawn's instance must outlive every object made from it: if it is collected, the process crashes.
 let dawn: GPU | undefined;
@@ -72,6 +80,7 @@ export class Gpu {
       description: info.description || info.device || 'unnamed adapter',
       vendor: info.vendor,
       architecture: info.architecture,
+      cpu: isCpu(info),
       subgroups: features.includes('subgroups') && info.subgroupMinSize >= 8,
       features,
       limits,

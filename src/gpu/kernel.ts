@@ -83,14 +83,9 @@ export class Kernels {
     return layout;
   }
 
-  /** A bind group of whole buffers by binding number. */
-  bind(layout: GPUBindGroupLayout, buffers: Record<number, GPUBuffer>): GPUBindGroup {
-    return this.gpu.device.createBindGroup({
-      layout,
-      entries: Object.entries(buffers).map(([binding, buffer]) => ({
-        binding: Number(binding),
-        resource: { buffer },
-      })),
-    });
+  /** A bind group of whole buffers, at bindings 0, 1, … */
+  bind(layout: GPUBindGroupLayout, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    return this.gpu.device.createBindGroup({ layout, entries });
   }
 }

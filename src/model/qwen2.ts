@@ -2,21 +2,39 @@ import { type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
+import { rowMultiple, type Tuning } from './tuning.ts';
 import type { Matrix, WeightLoader } from './weights.ts';
 
 /** Results of one row that the ring can hold: the most steps between two readbacks. */
 export const RING = 16;
 /** Bytes of struct Row in shaders/row.wgsl. */
 export const ROW_BYTES = 64;
-/** Bytes of struct Result in shaders/sample.wgsl. */
+/** Bytes of struct Result in shaders/draw.wgsl. */
 export const RESULT_BYTES = 32;
+/** Bytes of struct Statistics in shaders/statistics.wgsl. */
+const STATISTICS_BYTES = 36;
+/** Positions that a workgroup attends to. */
+const SPAN = 128;
+/** Partial results of the attention: longer contexts mean fewer rows at once. */
+const SPANS_BYTES = 32 << 20;
+
+/** Rows that a pass works on. */
+export interface Batch {
+  readonly rows: number;
+  /** No row has more positions, its current one included. */
+  readonly positions: number;
+  /** A prompt, whose rows may go through other kernels than those of decoding. */
+  readonly prefill?: boolean;
+}
 
 /** A forward pass for a batch of rows, each with its own token, position and block table, all of them in GPU memory. */
 export interface Qwen2 {
-  /** Most rows in flight, a multiple of four. */
+  /** Most rows in flight. */
   readonly capacity: number;
+  /** Rows beyond those in flight, up to a multiple of this, must be inert: limit 0. Divides capacity. */
+  readonly rowMultiple: number;
   readonly numLayers: number;
-  /** struct Row [capacity] of shaders/row.wgsl. Rows beyond those in flight, up to a multiple of four, must be inert: limit 0. */
+  /** struct Row [capacity] of shaders/row.wgsl. */
   readonly rows: GPUBuffer;
   /** u32: block tables, one after another. */
   readonly tables: GPUBuffer;
@@ -24,33 +42,36 @@ export interface Qwen2 {
   readonly ring: GPUBuffer;
   /** f32 [capacity][2][hidden, padded to 8]: residual stream h, then g∘h (shaders/norm.wgsl). */
   readonly stream: GPUBuffer;
-  /** f32 [capacity][vocabulary]. */
+  /** f32 [capacity][vocabulary], written where asked for. */
   readonly logits: GPUBuffer;
   /** Bytes of all activations. */
   readonly scratchBytes: number;
+  /** Most rows that a pass can take when one of them has this many positions. */
+  rowsAt(positions: number): number;
   /** Feeds each row's token at its position: keys and values go to the cache, `stream` holds the last hidden state. `halves`: how many half layers to run. */
-  forward(pass: GPUComputePassEncoder, rows: number, halves?: number): void;
-  /** Logits of what `forward` left in the stream. */
-  head(pass: GPUComputePassEncoder, rows: number): void;
-  /** Draws each row's next token from its logits, records it in the ring and moves the row on. */
-  sample(pass: GPUComputePassEncoder, rows: number, truncate: boolean): void;
+  forward(pass: GPUComputePassEncoder, batch: Batch, halves?: number): void;
+  /** Sums up the logits of what `forward` left in the stream, and writes them out if `logits`. */
+  head(pass: GPUComputePassEncoder, rows: number, logits: boolean): void;
+  /** Draws each row's next token, records it in the ring and moves the row on. `truncate`: some use top-k or top-p, and the logits were written. */
+  draw(pass: GPUComputePassEncoder, rows: number, truncate: boolean): void;
 }
 
-/** A kernel compiled for one, two and four rows of activations a workgroup, or one that takes rows singly. */
-type Tiled = { readonly tiles: readonly number[]; readonly kernels: readonly Kernel[] };
-/** A kernel and, for each slab of its weights, what is bound and how many workgroups it takes. */
-interface Operation extends Tiled {
-  readonly dispatches: readonly { readonly group: GPUBindGroup; readonly x: number }[];
+/** Variants of a kernel by the rows of activations that a workgroup takes, ascending. */
+type Tiled = readonly { readonly kernel: Kernel; readonly rows: number; readonly quads: number }[];
+/** A kernel and, for each slab of its weights, what is bound and the quads of outputs to compute. */
+interface Operation {
+  readonly decode: Tiled;
+  readonly prefill: Tiled;
+  readonly slabs: readonly { readonly group: GPUBindGroup; readonly quads: number }[];
 }
 
-function run(pass: GPUComputePassEncoder, operation: Operation, rows: number): void {
-  const { tiles, kernels, dispatches } = operation;
-  const fitting = tiles.findIndex((tile) => tile >= rows);
-  const i = fitting < 0 ? tiles.length - 1 : fitting;
-  pass.setPipeline(kernels[i].pipeline);
-  for (const { group, x } of dispatches) {
+function run(pass: GPUComputePassEncoder, operation: Operation, rows: number, prefill = false): void {
+  const variants = prefill ? operation.prefill : operation.decode;
+  const variant = variants.find((v) => v.rows >= rows) ?? variants[variants.length - 1];
+  pass.setPipeline(variant.kernel.pipeline);
+  for (const { group, quads } of operation.slabs) {
     pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(x, Math.ceil(rows / tiles[i]));
+    pass.dispatchWorkgroups(Math.ceil(quads / variant.quads), Math.ceil(rows / variant.rows));
   }
 }
 
@@ -63,11 +84,20 @@ export async function loadQwen2(
   cache: KvCache,
   contextLength: number,
   capacity: number,
+  tuning: Tuning,
 ): Promise<Qwen2> {
   const { hiddenSize, intermediateSize, vocabSize, headDim, numHiddenLayers } = config;
   const [heads, kvHeads] = [config.numAttentionHeads, config.numKeyValueHeads];
   const pad8 = (n: number) => Math.ceil(n / 8) * 8;
   const [hidden, attended, activated] = [pad8(hiddenSize), pad8(heads * headDim), pad8(intermediateSize)];
+  const group = heads / kvHeads;
+  // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
+  const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
+  const spanBytes = heads * (headDim + 4) * 4;
+  const longest = Math.ceil(contextLength / SPAN);
+  const SLOTS = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
+  const part = 4 * tuning.head.threads * tuning.head.repeat; // logits that one summary stands for
+  const PARTS = Math.ceil(vocabSize / part) * (tuning.head.merge ? 1 : tuning.head.threads);
 
   // Activations.
   let scratchBytes = 0;
@@ -79,157 +109,177 @@ export async function loadQwen2(
   const tables = scratch('tables', capacity * Math.ceil(contextLength / PAGE));
   const stream = scratch('stream', capacity * 2 * hidden);
   const queries = scratch('queries', capacity * heads * headDim);
+  const spans = scratch('spans', (SLOTS * spanBytes) / 4); // [rows][SLOTS / rows][heads][4 + headDim]
   const attention = scratch('attention', capacity * attended);
   const activation = scratch('activation', capacity * activated);
   const logits = scratch('logits', capacity * vocabSize);
+  const parts = scratch('parts', (capacity * (PARTS + 1) * STATISTICS_BYTES) / 4);
+  const found = scratch('found', 2 * capacity);
   const ring = scratch('ring', (capacity * RING * RESULT_BYTES) / 4);
   const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
   scratchBytes += rotary.size;
 
-  // Kernels.
+  // Kernels: all of them start compiling now.
   const sizes = {
     EPSILON: config.rmsNormEps,
     Q_HEADS: heads,
     KV_HEADS: kvHeads,
     HEAD_DIM: headDim,
     PAGE,
+    SPAN,
+    SLOTS,
+    SHARE,
     WIDTH: hidden,
     VOCABULARY: vocabSize,
+    PARTS,
+    REPEAT: tuning.head.repeat,
+    MERGE: tuning.head.merge,
     RING,
   };
-  const matvec: ShaderName = gpu.adapter.subgroups ? 'matvec-subgroups' : 'matvec';
-  const single = async (
+  const layer = (i: number, name: string) => `model.layers.${i}.${name}`;
+  const compile = (files: ShaderName[], constants: Record<string, number | boolean>) =>
+    kernels.compile(files, { ...sizes, ...constants });
+  const tiled = async (
+    { shader, threads, quads }: { shader: ShaderName; threads: number; quads: number },
     files: ShaderName[],
     constants: Record<string, number | boolean>,
-  ): Promise<Tiled> => ({
-    tiles: [1],
-    kernels: [await kernels.compile(files, { ...sizes, ...constants })],
-  });
-  const tiled = async (
-    files: ShaderName[],
-    matrix: Matrix,
-    constants: Record<string, number> = {},
-  ): Promise<Tiled> => {
-    const tiles = [1, 2, 4];
-    const common = { ...sizes, COLUMNS: matrix.columns, BF16: matrix.bf16, ...constants };
-    const compile = (TILE: number) => kernels.compile([matvec, 'weights', ...files], { ...common, TILE });
-    return { tiles, kernels: await Promise.all(tiles.map(compile)) };
+  ): Promise<Tiled> =>
+    Promise.all(
+      tuning.tiles.map(async (TILE) => ({
+        kernel: await compile([shader, 'weights', ...files], { ...constants, THREADS: threads, TILE }),
+        rows: TILE,
+        quads,
+      })),
+    );
+  const linear = async (files: ShaderName[], names: string[], COLUMNS: number, more = {}) => {
+    const constants = { COLUMNS, BF16: weights.bf16(names), ...more };
+    const decode = await tiled(tuning.decode, files, constants);
+    if (!tuning.tiledPrefill) return { decode, prefill: decode };
+    const kernel = await compile(['matmul-tiles', 'weights', ...files], constants);
+    return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
   };
-  const operation = (
-    kernel: Tiled,
-    matrix: Matrix,
-    workgroups: (count: number) => number,
-    buffers: Record<number, GPUBuffer>,
-  ): Operation => ({
-    ...kernel,
-    dispatches: matrix.slabs.map(({ range, weights, count }) => ({
-      group: kernels.bind(kernel.kernels[0].layout, { 0: range, 1: weights, ...buffers }),
-      x: Math.ceil(workgroups(count)),
-    })),
-  });
+  const single = async (files: ShaderName[], constants: Record<string, number | boolean> = {}) => {
+    const variants = [{ kernel: await compile(files, constants), rows: 1, quads: 1 }];
+    return { decode: variants, prefill: variants };
+  };
+  const lmHeadName = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  const logitsOf = async (LOGITS: boolean) => {
+    const constants = { COLUMNS: hiddenSize, BF16: weights.bf16([lmHeadName]), LOGITS };
+    const { shader, threads, repeat } = tuning.head;
+    const files: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
+    const variants = await tiled({ shader, threads, quads: threads * repeat }, files, constants);
+    return { decode: variants, prefill: variants };
+  };
+  const layerKernels = (i: number) => {
+    const names = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}.weight`));
+    const gateUp = [layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight')];
+    return Promise.all([
+      linear(['norm', 'row', 'qkv'], names, hiddenSize),
+      linear(['project'], [layer(i, 'self_attn.o_proj.weight')], heads * headDim, { X_STRIDE: attended }),
+      linear(['norm', 'gate-up'], gateUp, hiddenSize, { OUT_STRIDE: activated }),
+      linear(['project'], [layer(i, 'mlp.down_proj.weight')], intermediateSize, { X_STRIDE: activated }),
+    ]);
+  };
+  const compiling = Promise.all([
+    single(['weights', 'row', 'embed'], {
+      COLUMNS: hiddenSize,
+      BF16: weights.bf16(['model.embed_tokens.weight']),
+    }),
+    single(['row', 'attention'], { OUT_STRIDE: attended, WHOLE: true }),
+    single(['row', 'attention'], { OUT_STRIDE: attended, WHOLE: false }),
+    single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
+    Promise.all(Array.from({ length: numHiddenLayers }, (_, i) => layerKernels(i))),
+    logitsOf(false),
+    logitsOf(true),
+    single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
+    single(['row', 'statistics', 'draw']),
+  ]);
+  compiling.catch(() => {}); // awaited below, unless loading fails first
 
-  // Weights, and each layer's five operations. A projection into the stream also applies the weight of the norm that comes next.
-  const layer = (i: number, name: string) => `model.layers.${i}.${name}`;
+  // Weights.
   const normNames = ['model.norm.weight'];
   for (let i = numHiddenLayers - 1; i >= 0; i--) {
     normNames.unshift(layer(i, 'input_layernorm.weight'), layer(i, 'post_attention_layernorm.weight'));
   }
   const norms: GPUBuffer[] = []; // [hidden] each, in the order in which the pass meets them
   for (const name of normNames) norms.push(await weights.vector(name, [name]));
-
-  const embedding = await weights.stacked(['model.embed_tokens.weight'], 1);
-  const embed = operation(
-    await single(['weights', 'row', 'embed'], { COLUMNS: hiddenSize, BF16: embedding.bf16 }),
-    embedding,
-    () => hidden / 8 / 32,
-    { 2: rows, 3: norms[0], 4: stream },
-  );
-  const group = heads / kvHeads;
-  // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
-  const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
-  const attend = await single(['row', 'attention'], { OUT_STRIDE: attended, SHARE });
-  const halves: Operation[][] = []; // attention and feed-forward of each layer in turn
+  const embedding = await weights.stacked(['model.embed_tokens.weight'], 1, part);
+  const layers: { qkv: Matrix; bias: GPUBuffer; output: Matrix; gateUp: Matrix; down: Matrix }[] = [];
   for (let i = 0; i < numHiddenLayers; i++) {
     const [q, k, v] = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}`));
-    const qkv = await weights.stacked([`${q}.weight`, `${k}.weight`, `${v}.weight`], headDim);
     const biases = config.attentionBias
       ? [`${q}.bias`, `${k}.bias`, `${v}.bias`]
       : [(heads + 2 * kvHeads) * headDim];
-    const bias = await weights.vector(`${q}.bias`, biases);
-    const output = await weights.stacked([layer(i, 'self_attn.o_proj.weight')], 1);
-    const gateUp = await weights.paired(layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight'));
-    const down = await weights.stacked([layer(i, 'mlp.down_proj.weight')], 1);
-    const [kv, mid, next] = [cache.layers[i], norms[2 * i + 1], norms[2 * i + 2]];
-
-    halves.push([
-      operation(await tiled(['norm', 'row', 'qkv'], qkv), qkv, (count) => (count * headDim) / 64, {
-        2: stream,
-        3: bias,
-        4: rotary,
-        5: rows,
-        6: tables,
-        7: kv,
-        8: queries,
-      }),
-      {
-        ...attend,
-        dispatches: [
-          {
-            group: kernels.bind(attend.kernels[0].layout, {
-              0: rows,
-              1: tables,
-              2: kv,
-              3: queries,
-              4: attention,
-            }),
-            x: heads / SHARE,
-          },
-        ],
-      },
-      operation(await tiled(['project'], output, { X_STRIDE: attended }), output, (count) => count / 64, {
-        2: attention,
-        3: mid,
-        4: stream,
-      }),
-    ]);
-    halves.push([
-      operation(
-        await tiled(['norm', 'gate-up'], gateUp, { OUT_STRIDE: activated }),
-        gateUp,
-        (count) => count / 32,
-        {
-          2: stream,
-          3: activation,
-        },
-      ),
-      operation(await tiled(['project'], down, { X_STRIDE: activated }), down, (count) => count / 64, {
-        2: activation,
-        3: next,
-        4: stream,
-      }),
-    ]);
+    layers.push({
+      qkv: await weights.stacked([`${q}.weight`, `${k}.weight`, `${v}.weight`], headDim),
+      bias: await weights.vector(`${q}.bias`, biases),
+      output: await weights.stacked([layer(i, 'self_attn.o_proj.weight')], 1),
+      gateUp: await weights.paired(layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight')),
+      down: await weights.stacked([layer(i, 'mlp.down_proj.weight')], 1),
+    });
   }
-  const lmHead = config.tieWordEmbeddings ? embedding : await weights.stacked(['lm_head.weight'], 1);
-  const head = operation(await tiled(['norm', 'lm-head'], lmHead), lmHead, (count) => count / 64, {
-    2: stream,
-    3: logits,
-  });
+  const lmHead = config.tieWordEmbeddings ? embedding : await weights.stacked(['lm_head.weight'], 1, part);
 
-  const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
-  const THREADS = vocabSize >= 4096 ? 256 : 64;
-  const draw = async (TRUNCATE: boolean): Promise<Operation> => {
-    const kernel = await single(['row', 'sample'], { THREADS, TRUNCATE });
-    return {
-      ...kernel,
-      dispatches: [
-        { group: kernels.bind(kernel.kernels[0].layout, { 0: rows, 1: logits, 2: ring, 3: one }), x: 1 },
-      ],
-    };
+  // The pass: what each kernel is bound to. A projection into the stream also applies the weight of the norm that comes next.
+  type Variants = Omit<Operation, 'slabs'>;
+  const bind = (variants: Variants, buffers: GPUBuffer[], quads = 1): Operation => ({
+    ...variants,
+    slabs: [{ group: kernels.bind(variants.decode[0].kernel.layout, buffers), quads }],
+  });
+  /** `perGroup`: outputs, in the units that slabs count, of eight quads. */
+  const apply = (
+    variants: Variants,
+    { slabs }: Matrix,
+    perGroup: number,
+    buffers: GPUBuffer[],
+  ): Operation => ({
+    ...variants,
+    slabs: slabs.map(({ range, weights, count }) => ({
+      group: kernels.bind(variants.decode[0].kernel.layout, [range, weights, ...buffers]),
+      quads: Math.ceil(count / perGroup) * 8,
+    })),
+  });
+  const [
+    embedKernel,
+    whole,
+    partly,
+    mergeKernel,
+    layerVariants,
+    headKernel,
+    logitsKernel,
+    truncateKernel,
+    drawKernel,
+  ] = await compiling;
+  const embed: Operation = {
+    ...embedKernel,
+    slabs: embedding.slabs.map(({ range, weights }) => ({
+      group: kernels.bind(embedKernel.decode[0].kernel.layout, [range, weights, rows, norms[0], stream]),
+      quads: hidden / 8 / 32,
+    })),
   };
-  const [plain, truncated] = await Promise.all([draw(false), draw(true)]);
+  const merge = bind(mergeKernel, [rows, spans, attention], heads);
+  const layerPasses = layers.map(({ qkv, bias, output, gateUp, down }, i) => {
+    const [qkvKernel, outputKernel, gateUpKernel, downKernel] = layerVariants[i];
+    const [kv, mid, next] = [cache.layers[i], norms[2 * i + 1], norms[2 * i + 2]];
+    const attend = [rows, tables, kv, queries, attention, spans];
+    return {
+      qkv: apply(qkvKernel, qkv, 32 / headDim, [stream, bias, rotary, rows, tables, kv, queries]),
+      whole: bind(whole, attend),
+      partly: bind(partly, attend),
+      output: apply(outputKernel, output, 32, [attention, mid, stream]),
+      gateUp: apply(gateUpKernel, gateUp, 16, [stream, activation]),
+      down: apply(downKernel, down, 32, [activation, next, stream]),
+    };
+  });
+  const headOf = (variants: Variants) => apply(variants, lmHead, 32, [stream, rows, parts, found, logits]);
+  const [summing, writing] = [headOf(headKernel), headOf(logitsKernel)];
+  const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
+  const truncated = bind(truncateKernel, [rows, logits, parts]);
+  const drawing = bind(drawKernel, [rows, parts, ring, found, one]);
 
   return {
     capacity,
+    rowMultiple: rowMultiple(tuning),
     numLayers: numHiddenLayers,
     rows,
     tables,
@@ -237,15 +287,32 @@ export async function loadQwen2(
     stream,
     logits,
     scratchBytes,
-    forward(pass, count, stop = halves.length) {
+    rowsAt: (positions) => Math.min(capacity, Math.floor(SLOTS / Math.ceil(positions / SPAN))),
+    forward(pass, { rows: count, positions, prefill }, stop = 2 * numHiddenLayers) {
       run(pass, embed, count);
-      for (const half of halves.slice(0, stop)) for (const operation of half) run(pass, operation, count);
+      const spansOfRow = Math.ceil(positions / SPAN);
+      for (let half = 0; half < stop; half++) {
+        const l = layerPasses[half >> 1];
+        if (half % 2 === 0) {
+          run(pass, l.qkv, count, prefill);
+          const attend = spansOfRow > 1 ? l.partly : l.whole;
+          pass.setPipeline(attend.decode[0].kernel.pipeline);
+          pass.setBindGroup(0, attend.slabs[0].group);
+          pass.dispatchWorkgroups(heads / SHARE, count, spansOfRow);
+          if (spansOfRow > 1) run(pass, merge, count);
+          run(pass, l.output, count, prefill);
+        } else {
+          run(pass, l.gateUp, count, prefill);
+          run(pass, l.down, count, prefill);
+        }
+      }
     },
-    head(pass, count) {
-      run(pass, head, count);
+    head(pass, count, write) {
+      run(pass, write ? writing : summing, count);
     },
-    sample(pass, count, truncate) {
-      run(pass, truncate ? truncated : plain, count);
+    draw(pass, count, truncate) {
+      if (truncate) run(pass, truncated, count);
+      run(pass, drawing, count);
     },
   };
 }

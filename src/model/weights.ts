@@ -48,10 +48,15 @@ export class WeightLoader {
     this.chunk = gpu.buffer('chunk', 8, Usage.UNIFORM | Usage.COPY_DST);
   }
 
-  /** Tensors of equal width, row under row; slabs are cut between, and count, units of `unit` rows. */
-  async stacked(names: readonly string[], unit: number): Promise<Matrix> {
+  /** Whether all of these tensors are bf16: a matrix made of them then stays so, else it is f32. */
+  bf16(names: readonly string[]): boolean {
+    return names.every((name) => this.tensor(name).dtype === 'BF16');
+  }
+
+  /** Tensors of equal width, row under row; slabs count units of `unit` rows and are cut at multiples of `multiple` rows. */
+  async stacked(names: readonly string[], unit: number, multiple = unit): Promise<Matrix> {
     const tensors = names.map((name) => this.tensor(name));
-    const bf16 = tensors.every(({ dtype }) => dtype === 'BF16');
+    const bf16 = this.bf16(names);
     const columns = tensors[0].shape[1];
     let total = 0;
     const starts = tensors.map(({ shape }) => {
@@ -59,7 +64,7 @@ export class WeightLoader {
       return total - shape[0];
     });
     const units = total / unit;
-    const step = this.rowsPerSlab(columns, bf16, unit) / unit;
+    const step = this.rowsPerSlab(columns, bf16, multiple) / unit;
     const slabs: Slab[] = [];
     for (let first = 0; first < units; first += step) {
       const begin = first * unit;
@@ -77,7 +82,7 @@ export class WeightLoader {
   /** Two tensors of equal shape side by side: a slab holds rows of the first, padded to a multiple of eight, then the same rows of the second. */
   async paired(first: string, second: string): Promise<Matrix> {
     const tensors = [this.tensor(first), this.tensor(second)];
-    const bf16 = tensors.every(({ dtype }) => dtype === 'BF16');
+    const bf16 = this.bf16([first, second]);
     const [rows, columns] = tensors[0].shape;
     const step = this.rowsPerSlab(columns, bf16, 16) / 2;
     const slabs: Slab[] = [];
@@ -155,7 +160,7 @@ export class WeightLoader {
       this.staging = this.gpu.buffer('staging', capacity, Usage.STORAGE | Usage.COPY_DST);
       this.scratch = new Uint8Array(capacity);
     }
-    const group = this.kernels.bind(kernel.layout, { 0: this.chunk, 1: this.staging, 2: weights });
+    const group = this.kernels.bind(kernel.layout, [this.chunk, this.staging, weights]);
     const step = Math.floor(capacity / rowBytes);
     for (let done = 0; done < segment.rows; done += step) {
       const rows = Math.min(step, segment.rows - done);

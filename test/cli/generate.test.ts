@@ -159,6 +159,7 @@ const adapter = {
   description: 'Some GPU',
   vendor: 'v',
   architecture: 'a',
+  cpu: true,
   subgroups: true,
   features: ['subgroups'],
   limits: {},

@@ -3,22 +3,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { loadModel } from '../../src/load-model.ts';
-import { deviceWithoutSubgroups, inTemporaryFolder } from '../support/models.ts';
+import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';
-const variants: [string, () => Promise<GPUDevice | undefined>][] = [
-  ['the adapter’s own kernels', async () => undefined],
-  ['portable kernels', deviceWithoutSubgroups],
-];
 
 for (const name of readdirSync(GOLDEN)) {
-  for (const [variant, device] of variants) {
+  for (const [variant, load] of Object.entries(kernelSets)) {
     test(`logits agree with transformers in float64: ${name}, ${variant}`, async () => {
       const dir = `${GOLDEN}/${name}`;
-      const model = await loadModel(dir, { device: await device() });
+      const model = await load(dir);
       for (const run of JSON.parse(readFileSync(`${dir}/expected.json`, 'utf8'))) {
         const expected = new Float64Array(new Uint8Array(readFileSync(`${dir}/${run.file}`)).buffer);
         const logits = await model.logits(run.tokens);
@@ -86,11 +82,11 @@ const ODD: [Partial<ModelConfig>, 'F32' | 'BF16'][] = [
   ],
 ];
 for (const [overrides, dtype] of ODD) {
-  for (const [variant, device] of variants) {
+  for (const [variant, load] of Object.entries(kernelSets)) {
     test(`odd shapes agree with the float64 oracle: ${dtype} ${JSON.stringify(overrides)}, ${variant}`, async () => {
       await inTemporaryFolder(async (dir) => {
         const config = randomCheckpoint(dir, overrides, 7, dtype);
-        const model = await loadModel(dir, { device: await device() });
+        const model = await load(dir);
         const tokens = Array.from({ length: 90 }, (_, i) => (i * 37 + 11) % config.vocabSize);
         const expected = forward(config, await loadWeights(dir), tokens);
         const logits = await model.logits(tokens);

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'webgpu';
-import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { type LoadOptions, loadModel, type Model } from '../../src/load-model.ts';
+import { loadConfig, type ModelConfig } from '../../src/checkpoint/config.ts';
+import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
+import { buildModel, type LoadOptions, loadModel, type Model } from '../../src/load-model.ts';
+import { gpuTuning } from '../../src/model/tuning.ts';
 import { randomCheckpoint } from './random-checkpoint.ts';
 
 const dawn = create([]); // kept for the life of the process: losing it crashes Dawn
@@ -14,6 +16,24 @@ export async function deviceWithoutSubgroups(): Promise<GPUDevice> {
   if (!adapter) throw new Error('no adapter');
   return adapter.requestDevice();
 }
+
+/** The kernels meant for GPUs, run on whatever adapter there is. */
+export async function withGpuKernels(dir: string, options: LoadOptions = {}) {
+  const checkpoint = await Checkpoint.open(dir);
+  try {
+    return await buildModel(await loadConfig(dir), checkpoint, options, gpuTuning);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Every set of kernels: how to load a model folder with it. */
+export const kernelSets = {
+  'the adapter’s own kernels': loadModel,
+  'portable kernels': async (dir: string, options: LoadOptions = {}) =>
+    loadModel(dir, { ...options, device: await deviceWithoutSubgroups() }),
+  'kernels for GPUs': withGpuKernels,
+};
 
 /** Loads a random model made for the occasion. */
 export async function randomModel(
