@@ -9,6 +9,49 @@ export function bytesPerPosition(shape: { numKeyValueHeads: number; headDim: num
   return 2 * shape.numKeyValueHeads * shape.headDim * 4;
 }
 
+/** Page `to` is to become a copy of page `from`, in every layer. */
+export interface PageCopy {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Whole numbers below 2^32 that grow and shrink at the end. To copy them is to copy memory: forks are frequent and contexts long. */
+class Numbers {
+  length = 0;
+  private data: Uint32Array<ArrayBuffer>;
+
+  constructor(values: ArrayLike<number>) {
+    this.data = Uint32Array.from(values);
+    this.length = values.length;
+  }
+
+  at(i: number): number {
+    return this.data[i];
+  }
+
+  push(value: number): void {
+    if (this.length === this.data.length) {
+      const data = new Uint32Array(2 * this.length + 16);
+      data.set(this.data);
+      this.data = data;
+    }
+    this.data[this.length++] = value;
+  }
+
+  pop(): number {
+    return this.data[--this.length];
+  }
+
+  set(i: number, value: number): void {
+    this.data[i] = value;
+  }
+
+  /** Valid until the next change. */
+  view(): Uint32Array<ArrayBuffer> {
+    return this.data.subarray(0, this.length);
+  }
+}
+
 /**
  * A fixed pool of pages with reference counts, shared by all sequences: page n is the n-th part of every layer's buffer.
  * Sequences hold block tables; forking shares pages, and the first write to a shared page copies it.
@@ -18,11 +61,10 @@ export class KvCache {
   readonly layers: readonly GPUBuffer[];
   readonly pages: number;
   /** Bytes of a page in one layer. */
-  private readonly pageBytes: number;
+  readonly pageBytes: number;
   private readonly references: Uint32Array;
   private readonly free: number[];
   private reserved = 0;
-  private readonly bounce: GPUBuffer;
 
   constructor(
     gpu: Gpu,
@@ -41,7 +83,6 @@ export class KvCache {
       );
     }
     this.layers = Array.from({ length: shape.numHiddenLayers }, (_, i) => gpu.buffer(`cache ${i}`, bytes));
-    this.bounce = gpu.buffer('page', this.pageBytes);
     this.references = new Uint32Array(this.pages);
     this.free = Array.from({ length: this.pages }, (_, i) => this.pages - 1 - i);
   }
@@ -57,7 +98,7 @@ export class KvCache {
   }
 
   /** A new sequence, none of whose keys are computed yet. */
-  sequence(tokens: number[]): CachedSequence {
+  sequence(tokens: ArrayLike<number>): CachedSequence {
     return new CachedSequence(this, tokens);
   }
 
@@ -85,8 +126,8 @@ export class KvCache {
     return page;
   }
 
-  retain(page: number): void {
-    this.references[page]++;
+  retain(pages: Uint32Array): void {
+    for (let i = 0; i < pages.length; i++) this.references[pages[i]]++;
   }
 
   release(page: number): void {
@@ -96,32 +137,23 @@ export class KvCache {
   isShared(page: number): boolean {
     return this.references[page] > 1;
   }
-
-  /** By way of a page of its own, since WebGPU does not copy within one buffer. */
-  copy(encoder: GPUCommandEncoder, from: number, to: number): void {
-    const size = this.pageBytes;
-    for (const layer of this.layers) {
-      encoder.copyBufferToBuffer(layer, from * size, this.bounce, 0, size);
-      encoder.copyBufferToBuffer(this.bounce, 0, layer, to * size, size);
-    }
-  }
 }
 
 /** A sequence of tokens with the pages that hold its keys and values. */
 export class CachedSequence {
   readonly cache: KvCache;
   /** Page numbers; entry i holds positions PAGE·i … PAGE·i + PAGE − 1. */
-  table: number[] = [];
+  table = new Numbers([]);
   /** Keys and values of positions below this are in the cache. */
   valid = 0;
   /** True while a call of the engine is extending it. */
   busy = false;
-  readonly tokens: number[];
+  readonly tokens: Numbers;
   private freed = false;
 
-  constructor(cache: KvCache, tokens: number[]) {
+  constructor(cache: KvCache, tokens: ArrayLike<number>) {
     this.cache = cache;
-    this.tokens = tokens;
+    this.tokens = new Numbers(tokens);
   }
 
   get length(): number {
@@ -130,10 +162,10 @@ export class CachedSequence {
 
   fork(): CachedSequence {
     this.check();
-    const copy = new CachedSequence(this.cache, this.tokens.slice());
-    copy.table = this.table.slice();
+    const copy = new CachedSequence(this.cache, this.tokens.view());
+    copy.table = new Numbers(this.table.view());
     copy.valid = this.valid;
-    for (const page of copy.table) this.cache.retain(page);
+    this.cache.retain(copy.table.view());
     return copy;
   }
 
@@ -151,8 +183,7 @@ export class CachedSequence {
     if (this.busy) throw new OptionError('a sequence was freed while it was being decoded');
     if (this.freed) return;
     this.freed = true;
-    for (const page of this.table) this.cache.release(page);
-    this.table = [];
+    while (this.table.length > 0) this.cache.release(this.table.pop());
   }
 
   /** Throws if the sequence cannot be used now. */
@@ -167,23 +198,24 @@ export class CachedSequence {
     const shared =
       this.valid < held * PAGE &&
       this.valid < end &&
-      this.cache.isShared(this.table[Math.floor(this.valid / PAGE)]);
+      this.cache.isShared(this.table.at(Math.floor(this.valid / PAGE)));
     return Math.max(0, Math.ceil(end / PAGE) - held) + (shared ? 1 : 0);
   }
 
   /**
-   * Makes positions `valid` to `end` writable: takes pages, and copies the one shared page that can be among them.
-   * Returns how many reserved pages it took.
+   * Makes positions `valid` to `end` writable: takes pages, and of the one shared page that can be among them a new one, to be
+   * made a copy by what it adds to `copies`. Returns how many reserved pages it took.
    */
-  makeWritable(end: number, encoder: GPUCommandEncoder): number {
+  makeWritable(end: number, copies: PageCopy[]): number {
     let taken = 0;
     const first = Math.floor(this.valid / PAGE);
-    if (this.valid < end && first < this.table.length && this.cache.isShared(this.table[first])) {
-      const page = this.cache.take();
+    if (this.valid < end && first < this.table.length && this.cache.isShared(this.table.at(first))) {
+      const from = this.table.at(first);
+      const to = this.cache.take();
       taken++;
-      this.cache.copy(encoder, this.table[first], page);
-      this.cache.release(this.table[first]);
-      this.table[first] = page;
+      copies.push({ from, to });
+      this.cache.release(from);
+      this.table.set(first, to);
     }
     while (this.table.length * PAGE < end) {
       this.table.push(this.cache.take());
@@ -201,7 +233,7 @@ export class CachedSequence {
 
   private trim(): void {
     while ((this.table.length - 1) * PAGE >= this.valid && this.table.length > 0) {
-      this.cache.release(this.table.pop() as number);
+      this.cache.release(this.table.pop());
     }
   }
 }

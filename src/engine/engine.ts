@@ -1,4 +1,4 @@
-import { type CachedSequence, type KvCache, PAGE } from '../cache/kv-cache.ts';
+import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { NonFiniteError, OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -8,6 +8,8 @@ import type { Continuation, DecodeRow, LanguageModel, RngKey, Sequence } from '.
 /** What a row in GPU memory is to do; see struct Row in shaders/row.wgsl. */
 interface RowState {
   sequence: CachedSequence;
+  /** To be fed. */
+  token: number;
   position: number;
   /** Positions from here on are not computed. */
   limit: number;
@@ -81,11 +83,11 @@ export class Engine implements LanguageModel {
   async prefill(tokens: ArrayLike<number>): Promise<Sequence> {
     if (tokens.length === 0) throw new OptionError('the prompt is empty: at least one token is needed');
     this.checkTokens(tokens, 0);
-    const sequence = this.cache.sequence(Array.from(tokens));
+    const sequence = this.cache.sequence(tokens);
     try {
       const end = sequence.length - 1;
       this.cache.reserve(sequence.pagesNeeded(end), `a prompt of ${tokens.length} tokens`);
-      sequence.makeWritable(end, this.gpu.device.createCommandEncoder());
+      sequence.makeWritable(end, []); // shares no page yet
       while (sequence.valid < end) {
         const positions = Math.min(end, sequence.valid + this.model.capacity);
         const count = Math.min(this.model.rowsAt(positions), end - sequence.valid);
@@ -160,24 +162,20 @@ export class Engine implements LanguageModel {
     s.busy = true;
     for (let i = 0; i < tokens.length; i++) s.tokens.push(tokens[i]);
     try {
-      let encoder = this.gpu.device.createCommandEncoder();
-      s.makeWritable(end, encoder);
+      const copies: PageCopy[] = [];
+      s.makeWritable(end, copies);
       for (let first = start - 1; first < end; ) {
         const count = Math.min(this.model.rowsAt(end), end - first);
         const states = this.positions(s, first, count).map((state) => ({
           ...state,
           ...at,
-          given: s.tokens[state.position + 1],
+          given: s.tokens.at(state.position + 1),
         }));
         this.writeRows(states);
-        this.encodeSteps(encoder, { rows: count, positions: end }, 1, false);
-        const results = await this.readRing(encoder, count);
+        const results = await this.steps({ rows: count, positions: end }, 1, false, copies.splice(0));
         s.valid = Math.max(s.valid, first + count);
-        for (const [i, state] of states.entries()) {
-          await this.take(results, i, 0, result, state, s.tokens[state.position]);
-        }
+        for (const [i, state] of states.entries()) await this.take(results, i, 0, result, state, state.token);
         first += count;
-        encoder = this.gpu.device.createCommandEncoder();
       }
     } catch (error) {
       s.busy = false;
@@ -185,18 +183,18 @@ export class Engine implements LanguageModel {
       throw error;
     }
     s.busy = false;
-    if (this.eosTokens.has(s.tokens[end])) result.finish = 'eos';
+    if (this.eosTokens.has(s.tokens.at(end))) result.finish = 'eos';
     return result.continuation();
   }
 
   /** Logits after every one of `tokens`, f32 [tokens][vocabulary]: for tests and tools, samplers never need them. */
   async logits(tokens: ArrayLike<number>): Promise<Float32Array> {
     this.checkTokens(tokens, 0);
-    const sequence = this.cache.sequence(Array.from(tokens));
+    const sequence = this.cache.sequence(tokens);
     const all = new Float32Array(tokens.length * this.vocabSize);
     try {
       this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
-      sequence.makeWritable(tokens.length, this.gpu.device.createCommandEncoder());
+      sequence.makeWritable(tokens.length, []);
       for (let done = 0; done < tokens.length; ) {
         const count = Math.min(this.model.rowsAt(tokens.length), tokens.length - done);
         this.writeRows(this.positions(sequence, done, count));
@@ -247,23 +245,27 @@ export class Engine implements LanguageModel {
   }
 
   private async chunk(batch: Flight[]): Promise<void> {
-    const encoder = this.gpu.device.createCommandEncoder();
     const remaining = batch.map(left);
     const looks = batch.map(({ call, result }) => call.look - result.length);
     const steps = Math.min(RING, Math.max(...remaining), ...looks);
     const positions = batch.map(({ sequence }) => sequence.length - 1);
     const states = batch.map(({ row, sequence }, i): RowState => {
       const limit = positions[i] + Math.min(steps, remaining[i]);
-      return { ...row, sequence, position: positions[i], limit };
+      return { ...row, sequence, token: sequence.tokens.at(positions[i]), position: positions[i], limit };
     });
+    const copies: PageCopy[] = [];
     batch.forEach((flight, i) => {
-      flight.reserved -= flight.sequence.makeWritable(states[i].limit, encoder);
+      flight.reserved -= flight.sequence.makeWritable(states[i].limit, copies);
     });
     this.writeRows(states);
     const truncate = batch.some(({ row }) => row.topK !== undefined || row.topP !== undefined);
-    const longest = Math.max(...states.map(({ limit }) => limit));
-    this.encodeSteps(encoder, { rows: batch.length, positions: longest }, steps, truncate);
-    const results = await this.readRing(encoder, batch.length);
+    const positionsAtEnd = Math.max(...states.map(({ limit }) => limit));
+    const results = await this.steps(
+      { rows: batch.length, positions: positionsAtEnd },
+      steps,
+      truncate,
+      copies,
+    );
 
     const failures = new Map<Call, unknown>();
     for (const [i, flight] of batch.entries()) {
@@ -297,7 +299,7 @@ export class Engine implements LanguageModel {
     const { row, sequence, result } = flight;
     const before = result.length;
     for (let step = 0; state.position + step < state.limit && result.finish !== 'eos'; step++) {
-      const fed = result.length > before ? result.tokens[result.length - 1] : sequence.tokens[state.position];
+      const fed = result.length > before ? result.tokens[result.length - 1] : state.token;
       await this.take(results, index, step, result, { ...state, position: state.position + step }, fed);
       if (this.eosTokens.has(result.tokens[result.length - 1])) result.finish = 'eos';
     }
@@ -330,6 +332,7 @@ export class Engine implements LanguageModel {
   private positions(sequence: CachedSequence, first: number, count: number): RowState[] {
     return Array.from({ length: count }, (_, i) => ({
       sequence,
+      token: sequence.tokens.at(first + i),
       position: first + i,
       limit: first + i + 1,
       temperature: 1,
@@ -346,14 +349,14 @@ export class Engine implements LanguageModel {
     );
     const tables: number[] = [];
     const starts = new Map<CachedSequence, number>();
-    states.forEach(({ sequence, position, limit, given, temperature, alpha, topK, topP, key }, i) => {
+    states.forEach(({ sequence, token, position, limit, given, temperature, alpha, topK, topP, key }, i) => {
       let table = starts.get(sequence);
       if (table === undefined) {
         table = tables.length;
         starts.set(sequence, table);
-        for (const page of sequence.table) tables.push(page);
+        for (const page of sequence.table.view()) tables.push(page);
       }
-      const words = [sequence.tokens[position], position, table, sequence.valid, limit, given ?? NONE];
+      const words = [token, position, table, sequence.valid, limit, given ?? NONE];
       words.push(Number(key.seed & 0xffffffffn), Number((key.seed >> 32n) & 0xffffffffn));
       words.push(key.chain, key.step * 256 + key.candidate);
       words.forEach((word, j) => {
@@ -369,18 +372,18 @@ export class Engine implements LanguageModel {
     if (tables.length > 0) this.gpu.device.queue.writeBuffer(this.model.tables, 0, new Uint32Array(tables));
   }
 
-  private encodeSteps(encoder: GPUCommandEncoder, batch: Batch, steps: number, truncate: boolean): void {
+  /** Runs decoding steps of the rows that were written, after `copies`, and reads their results. */
+  private async steps(batch: Batch, steps: number, truncate: boolean, copies: PageCopy[]): Promise<DataView> {
+    const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
+    this.model.copyPages(pass, copies);
     for (let step = 0; step < steps; step++) {
       this.model.forward(pass, batch);
       this.model.head(pass, batch.rows, truncate);
       this.model.draw(pass, batch.rows, truncate);
     }
     pass.end();
-  }
-
-  private async readRing(encoder: GPUCommandEncoder, count: number): Promise<DataView> {
-    return new DataView(await this.gpu.read(encoder, this.model.ring, count * RING * RESULT_BYTES));
+    return new DataView(await this.gpu.read(encoder, this.model.ring, batch.rows * RING * RESULT_BYTES));
   }
 
   /**
@@ -409,8 +412,7 @@ export class Engine implements LanguageModel {
       const sequence = this.cache.sequence([]);
       sequence.table = state.sequence.table;
       sequence.valid = state.position + 1; // computes, writes nothing
-      sequence.tokens[state.position] = fed;
-      this.writeRows([{ ...state, sequence, limit: state.position + 1 }]);
+      this.writeRows([{ ...state, sequence, token: fed, limit: state.position + 1 }]);
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       model.forward(pass, { rows: 1, positions: state.position + 1 }, stop);

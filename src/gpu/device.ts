@@ -3,6 +3,7 @@ import { AdapterError, DeviceLostError } from '../errors.ts';
 /** The WebGPU constants used here; Node has no global `GPUBufferUsage`. */
 export const Usage = {
   MAP_READ: 0x1,
+  MAP_WRITE: 0x2,
   COPY_SRC: 0x4,
   COPY_DST: 0x8,
   UNIFORM: 0x40,

@@ -1,4 +1,4 @@
-import { type KvCache, PAGE } from '../cache/kv-cache.ts';
+import { type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
@@ -48,6 +48,8 @@ export interface Qwen2 {
   readonly scratchBytes: number;
   /** Most rows that a pass can take when one of them has this many positions. */
   rowsAt(positions: number): number;
+  /** Copies pages of the cache, at most `capacity` of them. */
+  copyPages(pass: GPUComputePassEncoder, copies: readonly PageCopy[]): void;
   /** Feeds each row's token at its position: keys and values go to the cache, `stream` holds the last hidden state. `halves`: how many half layers to run. */
   forward(pass: GPUComputePassEncoder, batch: Batch, halves?: number): void;
   /** Sums up the logits of what `forward` left in the stream, and writes them out if `logits`. */
@@ -114,6 +116,7 @@ export async function loadQwen2(
   const activation = scratch('activation', capacity * activated);
   const logits = scratch('logits', capacity * vocabSize);
   const parts = scratch('parts', (capacity * (PARTS + 1) * STATISTICS_BYTES) / 4);
+  const copied = scratch('pages to copy', 2 * capacity);
   const found = scratch('found', 2 * capacity);
   const ring = scratch('ring', (capacity * RING * RESULT_BYTES) / 4);
   const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
@@ -193,6 +196,7 @@ export async function loadQwen2(
     logitsOf(true),
     single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
     single(['row', 'statistics', 'draw']),
+    compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   ]);
   compiling.catch(() => {}); // awaited below, unless loading fails first
 
@@ -249,6 +253,7 @@ export async function loadQwen2(
     logitsKernel,
     truncateKernel,
     drawKernel,
+    copyKernel,
   ] = await compiling;
   const embed: Operation = {
     ...embedKernel,
@@ -275,6 +280,7 @@ export async function loadQwen2(
   const [summing, writing] = [headOf(headKernel), headOf(logitsKernel)];
   const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
   const truncated = bind(truncateKernel, [rows, logits, parts]);
+  const copyLayers = cache.layers.map((layer) => kernels.bind(copyKernel.layout, [copied, layer]));
   const drawing = bind(drawKernel, [rows, parts, ring, found, one]);
 
   return {
@@ -288,6 +294,19 @@ export async function loadQwen2(
     logits,
     scratchBytes,
     rowsAt: (positions) => Math.min(capacity, Math.floor(SLOTS / Math.ceil(positions / SPAN))),
+    copyPages(pass, copies) {
+      if (copies.length === 0) return;
+      gpu.device.queue.writeBuffer(
+        copied,
+        0,
+        Uint32Array.from(copies.flatMap((copy) => [copy.from, copy.to])),
+      );
+      pass.setPipeline(copyKernel.pipeline);
+      for (const layer of copyLayers) {
+        pass.setBindGroup(0, layer);
+        pass.dispatchWorkgroups(Math.ceil(cache.pageBytes / 16 / 64), copies.length);
+      }
+    },
     forward(pass, { rows: count, positions, prefill }, stop = 2 * numHiddenLayers) {
       run(pass, embed, count);
       const spansOfRow = Math.ceil(positions / SPAN);

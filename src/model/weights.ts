@@ -26,6 +26,7 @@ interface Segment {
 }
 
 const CHUNK_BYTES = 8 << 20;
+const MAP_MODE_WRITE = 0x2;
 const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
 
 /** Streams tensors from disk to the GPU in chunks: nothing of a checkpoint stays in memory on the CPU's side. */
@@ -37,8 +38,9 @@ export class WeightLoader {
   private readonly source: TensorSource;
   private readonly onRead: (bytes: number) => void;
   private readonly chunk: GPUBuffer;
-  private staging: GPUBuffer | undefined;
-  private scratch = new Uint8Array(0);
+  /** Two, so that the next part is read while the last is packed. */
+  private staging: GPUBuffer[] = [];
+  private part: GPUBuffer | undefined;
 
   constructor(gpu: Gpu, kernels: Kernels, source: TensorSource, onRead: (bytes: number) => void) {
     this.gpu = gpu;
@@ -112,8 +114,7 @@ export class WeightLoader {
 
   /** Frees what loading alone needed. */
   done(): void {
-    if (this.staging) this.gpu.free(this.staging);
-    this.gpu.free(this.chunk);
+    for (const buffer of [...this.staging, this.part, this.chunk]) if (buffer) this.gpu.free(buffer);
   }
 
   private tensor(name: string): TensorInfo {
@@ -154,30 +155,34 @@ export class WeightLoader {
     const source = bf16 ? 0 : { F16: 1, F32: 2, BF16: 3 }[tensor.dtype];
     const kernel = await this.kernels.compile(['pack'], { COLUMNS: columns, SOURCE: source });
     const rowBytes = columns * BYTES[tensor.dtype];
-    const capacity = Math.max(CHUNK_BYTES, Math.ceil(rowBytes / 4) * 4);
-    if (!this.staging || this.staging.size < capacity) {
-      if (this.staging) this.gpu.free(this.staging);
-      this.staging = this.gpu.buffer('staging', capacity, Usage.STORAGE | Usage.COPY_DST);
-      this.scratch = new Uint8Array(capacity);
+    const size = Math.max(CHUNK_BYTES, Math.ceil(rowBytes / 4) * 4);
+    if (!this.part || this.part.size < size) {
+      for (const buffer of [...this.staging, this.part]) if (buffer) this.gpu.free(buffer);
+      const staging = () => this.gpu.buffer('staging', size, Usage.MAP_WRITE | Usage.COPY_SRC);
+      this.staging = [staging(), staging()];
+      this.part = this.gpu.buffer('part', size, Usage.STORAGE | Usage.COPY_DST);
     }
-    const group = this.kernels.bind(kernel.layout, [this.chunk, this.staging, weights]);
-    const step = Math.floor(capacity / rowBytes);
+    const group = this.kernels.bind(kernel.layout, [this.chunk, this.part, weights]);
+    const step = Math.floor(size / rowBytes);
     for (let done = 0; done < segment.rows; done += step) {
       const rows = Math.min(step, segment.rows - done);
-      const bytes = this.scratch.subarray(0, rows * rowBytes);
+      // From the file straight into memory that the GPU copies from. Mapping waits until its last copy is done.
+      const staging = this.staging.shift() as GPUBuffer;
+      this.staging.push(staging);
+      await staging.mapAsync(MAP_MODE_WRITE);
+      const bytes = new Uint8Array(staging.getMappedRange(), 0, rows * rowBytes);
       await this.source.readInto(tensor, (segment.from + done) * rowBytes, bytes);
-      device.queue.writeBuffer(this.staging, 0, this.scratch, 0, Math.ceil(bytes.length / 4) * 4);
+      staging.unmap();
+      this.onRead(rows * rowBytes);
       device.queue.writeBuffer(this.chunk, 0, new Uint32Array([rows, segment.to + done]));
       const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(staging, 0, this.part, 0, Math.ceil((rows * rowBytes) / 4) * 4);
       const pass = encoder.beginComputePass();
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(Math.ceil(rows / 64), Math.ceil(columns / 8));
       pass.end();
       device.queue.submit([encoder.finish()]);
-      // The queue copies what is written to it: without waiting, a whole checkpoint could pile up there.
-      if (rows * rowBytes > CHUNK_BYTES / 2) await device.queue.onSubmittedWorkDone();
-      this.onRead(bytes.length);
     }
   }
 
