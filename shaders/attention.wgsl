@@ -3,14 +3,17 @@
 // span, attention-merge.wgsl puts them together. The order of all sums depends on absolute positions alone.
 override Q_HEADS: u32;
 override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4, at most 128
+override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
 override OUT_STRIDE: u32;
 override SHARE: u32; // divides Q_HEADS / KV_HEADS, at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
-override SPAN: u32;   // a multiple of PAGE, at least 128
+override SPAN: u32;   // a multiple of PAGE
 override SLOTS: u32;  // spans of all rows that there is room for
-override THREADS = SPAN / 4u;
+override THREADS: u32; // at least SHARE
+override FOURS = SPAN / 4u;
+override PAIRS = (HEAD_DIM + 7u) / 8u;          // of quads of dimensions
+override SLICES = max(1u, THREADS / PAIRS);    // of the positions, for the values
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
@@ -21,11 +24,11 @@ const LOWEST = -3.4e38;
 @group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [rows][SLOTS / rows][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
 
 var<workgroup> attended: u32; // positions to attend to
-var<workgroup> weights: array<vec4f, THREADS * SHARE>; // [SHARE][SPAN]: e^(score - largest)
+var<workgroup> weights: array<vec4f, FOURS * SHARE>; // [SHARE][SPAN]: scores, then e^(score - largest)
 var<workgroup> largest: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
-var<workgroup> sums: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
-var<workgroup> outputs: array<vec4f, 2u * THREADS * SHARE>; // [SHARE][THREADS][2]
+var<workgroup> sums: array<f32, SHARE * SLICES>;
+var<workgroup> outputs: array<vec4f, SHARE * SLICES * PAIRS * 2u>; // [SHARE][SLICES][HEAD_DIM / 4, padded to 2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -36,84 +39,92 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
+  let fours = (count + 3u) / 4u;
 
   let quads = HEAD_DIM / 4u;
   let kv_head = head / (Q_HEADS / KV_HEADS);
   let page_size = 2u * KV_HEADS * PAGE * quads; // in vec4f
   let query = (group.y * Q_HEADS + head) * quads;
   let table = row.table + start / PAGE;
-  let last = (count - 1u) / PAGE; // the last page that is there
-
-  // Scores: a thread takes four positions.
-  let four = 4u * thread;
-  let key = tables[table + min(four / PAGE, last)] * page_size + kv_head * PAGE * quads + four % PAGE;
-  var s: array<vec4f, MOST>; // a component a position
-  for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
-  for (var i = 0u; i < quads * row.one; i++) {
-    let at = key + i * PAGE;
-    let a = cache[at];
-    let b = cache[at + 1u];
-    let c = cache[at + 2u];
-    let d = cache[at + 3u];
-    for (var h = 0u; h < SHARE; h++) {
-      let q = queries[query + h * quads + i];
-      s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
-    }
-  }
-  let there = vec4u(four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
   let scale = inverseSqrt(f32(HEAD_DIM));
-  for (var h = 0u; h < SHARE; h++) {
-    s[h] = select(vec4f(LOWEST), s[h] * scale, there);
-    largest[h * THREADS + thread] = max(max(s[h].x, s[h].y), max(s[h].z, s[h].w));
-  }
-  workgroupBarrier();
-  if (thread < SHARE) {
-    var m = LOWEST;
-    for (var t = 0u; t < THREADS * row.one; t++) { m = max(m, largest[thread * THREADS + t]); }
-    most[thread] = m;
-  }
-  workgroupBarrier();
-  for (var h = 0u; h < SHARE; h++) {
-    weights[h * THREADS + thread] = select(vec4f(0), exp(s[h] - most[h]), there);
-  }
-  workgroupBarrier();
 
-  // Values: a thread takes eight dimensions and, of the positions, every so-many-th four.
-  let pairs = (quads + 1u) / 2u;
-  let slices = THREADS / pairs;
-  let pair = thread % pairs;
-  let slice = thread / pairs;
-  let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-  let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
-  var sum: array<f32, MOST>;
-  var low: array<vec4f, MOST>;
-  var high: array<vec4f, MOST>;
-  for (var h = 0u; h < SHARE; h++) {
-    sum[h] = 0.0;
-    low[h] = vec4f(0);
-    high[h] = vec4f(0);
-  }
-  let end = select(0u, (count + 3u) / 4u, slice < slices);
-  for (var f = slice; f < end * row.one; f += slices) {
-    let first = tables[table + 4u * f / PAGE] * page_size + values + 4u * f % PAGE * quads;
-    for (var j = 0u; j < 4u; j++) {
-      // A position beyond the last has weight 0, but what stands there may be NaN.
-      let at = first + min(j, count - 1u - 4u * f) * quads;
-      let l = cache[at];
-      let r = cache[at + second];
+  // Scores: a thread takes four positions at a time.
+  var m: array<f32, MOST>;
+  for (var h = 0u; h < SHARE; h++) { m[h] = LOWEST; }
+  for (var four = thread; four < fours; four += THREADS) {
+    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
+    var s: array<vec4f, MOST>; // a component a position
+    for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
+    for (var i = 0u; i < quads * row.one; i++) {
+      let at = key + i * PAGE;
+      let a = cache[at];
+      let b = cache[at + 1u];
+      let c = cache[at + 2u];
+      let d = cache[at + 3u];
       for (var h = 0u; h < SHARE; h++) {
-        let weight = weights[h * THREADS + f][j];
-        sum[h] += weight;
-        low[h] = fma(vec4f(weight), l, low[h]);
-        high[h] = fma(vec4f(weight), r, high[h]);
+        let q = queries[query + h * quads + i];
+        s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
+    let there = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
+    for (var h = 0u; h < SHARE; h++) {
+      let scores = select(vec4f(LOWEST), s[h] * scale, there);
+      weights[h * FOURS + four] = scores;
+      m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
+    }
   }
+  for (var h = 0u; h < SHARE; h++) { largest[h * THREADS + thread] = m[h]; }
+  workgroupBarrier();
+  if (thread < SHARE) {
+    var l = LOWEST;
+    for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
+    most[thread] = l;
+  }
+  workgroupBarrier();
+  for (var h = 0u; h < SHARE; h++) { m[h] = most[h]; }
+  for (var four = thread; four < fours; four += THREADS) {
+    for (var h = 0u; h < SHARE; h++) {
+      let scores = weights[h * FOURS + four];
+      weights[h * FOURS + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
+    }
+  }
+  workgroupBarrier();
 
-  for (var h = 0u; h < SHARE; h++) {
-    sums[h * THREADS + thread] = sum[h];
-    outputs[2u * (h * THREADS + thread)] = low[h];
-    outputs[2u * (h * THREADS + thread) + 1u] = high[h];
+  // Values: a thread takes eight dimensions and, of the positions, every SLICES-th four.
+  let slice = thread / (THREADS / SLICES);
+  for (var pair = select(PAIRS, thread % (THREADS / SLICES), slice < SLICES); pair < PAIRS; pair += THREADS / SLICES) {
+    let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
+    let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+    var sum: array<f32, MOST>;
+    var low: array<vec4f, MOST>;
+    var high: array<vec4f, MOST>;
+    for (var h = 0u; h < SHARE; h++) {
+      sum[h] = 0.0;
+      low[h] = vec4f(0);
+      high[h] = vec4f(0);
+    }
+    for (var four = slice; four < fours; four += SLICES) {
+      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
+      var w: array<vec4f, MOST>;
+      for (var h = 0u; h < SHARE; h++) { w[h] = weights[h * FOURS + four]; }
+      for (var j = 0u; j < 4u; j++) {
+        // A position beyond the last has weight 0, but what stands there may be NaN.
+        let at = first + min(j, count - 1u - 4u * four) * quads;
+        let l = cache[at];
+        let r = cache[at + second];
+        for (var h = 0u; h < SHARE; h++) {
+          sum[h] += w[h][j];
+          low[h] = fma(vec4f(w[h][j]), l, low[h]);
+          high[h] = fma(vec4f(w[h][j]), r, high[h]);
+        }
+      }
+    }
+    for (var h = 0u; h < SHARE; h++) {
+      let at = (h * SLICES + slice) * PAIRS + pair;
+      if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
+      outputs[2u * at] = low[h];
+      outputs[2u * at + 1u] = high[h];
+    }
   }
   workgroupBarrier();
   for (var item = thread; item < SHARE * quads * row.one; item += THREADS) {
@@ -121,10 +132,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let quad = item % quads;
     var total = 0.0;
     var o = vec4f(0);
-    for (var j = 0u; j < slices * row.one; j++) {
-      let begin = h * THREADS + j * pairs;
-      total += sums[begin];
-      o += outputs[2u * begin + quad];
+    for (var slice = 0u; slice < SLICES * row.one; slice++) {
+      total += sums[h * SLICES + slice];
+      o += outputs[2u * (h * SLICES + slice) * PAIRS + quad];
     }
     if (WHOLE) {
       let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;

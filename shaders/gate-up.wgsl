@@ -9,7 +9,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   norms(p, thread);
   let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u)); // the last threads repeat the last output
   let up = (slab.count + 7u) / 8u * 8u;
-  multiply(vec4u(n, n + up), p.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+  multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
   if (!p.finishes) { return; }
   for (var m = 0u; m < TILE * slab.one; m++) {
     let y = products[m] * factors[m];

@@ -23,21 +23,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
     let quad = (group.x * REPEAT + c) * THREADS + thread;
     let n = 4u * quad + vec4u(0u, 1u, 2u, 3u);
-    multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+    multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
     for (var m = 0u; m < TILE * slab.one; m++) {
       let row = rows[first.row + m];
       let l = products[m] * factors[m];
-      let noise = noise4(row, slab.first / 4u + quad);
-      var s = seen[m];
-      for (var j = 0u; j < 4u * slab.one; j++) {
-        if (n[j] >= slab.count) { break; }
-        let v = slab.first + n[j];
-        s = merge(s, single(l[j], v, noise[j]), row.alpha, row.inverse_temperature);
-        if (v == row.given) { found[first.row + m].given = l[j]; }
-        if (!is_finite(l[j])) { found[first.row + m].bad = 1u; }
-        if (LOGITS) { logits[(first.row + m) * VOCABULARY + v] = l[j]; }
+      let four = slab.first / 4u + quad;
+      if (n.x < slab.count) {
+        let s = of_four(l, four, slab.count - n.x, noise4(row, four), row.alpha, row.inverse_temperature);
+        seen[m] = merge(seen[m], s, row.alpha, row.inverse_temperature);
       }
-      seen[m] = s;
+      let there = n < vec4u(slab.count);
+      let given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
+      if (any(given)) { found[first.row + m].given = l[row.given % 4u]; }
+      if (any(there & !finite(l))) { found[first.row + m].bad = 1u; }
+      if (LOGITS) {
+        for (var j = 0u; j < 4u * slab.one; j++) {
+          if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }
+        }
+      }
     }
   }
   let part = slab.first / (4u * THREADS * REPEAT) + group.x;

@@ -9,7 +9,7 @@ var<private> products: array<vec4f, MOST>;
 var<workgroup> w_tile: array<vec4f, 512>; // [16 columns][32 quads], a component an output
 var<workgroup> x_tile: array<vec4f, 256>; // [16 columns][64 rows / 4], a component a row
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);

@@ -9,7 +9,7 @@ const MOST = 8u;
 var<private> products: array<vec4f, MOST>;
 var<workgroup> parts: array<vec4f, THREADS>;
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);

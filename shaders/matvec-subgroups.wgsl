@@ -9,7 +9,7 @@ const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 var<private> products: array<vec4f, MOST>;
 
-fn x4(i: u32) -> vec4f { return vec4f(x[4u * i], x[4u * i + 1u], x[4u * i + 2u], x[4u * i + 3u]); }
+fn x1(i: u32) -> f32 { return x[i]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);

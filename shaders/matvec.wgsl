@@ -7,7 +7,7 @@ const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);

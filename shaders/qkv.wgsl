@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let first = p.quad / 8u * 16u + p.quad % 8u;
   let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u)); // the last threads repeat the last pair
   let n = pairs / half * HEAD_DIM + pairs % half;
-  multiply(vec4u(n, n + half), p.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+  multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
   if (!p.finishes) { return; }
   for (var j = 0u; j < 2u * slab.one; j++) {
     let head = slab.first + pairs[j] / half;

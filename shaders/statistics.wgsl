@@ -26,7 +26,7 @@ struct Found {
 }
 
 // The compiler may assume that l == l.
-fn is_finite(l: f32) -> bool { return (bitcast<u32>(l) & 0x7f800000u) != 0x7f800000u; }
+fn finite(l: vec4f) -> vec4<bool> { return (bitcast<vec4u>(l) & vec4u(0x7f800000u)) != vec4u(0x7f800000u); }
 
 fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> Statistics {
   let b_above = b.maximum > a.maximum || (b.maximum == a.maximum && b.top < a.top);
@@ -51,7 +51,22 @@ fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> 
   return s;
 }
 
-// Of one logit.
-fn single(logit: f32, index: u32, noise: f32) -> Statistics {
-  return Statistics(logit, index, 0, 0, 0, 0, index, logit, noise);
+// Of the logits of entries 4 · four and following, the first count of them.
+fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_temperature: f32) -> Statistics {
+  let index = vec4u(0u, 1u, 2u, 3u);
+  let there = index < vec4u(count);
+  let m = select(vec4f(LOWEST), l, there);
+  let maximum = max(max(m.x, m.y), max(m.z, m.w));
+  let top = select(select(select(3u, 2u, m.z == maximum), 1u, m.y == maximum), 0u, m.x == maximum);
+  let rest = there & (index != vec4u(top));
+  let d = l - maximum;
+  let e = select(vec4f(0), exp(d), rest);
+  let sharp = select(vec4f(0), exp(alpha * d), rest);
+  let tempered = select(vec4f(0), exp(inverse_temperature * d), rest);
+  let score = select(vec4f(LOWEST), fma(d, vec4f(inverse_temperature), noise), there);
+  let best = max(max(score.x, score.y), max(score.z, score.w));
+  let drawn = select(select(select(3u, 2u, score.z == best), 1u, score.y == best), 0u, score.x == best);
+  return Statistics(maximum, 4u * four + top, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
 }
+
+fn sum4(v: vec4f) -> f32 { return v.x + v.y + (v.z + v.w); }

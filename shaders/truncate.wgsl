@@ -80,7 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let v = 4u * four + j;
       if (v >= VOCABULARY) { break; }
       let l = logits[offset + v];
-      if (order(l) >= kept) { s = merge(s, single(l, v, noise[j]), row.alpha, row.inverse_temperature); }
+      if (order(l) < kept) { continue; }
+      s = merge(s, Statistics(l, v, 0, 0, 0, 0, v, l, noise[j]), row.alpha, row.inverse_temperature);
     }
   }
   merging[thread] = s;

@@ -37,14 +37,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 // span, attention-merge.wgsl puts them together. The order of all sums depends on absolute positions alone.
 override Q_HEADS: u32;
 override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4, at most 128
+override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
 override OUT_STRIDE: u32;
 override SHARE: u32; // divides Q_HEADS / KV_HEADS, at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
-override SPAN: u32;   // a multiple of PAGE, at least 128
+override SPAN: u32;   // a multiple of PAGE
 override SLOTS: u32;  // spans of all rows that there is room for
-override THREADS = SPAN / 4u;
+override THREADS: u32; // at least SHARE
+override FOURS = SPAN / 4u;
+override PAIRS = (HEAD_DIM + 7u) / 8u;          // of quads of dimensions
+override SLICES = max(1u, THREADS / PAIRS);    // of the positions, for the values
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
@@ -55,11 +58,11 @@ const LOWEST = -3.4e38;
 @group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [rows][SLOTS / rows][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
 
 var<workgroup> attended: u32; // positions to attend to
-var<workgroup> weights: array<vec4f, THREADS * SHARE>; // [SHARE][SPAN]: e^(score - largest)
+var<workgroup> weights: array<vec4f, FOURS * SHARE>; // [SHARE][SPAN]: scores, then e^(score - largest)
 var<workgroup> largest: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
-var<workgroup> sums: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
-var<workgroup> outputs: array<vec4f, 2u * THREADS * SHARE>; // [SHARE][THREADS][2]
+var<workgroup> sums: array<f32, SHARE * SLICES>;
+var<workgroup> outputs: array<vec4f, SHARE * SLICES * PAIRS * 2u>; // [SHARE][SLICES][HEAD_DIM / 4, padded to 2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -70,84 +73,92 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
+  let fours = (count + 3u) / 4u;
 
   let quads = HEAD_DIM / 4u;
   let kv_head = head / (Q_HEADS / KV_HEADS);
   let page_size = 2u * KV_HEADS * PAGE * quads; // in vec4f
   let query = (group.y * Q_HEADS + head) * quads;
   let table = row.table + start / PAGE;
-  let last = (count - 1u) / PAGE; // the last page that is there
-
-  // Scores: a thread takes four positions.
-  let four = 4u * thread;
-  let key = tables[table + min(four / PAGE, last)] * page_size + kv_head * PAGE * quads + four % PAGE;
-  var s: array<vec4f, MOST>; // a component a position
-  for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
-  for (var i = 0u; i < quads * row.one; i++) {
-    let at = key + i * PAGE;
-    let a = cache[at];
-    let b = cache[at + 1u];
-    let c = cache[at + 2u];
-    let d = cache[at + 3u];
-    for (var h = 0u; h < SHARE; h++) {
-      let q = queries[query + h * quads + i];
-      s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
-    }
-  }
-  let there = vec4u(four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
   let scale = inverseSqrt(f32(HEAD_DIM));
-  for (var h = 0u; h < SHARE; h++) {
-    s[h] = select(vec4f(LOWEST), s[h] * scale, there);
-    largest[h * THREADS + thread] = max(max(s[h].x, s[h].y), max(s[h].z, s[h].w));
-  }
-  workgroupBarrier();
-  if (thread < SHARE) {
-    var m = LOWEST;
-    for (var t = 0u; t < THREADS * row.one; t++) { m = max(m, largest[thread * THREADS + t]); }
-    most[thread] = m;
-  }
-  workgroupBarrier();
-  for (var h = 0u; h < SHARE; h++) {
-    weights[h * THREADS + thread] = select(vec4f(0), exp(s[h] - most[h]), there);
-  }
-  workgroupBarrier();
 
-  // Values: a thread takes eight dimensions and, of the positions, every so-many-th four.
-  let pairs = (quads + 1u) / 2u;
-  let slices = THREADS / pairs;
-  let pair = thread % pairs;
-  let slice = thread / pairs;
-  let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-  let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
-  var sum: array<f32, MOST>;
-  var low: array<vec4f, MOST>;
-  var high: array<vec4f, MOST>;
-  for (var h = 0u; h < SHARE; h++) {
-    sum[h] = 0.0;
-    low[h] = vec4f(0);
-    high[h] = vec4f(0);
-  }
-  let end = select(0u, (count + 3u) / 4u, slice < slices);
-  for (var f = slice; f < end * row.one; f += slices) {
-    let first = tables[table + 4u * f / PAGE] * page_size + values + 4u * f % PAGE * quads;
-    for (var j = 0u; j < 4u; j++) {
-      // A position beyond the last has weight 0, but what stands there may be NaN.
-      let at = first + min(j, count - 1u - 4u * f) * quads;
-      let l = cache[at];
-      let r = cache[at + second];
+  // Scores: a thread takes four positions at a time.
+  var m: array<f32, MOST>;
+  for (var h = 0u; h < SHARE; h++) { m[h] = LOWEST; }
+  for (var four = thread; four < fours; four += THREADS) {
+    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
+    var s: array<vec4f, MOST>; // a component a position
+    for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
+    for (var i = 0u; i < quads * row.one; i++) {
+      let at = key + i * PAGE;
+      let a = cache[at];
+      let b = cache[at + 1u];
+      let c = cache[at + 2u];
+      let d = cache[at + 3u];
       for (var h = 0u; h < SHARE; h++) {
-        let weight = weights[h * THREADS + f][j];
-        sum[h] += weight;
-        low[h] = fma(vec4f(weight), l, low[h]);
-        high[h] = fma(vec4f(weight), r, high[h]);
+        let q = queries[query + h * quads + i];
+        s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
+    let there = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
+    for (var h = 0u; h < SHARE; h++) {
+      let scores = select(vec4f(LOWEST), s[h] * scale, there);
+      weights[h * FOURS + four] = scores;
+      m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
+    }
   }
+  for (var h = 0u; h < SHARE; h++) { largest[h * THREADS + thread] = m[h]; }
+  workgroupBarrier();
+  if (thread < SHARE) {
+    var l = LOWEST;
+    for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
+    most[thread] = l;
+  }
+  workgroupBarrier();
+  for (var h = 0u; h < SHARE; h++) { m[h] = most[h]; }
+  for (var four = thread; four < fours; four += THREADS) {
+    for (var h = 0u; h < SHARE; h++) {
+      let scores = weights[h * FOURS + four];
+      weights[h * FOURS + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
+    }
+  }
+  workgroupBarrier();
 
-  for (var h = 0u; h < SHARE; h++) {
-    sums[h * THREADS + thread] = sum[h];
-    outputs[2u * (h * THREADS + thread)] = low[h];
-    outputs[2u * (h * THREADS + thread) + 1u] = high[h];
+  // Values: a thread takes eight dimensions and, of the positions, every SLICES-th four.
+  let slice = thread / (THREADS / SLICES);
+  for (var pair = select(PAIRS, thread % (THREADS / SLICES), slice < SLICES); pair < PAIRS; pair += THREADS / SLICES) {
+    let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
+    let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+    var sum: array<f32, MOST>;
+    var low: array<vec4f, MOST>;
+    var high: array<vec4f, MOST>;
+    for (var h = 0u; h < SHARE; h++) {
+      sum[h] = 0.0;
+      low[h] = vec4f(0);
+      high[h] = vec4f(0);
+    }
+    for (var four = slice; four < fours; four += SLICES) {
+      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
+      var w: array<vec4f, MOST>;
+      for (var h = 0u; h < SHARE; h++) { w[h] = weights[h * FOURS + four]; }
+      for (var j = 0u; j < 4u; j++) {
+        // A position beyond the last has weight 0, but what stands there may be NaN.
+        let at = first + min(j, count - 1u - 4u * four) * quads;
+        let l = cache[at];
+        let r = cache[at + second];
+        for (var h = 0u; h < SHARE; h++) {
+          sum[h] += w[h][j];
+          low[h] = fma(vec4f(w[h][j]), l, low[h]);
+          high[h] = fma(vec4f(w[h][j]), r, high[h]);
+        }
+      }
+    }
+    for (var h = 0u; h < SHARE; h++) {
+      let at = (h * SLICES + slice) * PAIRS + pair;
+      if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
+      outputs[2u * at] = low[h];
+      outputs[2u * at + 1u] = high[h];
+    }
   }
   workgroupBarrier();
   for (var item = thread; item < SHARE * quads * row.one; item += THREADS) {
@@ -155,10 +166,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let quad = item % quads;
     var total = 0.0;
     var o = vec4f(0);
-    for (var j = 0u; j < slices * row.one; j++) {
-      let begin = h * THREADS + j * pairs;
-      total += sums[begin];
-      o += outputs[2u * begin + quad];
+    for (var slice = 0u; slice < SLICES * row.one; slice++) {
+      total += sums[h * SLICES + slice];
+      o += outputs[2u * (h * SLICES + slice) * PAIRS + quad];
     }
     if (WHOLE) {
       let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
@@ -242,25 +252,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   rows[group.y].slot = row.slot + 1u;
 }
 `,
-  'embed': /* wgsl */ `// The residual stream starts as the token's embedding: h = E[token], and g∘h for the first norm. A thread does eight columns.
+  'embed': /* wgsl */ `// The residual stream starts as the token's embedding. A thread does eight columns, and two sums of squares: all in the first.
 // The embedding may lie in several slabs of rows; the dispatch over each writes the rows whose tokens it holds.
 @group(0) @binding(2) var<storage, read> rows: array<Row>;
-@group(0) @binding(3) var<storage, read> norm_weight: array<f32>;        // [COLUMNS]
-@group(0) @binding(4) var<storage, read_write> stream: array<f32>;       // [rows][h | g∘h]
+@group(0) @binding(3) var<storage, read> norm_weight: array<f32>;  // [COLUMNS]
+@group(0) @binding(4) var<storage, read_write> stream: array<f32>; // as in stream.wgsl
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let token = rows[id.y].token;
-  if (id.x >= blocks() || token < slab.first || token >= slab.first + slab.count) { return; }
-  let e = weights8(token - slab.first, id.x);
-  let width = 8u * blocks();
+  if (2u * id.x >= stream_squares() || token < slab.first || token >= slab.first + slab.count) { return; }
+  let e = weights8(token - slab.first, min(id.x, blocks() - 1u));
+  let row = id.y * stream_stride();
+  var square = 0.0;
   for (var j = 0u; j < 8u * slab.one; j++) {
     let column = 8u * id.x + j;
-    if (column >= COLUMNS) { return; }
+    if (column >= COLUMNS) { break; }
     let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
-    stream[id.y * 2u * width + column] = h;
-    stream[id.y * 2u * width + width + column] = h * norm_weight[column];
+    stream[row + column] = h;
+    stream[row + stream_half() + column] = h * norm_weight[column];
+    square = fma(h, h, square);
   }
+  stream[row + 2u * stream_half() + 2u * id.x] = square;
+  stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
 }
 `,
   'gate-up': /* wgsl */ `// The first half of the SwiGLU feed-forward: silu(gate_proj · x) ∘ (up_proj · x), x the normed stream. A slab holds rows of gate_proj and
@@ -274,7 +288,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   norms(p, thread);
   let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u)); // the last threads repeat the last output
   let up = (slab.count + 7u) / 8u * 8u;
-  multiply(vec4u(n, n + up), p.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+  multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
   if (!p.finishes) { return; }
   for (var m = 0u; m < TILE * slab.one; m++) {
     let y = products[m] * factors[m];
@@ -310,21 +324,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
     let quad = (group.x * REPEAT + c) * THREADS + thread;
     let n = 4u * quad + vec4u(0u, 1u, 2u, 3u);
-    multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+    multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
     for (var m = 0u; m < TILE * slab.one; m++) {
       let row = rows[first.row + m];
       let l = products[m] * factors[m];
-      let noise = noise4(row, slab.first / 4u + quad);
-      var s = seen[m];
-      for (var j = 0u; j < 4u * slab.one; j++) {
-        if (n[j] >= slab.count) { break; }
-        let v = slab.first + n[j];
-        s = merge(s, single(l[j], v, noise[j]), row.alpha, row.inverse_temperature);
-        if (v == row.given) { found[first.row + m].given = l[j]; }
-        if (!is_finite(l[j])) { found[first.row + m].bad = 1u; }
-        if (LOGITS) { logits[(first.row + m) * VOCABULARY + v] = l[j]; }
+      let four = slab.first / 4u + quad;
+      if (n.x < slab.count) {
+        let s = of_four(l, four, slab.count - n.x, noise4(row, four), row.alpha, row.inverse_temperature);
+        seen[m] = merge(seen[m], s, row.alpha, row.inverse_temperature);
       }
-      seen[m] = s;
+      let there = n < vec4u(slab.count);
+      let given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
+      if (any(given)) { found[first.row + m].given = l[row.given % 4u]; }
+      if (any(there & !finite(l))) { found[first.row + m].bad = 1u; }
+      if (LOGITS) {
+        for (var j = 0u; j < 4u * slab.one; j++) {
+          if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }
+        }
+      }
     }
   }
   let part = slab.first / (4u * THREADS * REPEAT) + group.x;
@@ -356,7 +373,7 @@ var<private> products: array<vec4f, MOST>;
 var<workgroup> w_tile: array<vec4f, 512>; // [16 columns][32 quads], a component an output
 var<workgroup> x_tile: array<vec4f, 256>; // [16 columns][64 rows / 4], a component a row
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
@@ -418,7 +435,7 @@ const MOST = 8u;
 var<private> products: array<vec4f, MOST>;
 var<workgroup> parts: array<vec4f, THREADS>;
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
@@ -458,7 +475,7 @@ const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 var<private> products: array<vec4f, MOST>;
 
-fn x4(i: u32) -> vec4f { return vec4f(x[4u * i], x[4u * i + 1u], x[4u * i + 2u], x[4u * i + 3u]); }
+fn x1(i: u32) -> f32 { return x[i]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
@@ -491,7 +508,7 @@ const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 
-fn x4(i: u32) -> vec4f { return x[i]; }
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
@@ -513,22 +530,19 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
 }
 `,
   'norm': /* wgsl */ `// RMSNorm costs no kernel of its own. Whoever writes the residual stream h also writes g∘h, with g the weight of the norm that
-// follows: the stream holds [h | g∘h] for each row. A product with the normed vector is then (W · g∘h) / rms(h), and the
-// factor is applied after the product.
+// follows, and the squares of h summed over a few columns each. A product with the normed vector is then (W · g∘h) / rms(h), and
+// the factor is applied after the product.
 override EPSILON: f32;
 var<workgroup> squares: array<f32, THREADS * TILE>; // [THREADS / PEERS][TILE][PEERS]
 var<private> factors: array<f32, MOST>; // 1 / rms(h) of the thread's TILE rows
-
-fn stream_stride() -> u32 { return 2u * 8u * blocks(); }
 
 // Computes factors. Every thread adds the partial sums in the same order.
 fn norms(p: Place, thread: u32) {
   let first = thread / PEERS * TILE * PEERS;
   for (var m = 0u; m < TILE * slab.one; m++) {
     var s = 0.0;
-    for (var i = p.peer; i < 2u * blocks() * slab.one; i += PEERS) {
-      let h = x4((p.row + m) * stream_stride() / 4u + i);
-      s = fma(h.x, h.x, fma(h.y, h.y, fma(h.z, h.z, fma(h.w, h.w, s))));
+    for (var i = p.peer; i < stream_squares() * slab.one; i += PEERS) {
+      s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
     }
     squares[first + m * PEERS + p.peer] = s;
   }
@@ -536,7 +550,7 @@ fn norms(p: Place, thread: u32) {
   for (var m = 0u; m < TILE * slab.one; m++) {
     var sum = 0.0;
     for (var t = 0u; t < PEERS * slab.one; t++) { sum += squares[first + m * PEERS + t]; }
-    factors[m] = inverseSqrt(sum / f32(COLUMNS) + EPSILON);
+    factors[m] = inverseSqrt(sum / f32(WIDTH) + EPSILON);
   }
 }
 `,
@@ -586,28 +600,29 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 `,
-  'project': /* wgsl */ `// A projection back into the residual stream (o_proj, down_proj): h += W · x, and g∘h for the norm that follows.
+  'project': /* wgsl */ `// A projection back into the residual stream (o_proj, down_proj): h += W · x, and what the norm that follows needs.
 override X_STRIDE: u32;
-override WIDTH: u32; // half a row of the stream
 @group(0) @binding(3) var<storage, read> norm_weight: array<f32>;
-@group(0) @binding(4) var<storage, read_write> stream: array<f32>; // [rows][h | g∘h]
+@group(0) @binding(4) var<storage, read_write> stream: array<f32>; // as in stream.wgsl
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let p = place(group, thread);
   let n = outputs(p.quad);
   multiply(min(n, vec4u(slab.count - 1u)), p.row * X_STRIDE, X_STRIDE, thread);
-  if (!p.finishes) { return; }
-  for (var j = 0u; j < 4u * slab.one; j++) {
-    if (n[j] >= slab.count) { continue; }
-    let column = slab.first + n[j];
-    let g = norm_weight[column];
-    for (var m = 0u; m < TILE * slab.one; m++) {
-      let at = (p.row + m) * 2u * WIDTH + column;
+  if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
+  for (var m = 0u; m < TILE * slab.one; m++) {
+    let row = (p.row + m) * stream_stride();
+    var square = 0.0;
+    for (var j = 0u; j < 4u * slab.one; j++) {
+      if (n[j] >= slab.count) { continue; }
+      let at = row + slab.first + n[j];
       let h = stream[at] + products[m][j];
       stream[at] = h;
-      stream[at + WIDTH] = h * g;
+      stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
+      square = fma(h, h, square);
     }
+    stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
   }
 }
 `,
@@ -634,7 +649,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let first = p.quad / 8u * 16u + p.quad % 8u;
   let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u)); // the last threads repeat the last pair
   let n = pairs / half * HEAD_DIM + pairs % half;
-  multiply(vec4u(n, n + half), p.row * stream_stride() + 8u * blocks(), stream_stride(), thread);
+  multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
   if (!p.finishes) { return; }
   for (var j = 0u; j < 2u * slab.one; j++) {
     let head = slab.first + pairs[j] / half;
@@ -752,7 +767,7 @@ struct Found {
 }
 
 // The compiler may assume that l == l.
-fn is_finite(l: f32) -> bool { return (bitcast<u32>(l) & 0x7f800000u) != 0x7f800000u; }
+fn finite(l: vec4f) -> vec4<bool> { return (bitcast<vec4u>(l) & vec4u(0x7f800000u)) != vec4u(0x7f800000u); }
 
 fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> Statistics {
   let b_above = b.maximum > a.maximum || (b.maximum == a.maximum && b.top < a.top);
@@ -777,10 +792,33 @@ fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> 
   return s;
 }
 
-// Of one logit.
-fn single(logit: f32, index: u32, noise: f32) -> Statistics {
-  return Statistics(logit, index, 0, 0, 0, 0, index, logit, noise);
+// Of the logits of entries 4 · four and following, the first count of them.
+fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_temperature: f32) -> Statistics {
+  let index = vec4u(0u, 1u, 2u, 3u);
+  let there = index < vec4u(count);
+  let m = select(vec4f(LOWEST), l, there);
+  let maximum = max(max(m.x, m.y), max(m.z, m.w));
+  let top = select(select(select(3u, 2u, m.z == maximum), 1u, m.y == maximum), 0u, m.x == maximum);
+  let rest = there & (index != vec4u(top));
+  let d = l - maximum;
+  let e = select(vec4f(0), exp(d), rest);
+  let sharp = select(vec4f(0), exp(alpha * d), rest);
+  let tempered = select(vec4f(0), exp(inverse_temperature * d), rest);
+  let score = select(vec4f(LOWEST), fma(d, vec4f(inverse_temperature), noise), there);
+  let best = max(max(score.x, score.y), max(score.z, score.w));
+  let drawn = select(select(select(3u, 2u, score.z == best), 1u, score.y == best), 0u, score.x == best);
+  return Statistics(maximum, 4u * four + top, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
 }
+
+fn sum4(v: vec4f) -> f32 { return v.x + v.y + (v.z + v.w); }
+`,
+  'stream': /* wgsl */ `// The residual stream h of WIDTH columns. Each row holds [h | g∘h | sums of squares]: g∘h is what the next product takes, see norm.wgsl,
+// and there is one sum of squares for each quad of outputs.
+override WIDTH: u32;
+
+fn stream_half() -> u32 { return (WIDTH + 7u) / 8u * 8u; }
+fn stream_squares() -> u32 { return (WIDTH + 31u) / 32u * 8u; }
+fn stream_stride() -> u32 { return 2u * stream_half() + stream_squares(); }
 `,
   'truncate': /* wgsl */ `// For rows with top-k or top-p: which logits they keep, and a draw from these alone, left where draw.wgsl finds it. A workgroup does one row.
 override VOCABULARY: u32;
@@ -864,7 +902,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let v = 4u * four + j;
       if (v >= VOCABULARY) { break; }
       let l = logits[offset + v];
-      if (order(l) >= kept) { s = merge(s, single(l, v, noise[j]), row.alpha, row.inverse_temperature); }
+      if (order(l) < kept) { continue; }
+      s = merge(s, Statistics(l, v, 0, 0, 0, 0, v, l, noise[j]), row.alpha, row.inverse_temperature);
     }
   }
   merging[thread] = s;

@@ -40,7 +40,7 @@ export interface Qwen2 {
   readonly tables: GPUBuffer;
   /** struct Result [capacity][RING]. */
   readonly ring: GPUBuffer;
-  /** f32 [capacity][2][hidden, padded to 8]: residual stream h, then g∘h (shaders/norm.wgsl). */
+  /** f32 [capacity]: residual stream h, then g∘h, then sums of squares (shaders/norm.wgsl). */
   readonly stream: GPUBuffer;
   /** f32 [capacity][vocabulary], written where asked for. */
   readonly logits: GPUBuffer;
@@ -95,6 +95,7 @@ export async function loadQwen2(
   const group = heads / kvHeads;
   // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
   const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
+  const squares = Math.ceil(hiddenSize / 32) * 8; // of the stream, see shaders/norm.wgsl
   const spanBytes = heads * (headDim + 4) * 4;
   const longest = Math.ceil(contextLength / SPAN);
   const SLOTS = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
@@ -109,7 +110,7 @@ export async function loadQwen2(
   };
   const rows = scratch('rows', (capacity * ROW_BYTES) / 4);
   const tables = scratch('tables', capacity * Math.ceil(contextLength / PAGE));
-  const stream = scratch('stream', capacity * 2 * hidden);
+  const stream = scratch('stream', capacity * (2 * hidden + squares));
   const queries = scratch('queries', capacity * heads * headDim);
   const spans = scratch('spans', (SLOTS * spanBytes) / 4); // [rows][SLOTS / rows][heads][4 + headDim]
   const attention = scratch('attention', capacity * attended);
@@ -132,7 +133,7 @@ export async function loadQwen2(
     SPAN,
     SLOTS,
     SHARE,
-    WIDTH: hidden,
+    WIDTH: hiddenSize,
     VOCABULARY: vocabSize,
     PARTS,
     REPEAT: tuning.head.repeat,
@@ -169,7 +170,7 @@ export async function loadQwen2(
   const logitsOf = async (LOGITS: boolean) => {
     const constants = { COLUMNS: hiddenSize, BF16: weights.bf16([lmHeadName]), LOGITS };
     const { shader, threads, repeat } = tuning.head;
-    const files: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
+    const files: ShaderName[] = ['stream', 'norm', 'row', 'random', 'statistics', 'lm-head'];
     const variants = await tiled({ shader, threads, quads: threads * repeat }, files, constants);
     return { decode: variants, prefill: variants };
   };
@@ -177,19 +178,24 @@ export async function loadQwen2(
     const names = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}.weight`));
     const gateUp = [layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight')];
     return Promise.all([
-      linear(['norm', 'row', 'qkv'], names, hiddenSize),
-      linear(['project'], [layer(i, 'self_attn.o_proj.weight')], heads * headDim, { X_STRIDE: attended }),
-      linear(['norm', 'gate-up'], gateUp, hiddenSize, { OUT_STRIDE: activated }),
-      linear(['project'], [layer(i, 'mlp.down_proj.weight')], intermediateSize, { X_STRIDE: activated }),
+      linear(['stream', 'norm', 'row', 'qkv'], names, hiddenSize),
+      linear(['stream', 'project'], [layer(i, 'self_attn.o_proj.weight')], heads * headDim, {
+        X_STRIDE: attended,
+      }),
+      linear(['stream', 'norm', 'gate-up'], gateUp, hiddenSize, { OUT_STRIDE: activated }),
+      linear(['stream', 'project'], [layer(i, 'mlp.down_proj.weight')], intermediateSize, {
+        X_STRIDE: activated,
+      }),
     ]);
   };
+  const attending = { OUT_STRIDE: attended, THREADS: tuning.attentionThreads };
   const compiling = Promise.all([
-    single(['weights', 'row', 'embed'], {
+    single(['weights', 'row', 'stream', 'embed'], {
       COLUMNS: hiddenSize,
       BF16: weights.bf16(['model.embed_tokens.weight']),
     }),
-    single(['row', 'attention'], { OUT_STRIDE: attended, WHOLE: true }),
-    single(['row', 'attention'], { OUT_STRIDE: attended, WHOLE: false }),
+    single(['row', 'attention'], { ...attending, WHOLE: true }),
+    single(['row', 'attention'], { ...attending, WHOLE: false }),
     single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
     Promise.all(Array.from({ length: numHiddenLayers }, (_, i) => layerKernels(i))),
     logitsOf(false),
@@ -217,9 +223,9 @@ export async function loadQwen2(
     layers.push({
       qkv: await weights.stacked([`${q}.weight`, `${k}.weight`, `${v}.weight`], headDim),
       bias: await weights.vector(`${q}.bias`, biases),
-      output: await weights.stacked([layer(i, 'self_attn.o_proj.weight')], 1),
+      output: await weights.stacked([layer(i, 'self_attn.o_proj.weight')], 1, 32),
       gateUp: await weights.paired(layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight')),
-      down: await weights.stacked([layer(i, 'mlp.down_proj.weight')], 1),
+      down: await weights.stacked([layer(i, 'mlp.down_proj.weight')], 1, 32),
     });
   }
   const lmHead = config.tieWordEmbeddings ? embedding : await weights.stacked(['lm_head.weight'], 1, part);
@@ -259,7 +265,7 @@ export async function loadQwen2(
     ...embedKernel,
     slabs: embedding.slabs.map(({ range, weights }) => ({
       group: kernels.bind(embedKernel.decode[0].kernel.layout, [range, weights, rows, norms[0], stream]),
-      quads: hidden / 8 / 32,
+      quads: squares / 2 / 32,
     })),
   };
   const merge = bind(mergeKernel, [rows, spans, attention], heads);

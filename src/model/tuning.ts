@@ -15,6 +15,8 @@ export interface Tuning {
     readonly repeat: number;
     readonly merge: boolean;
   };
+  /** Threads of a workgroup of the attention kernel, at least 8. */
+  readonly attentionThreads: number;
   /** Rows of activations a workgroup takes, ascending; each divides the next. */
   readonly tiles: readonly number[];
   /** Whether prompts go through matmul-tiles.wgsl, 64 rows at a time, rather than through the shader for decoding. */
@@ -31,6 +33,7 @@ const TILES_BYTES = 20 << 10;
 export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tuning => ({
   decode: { shader: 'matvec-split', threads: 256, quads: 8 },
   head: { shader: 'matvec', threads: 64, repeat: 1, merge: true },
+  attentionThreads: 32,
   tiles: [1, 2, 4, 8],
   tiledPrefill: limits.maxComputeWorkgroupStorageSize >= TILES_BYTES,
 });
@@ -44,6 +47,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
   return {
     decode: { shader, threads: 8, quads: 8 },
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1, merge: false },
+    attentionThreads: 8,
     tiles: [1, 2, 4],
     tiledPrefill: false,
   };

@@ -38,13 +38,13 @@ function* variants(
   shader: ShaderName,
   tiles: number[],
 ): Generator<[ShaderName[], Record<string, number | boolean>]> {
-  const head: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
+  const head: ShaderName[] = ['stream', 'norm', 'row', 'random', 'statistics', 'lm-head'];
   for (const BF16 of [true, false]) {
     for (const TILE of tiles) {
-      yield [[shader, 'weights', 'project'], { BF16, TILE }];
+      yield [[shader, 'weights', 'stream', 'project'], { BF16, TILE }];
       if (shader === 'matmul-tiles') continue; // with norm.wgsl it needs more workgroup memory than this device has
-      yield [[shader, 'weights', 'norm', 'row', 'qkv'], { BF16, TILE }];
-      yield [[shader, 'weights', 'norm', 'gate-up'], { BF16, TILE }];
+      yield [[shader, 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE }];
+      yield [[shader, 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE }];
       if (shader === 'matvec-split') continue;
       for (const LOGITS of [true, false]) {
         for (const MERGE of [true, false])
@@ -56,7 +56,7 @@ function* variants(
 
 function* others(): Generator<[ShaderName[], Record<string, number | boolean>]> {
   for (const SOURCE of [0, 1, 2, 3]) yield [['pack'], { SOURCE }];
-  for (const BF16 of [true, false]) yield [['weights', 'row', 'embed'], { BF16 }];
+  for (const BF16 of [true, false]) yield [['weights', 'row', 'stream', 'embed'], { BF16 }];
   for (const SHARE of [1, 3]) {
     for (const WHOLE of [true, false]) yield [['row', 'attention'], { SHARE, WHOLE }];
   }
@@ -95,7 +95,7 @@ test('every variant compiles without subgroups and without shader-f16', async ()
   assert.is(all.length, 56 + 24 + 2 + 14);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
-    .compile(['matvec-subgroups', 'weights', 'project'], { ...SIZES, BF16: true, TILE: 1 })
+    .compile(['matvec-subgroups', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
     .then(() => assert.unreachable('the null device accepted subgroups it was not asked for'))
     .catch((error) => assert.match(error.message, /subgroups/));
   device.destroy();
@@ -106,7 +106,7 @@ test('a wrong shader is refused with the compiler’s words', async () => {
   const kernels = new Kernels({ device });
   const { EPSILON: _, ...incomplete } = SIZES;
   await kernels
-    .compile(['matvec', 'weights', 'norm', 'gate-up'], { ...incomplete, BF16: true, TILE: 1 })
+    .compile(['matvec', 'weights', 'stream', 'norm', 'gate-up'], { ...incomplete, BF16: true, TILE: 1 })
     .then(() => assert.unreachable('compiled without EPSILON'))
     .catch((error) => assert.match(error.message, /EPSILON/));
   device.destroy();

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -40,11 +40,7 @@ const unpacked = join(folder, 'node_modules/.chromium');
 
 /** Starts the system's Chromium or, where there is none, the one of test/browser's package, which is installed if it is missing. */
 export async function launchBrowser(): Promise<Browser> {
-  if (!existsSync(join(folder, 'node_modules/playwright-core'))) {
-    const shell = process.platform === 'win32';
-    const npm = spawnSync('npm', ['ci'], { cwd: folder, encoding: 'utf8', shell, timeout: 120_000 });
-    if (npm.status !== 0) throw new Error(`npm ci in ${folder} failed: ${npm.stderr}`);
-  }
+  install();
   const system = systemChromium();
   if (!system) unpack();
   const env = { ...process.env };
@@ -71,6 +67,38 @@ function systemChromium(): string | undefined {
     .find((path) => existsSync(path));
 }
 
+/** Where Chromium's own Vulkan driver lies: SwiftShader, which computes on the CPU. Linux on x64 only. */
+export function swiftShaderFolder(): string {
+  install();
+  unpack();
+  return unpacked;
+}
+
+/** In a folder of its own at first, as below: two tests may get here at the same time. */
+function install(): void {
+  const modules = join(folder, 'node_modules');
+  if (existsSync(join(modules, 'playwright-core'))) return;
+  mkdirSync('test-artefacts', { recursive: true });
+  const scratch = mkdtempSync(resolve('test-artefacts/browser-'));
+  for (const file of ['package.json', 'package-lock.json'])
+    copyFileSync(join(folder, file), join(scratch, file));
+  const shell = process.platform === 'win32';
+  const npm = spawnSync('npm', ['ci'], { cwd: scratch, encoding: 'utf8', shell, timeout: 120_000 });
+  if (npm.status !== 0) throw new Error(`npm ci of ${folder} failed: ${npm.stderr}`);
+  moveUnlessThere(join(scratch, 'node_modules'), modules);
+  rmSync(scratch, { recursive: true });
+}
+
+/** @throws what `renameSync` does, but where another process was faster */
+function moveUnlessThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!existsSync(to)) throw error;
+    rmSync(from, { recursive: true });
+  }
+}
+
 /** In a folder of its own at first, so that what is cut short is not taken for whole. */
 function unpack(): void {
   if (existsSync(unpacked)) return;
@@ -88,5 +116,5 @@ function unpack(): void {
     join(scratch, 'fonts.conf'),
     `<fontconfig>${directories.join('')}<cachedir>${join(unpacked, 'cache')}</cachedir></fontconfig>\n`,
   );
-  renameSync(scratch, unpacked);
+  moveUnlessThere(scratch, unpacked);
 }
