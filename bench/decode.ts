@@ -1,70 +1,75 @@
 /**
- * Decode rate of the embedded model: node dist/bench/decode.js [repetitions]
+ * Decode rate of the embedded model: npm run bench -- decode [repetitions]
  * Tokens a second over all rows, for 1 to 32 rows in lockstep, and the time from opening the folder to the first token.
- * Prints a table and writes bench/results/ADAPTER/decode.json.
+ * Prints a table and writes decode.json.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { whole } from '../src/cli/args.ts';
+import { OptionError } from '../src/errors.ts';
 import { loadModel } from '../src/index.ts';
-import { median, resultsFolder } from './statistics.ts';
+import { openBench, readOptions, writeResults } from './harness.ts';
+import { median } from './statistics.ts';
 
 const DIR = 'models/abacus';
-const [repetitions = 7] = process.argv.slice(2).map(Number);
-const { prompt } = JSON.parse(readFileSync(`${DIR}/heldout.json`, 'utf8'))[0];
 
-const started = performance.now();
-const model = await loadModel(DIR);
-const loaded = performance.now();
-(model.eosTokens as Set<number>).clear(); // rows of equal length
-if (!model.tokenizer) throw new Error(`${DIR} has no tokenizer`);
-const key = (chain: number) => ({ seed: 0n, chain, step: 0, candidate: 0 });
-const sequence = await model.prefill(model.tokenizer.encode(prompt));
-await model.decode([{ sequence: sequence.fork(), maxTokens: 1, temperature: 1, alpha: 4, key: key(0) }]);
-const first = performance.now();
-console.log(`${model.adapter.description}, Node ${process.version}`);
-console.log(
-  `loaded after ${(loaded - started).toFixed(0)} ms, first token after ${(first - started).toFixed(0)} ms`,
-);
+export async function run(args: string[]): Promise<void> {
+  const parsed = readOptions('decode', {}, args, ['repetitions']);
+  if (!parsed) return;
+  const repetitions = whole('repetitions', parsed.words[0] ?? (parsed.flags.has('quick') ? '2' : '7'));
+  if (repetitions === 0) throw new OptionError('repetitions is 0: at least one is needed');
+  const { prompt } = JSON.parse(readFileSync(`${DIR}/heldout.json`, 'utf8'))[0];
 
-const rows = [];
-for (const count of [1, 2, 4, 8, 16, 32]) {
-  const rates: number[] = [];
-  const cpus: number[] = [];
-  // One unmeasured run: the driver compiles a kernel when it is first used.
-  for (let i = 0; i <= repetitions; i++) {
-    const forks = Array.from({ length: count }, () => sequence.fork());
-    const begin = performance.now();
-    const cpu = process.cpuUsage();
-    const out = await model.decode(
-      forks.map((s, chain) => ({ sequence: s, maxTokens: 128, temperature: 1, alpha: 4, key: key(chain) })),
-    );
-    const seconds = (performance.now() - begin) / 1000;
-    const tokens = out.reduce((n, { tokens }) => n + tokens.length, 0);
-    const { user, system } = process.cpuUsage(cpu);
-    if (i > 0) rates.push(tokens / seconds);
-    if (i > 0) cpus.push((user + system) / 1000 / tokens);
-    for (const s of forks) s.free();
-  }
-  const row = {
-    rows: count,
-    median: median(rates),
-    least: Math.min(...rates),
-    most: Math.max(...rates),
-    cpuMsPerToken: median(cpus),
-  };
-  rows.push(row);
-  const [m, least, most] = [row.median, row.least, row.most].map((r) => r.toFixed(0));
+  const started = performance.now();
+  const bench = await openBench();
+  const model = await loadModel(DIR, { device: bench.device });
+  const loaded = performance.now();
+  (model.eosTokens as Set<number>).clear(); // rows of equal length
+  if (!model.tokenizer) throw new Error(`${DIR} has no tokenizer`);
+  const key = (chain: number) => ({ seed: 0n, chain, step: 0, candidate: 0 });
+  const sequence = await model.prefill(model.tokenizer.encode(prompt));
+  await model.decode([{ sequence: sequence.fork(), maxTokens: 1, temperature: 1, alpha: 4, key: key(0) }]);
+  const first = performance.now();
+  console.log(`${model.adapter.description}, Node ${process.version}`);
   console.log(
-    `${String(count).padStart(3)} rows: ${m} tokens/s (${least} to ${most}), ${row.cpuMsPerToken.toFixed(2)} CPU-ms a token`,
+    `loaded after ${(loaded - started).toFixed(0)} ms, first token after ${(first - started).toFixed(0)} ms`,
   );
+
+  const rows = [];
+  for (const count of [1, 2, 4, 8, 16, 32]) {
+    const rates: number[] = [];
+    const cpus: number[] = [];
+    // One unmeasured run: the driver compiles a kernel when it is first used.
+    for (let i = 0; i <= repetitions; i++) {
+      const forks = Array.from({ length: count }, () => sequence.fork());
+      const begin = performance.now();
+      const cpu = process.cpuUsage();
+      const out = await model.decode(
+        forks.map((s, chain) => ({ sequence: s, maxTokens: 128, temperature: 1, alpha: 4, key: key(chain) })),
+      );
+      const seconds = (performance.now() - begin) / 1000;
+      const tokens = out.reduce((n, { tokens }) => n + tokens.length, 0);
+      const { user, system } = process.cpuUsage(cpu);
+      if (i > 0) rates.push(tokens / seconds);
+      if (i > 0) cpus.push((user + system) / 1000 / tokens);
+      for (const s of forks) s.free();
+    }
+    const row = {
+      rows: count,
+      median: median(rates),
+      least: Math.min(...rates),
+      most: Math.max(...rates),
+      cpuMsPerToken: median(cpus),
+    };
+    rows.push(row);
+    const [m, least, most] = [row.median, row.least, row.most].map((r) => r.toFixed(0));
+    console.log(
+      `${String(count).padStart(3)} rows: ${m} tokens/s (${least} to ${most}), ${row.cpuMsPerToken.toFixed(2)} CPU-ms a token`,
+    );
+  }
+  const memory = process.memoryUsage().rss;
+  console.log(`resident memory ${(memory / 2 ** 20).toFixed(0)} MiB`);
+  const figures = { loadMs: loaded - started, firstTokenMs: first - started, residentBytes: memory, rows };
+  writeResults(bench, 'decode', { repetitions, ...figures }, parsed);
+  model.dispose();
+  bench.close();
 }
-const memory = process.memoryUsage().rss;
-console.log(`resident memory ${(memory / 2 ** 20).toFixed(0)} MiB`);
-const folder = resultsFolder(model.adapter.description);
-mkdirSync(folder, { recursive: true });
-const { description } = model.adapter;
-const figures = { loadMs: loaded - started, firstTokenMs: first - started, residentBytes: memory, rows };
-writeFileSync(
-  `${folder}/decode.json`,
-  `${JSON.stringify({ adapter: description, node: process.version, repetitions, ...figures }, null, 2)}\n`,
-);
-model.dispose();

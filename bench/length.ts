@@ -1,5 +1,5 @@
 /**
- * How cost grows when text that is certain is added at the same number of decisions: node dist/bench/length.js
+ * How cost grows when text that is certain is added at the same number of decisions: npm run bench -- length
  * Needs no adapter; a count of steps and tokens on a language small enough to list, the same on every machine. Prints a table
  * and writes bench/results/length.json and length.svg.
  *
@@ -9,6 +9,7 @@
  * of eager decoding, so the same steps give the cost of both.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { OptionError } from '../src/errors.ts';
 import { Chain } from '../src/sampling/chain.ts';
 import { type CutLawName, cutLaw, pickCut } from '../src/sampling/cut-laws.ts';
 import { decide } from '../src/sampling/multiple-try.ts';
@@ -506,89 +507,92 @@ const line = (cells: string[]): string => cells.map((cell, i) => cell.padStart(C
 
 const languageOf = (placement: string, added: number): Language =>
   new Language(PLACEMENTS[placement](added).map((extra) => GAP + extra));
-for (const sampler of SAMPLERS) await compare(languageOf('in the middle', 64), sampler, COMPARED);
+export async function run(args: string[]): Promise<void> {
+  if (args.length > 0) throw new OptionError(`length takes no options, ${JSON.stringify(args[0])} was given`);
+  for (const sampler of SAMPLERS) await compare(languageOf('in the middle', 64), sampler, COMPARED);
 
-const rows: Row[] = [];
-const [first] = Object.keys(PLACEMENTS);
-const unchanged = SAMPLERS.map((sampler) => measure(languageOf(first, 0), sampler));
-console.log('per effective sample of log p');
-for (const placement of Object.keys(PLACEMENTS)) {
-  console.log(`\ncertain text added ${placement}`);
-  console.log(line(COLUMNS.map(([title]) => title)));
-  for (const added of ADDED) {
-    const language = languageOf(placement, added);
-    for (const [i, sampler] of SAMPLERS.entries()) {
-      const row = { placement, added, ...(added === 0 ? unchanged[i] : measure(language, sampler)) };
-      rows.push(row);
-      console.log(line(COLUMNS.map(([, , cell]) => cell(row))));
+  const rows: Row[] = [];
+  const [first] = Object.keys(PLACEMENTS);
+  const unchanged = SAMPLERS.map((sampler) => measure(languageOf(first, 0), sampler));
+  console.log('per effective sample of log p');
+  for (const placement of Object.keys(PLACEMENTS)) {
+    console.log(`\ncertain text added ${placement}`);
+    console.log(line(COLUMNS.map(([title]) => title)));
+    for (const added of ADDED) {
+      const language = languageOf(placement, added);
+      for (const [i, sampler] of SAMPLERS.entries()) {
+        const row = { placement, added, ...(added === 0 ? unchanged[i] : measure(language, sampler)) };
+        rows.push(row);
+        console.log(line(COLUMNS.map(([, , cell]) => cell(row))));
+      }
     }
   }
-}
 
-const rowOf = (sampler: number, placement: string, added: number): Row =>
-  rows.find((row) => {
-    return row.sampler === SAMPLERS[sampler].name && row.placement === placement && row.added === added;
-  }) as Row;
-const times = (ratio: number): string => `×${ratio.toFixed(ratio < 9.95 ? 1 : 0)}`;
-/** From the shortest responses to the longest, one sampler after the other. */
-const growth = (placement: string, of: (row: Row) => number): string =>
-  SAMPLERS.map((_, i) => times(of(rowOf(i, placement, 256)) / of(rowOf(i, placement, 0)))).join(', ');
-const longest = (of: (row: Row) => number): string =>
-  SAMPLERS.map((_, i) => of(rowOf(i, 'spread evenly', 256)).toFixed(0)).join(', ');
+  const rowOf = (sampler: number, placement: string, added: number): Row =>
+    rows.find((row) => {
+      return row.sampler === SAMPLERS[sampler].name && row.placement === placement && row.added === added;
+    }) as Row;
+  const times = (ratio: number): string => `×${ratio.toFixed(ratio < 9.95 ? 1 : 0)}`;
+  /** From the shortest responses to the longest, one sampler after the other. */
+  const growth = (placement: string, of: (row: Row) => number): string =>
+    SAMPLERS.map((_, i) => times(of(rowOf(i, placement, 256)) / of(rowOf(i, placement, 0)))).join(', ');
+  const longest = (of: (row: Row) => number): string =>
+    SAMPLERS.map((_, i) => of(rowOf(i, 'spread evenly', 256)).toFixed(0)).join(', ');
 
-const steps = ({ steps }: Row) => steps;
-const proposals = ({ proposals }: Row) => proposals;
-const tokens = ({ lockstepTokens }: Row) => lockstepTokens.value;
-const sequential = ({ lockstepSequential }: Row) => lockstepSequential.value;
-const [shortest, most] = [0, 256].map((added) => rowOf(0, first, added).length.toFixed(0));
-const note = [
-  `Steps of an effective sample grow from ${shortest} to ${most} tokens of response (${SAMPLERS.map(({ name }) => name).join('; ')})` +
-    ` ${growth('spread evenly', steps)} with the certain text spread evenly and ${growth('after the last', steps)} with all of it` +
-    ` after the last decision, the steps that decode ${growth('spread evenly', proposals)} and` +
-    ` ${growth('after the last', proposals)}: with entropy alone for entropy-cut, nearly so for egps but for the holds of closed` +
-    ' blocks, which decode nothing, and with length for uniform cuts unless the text is spread evenly.',
-  'Decoded tokens (lockstep) grow with length in every sampler, since a candidate decodes the certain text behind its cut again:' +
-    ` ${growth('spread evenly', tokens)} spread evenly, ${growth('in the middle', tokens)} in the middle,` +
-    ` ${growth('after the last', tokens)} after the last decision, and only before the first one (${growth('before the first', tokens)})` +
-    ' does it cost entropy-cut nothing, egps little (its uniform twentieth of cuts).',
-  `So the claim holds for steps, not for tokens, and evenly spread text shows the least of it: at ${most} tokens of response an` +
-    ` effective sample decodes ${longest(tokens)} tokens in ${longest(sequential)} sequential steps; egps decodes the most there,` +
-    ' and with four candidates in the fewest sequential steps.',
-].join(' ');
-console.log(`\n${note}`);
+  const steps = ({ steps }: Row) => steps;
+  const proposals = ({ proposals }: Row) => proposals;
+  const tokens = ({ lockstepTokens }: Row) => lockstepTokens.value;
+  const sequential = ({ lockstepSequential }: Row) => lockstepSequential.value;
+  const [shortest, most] = [0, 256].map((added) => rowOf(0, first, added).length.toFixed(0));
+  const note = [
+    `Steps of an effective sample grow from ${shortest} to ${most} tokens of response (${SAMPLERS.map(({ name }) => name).join('; ')})` +
+      ` ${growth('spread evenly', steps)} with the certain text spread evenly and ${growth('after the last', steps)} with all of it` +
+      ` after the last decision, the steps that decode ${growth('spread evenly', proposals)} and` +
+      ` ${growth('after the last', proposals)}: with entropy alone for entropy-cut, nearly so for egps but for the holds of closed` +
+      ' blocks, which decode nothing, and with length for uniform cuts unless the text is spread evenly.',
+    'Decoded tokens (lockstep) grow with length in every sampler, since a candidate decodes the certain text behind its cut again:' +
+      ` ${growth('spread evenly', tokens)} spread evenly, ${growth('in the middle', tokens)} in the middle,` +
+      ` ${growth('after the last', tokens)} after the last decision, and only before the first one (${growth('before the first', tokens)})` +
+      ' does it cost entropy-cut nothing, egps little (its uniform twentieth of cuts).',
+    `So the claim holds for steps, not for tokens, and evenly spread text shows the least of it: at ${most} tokens of response an` +
+      ` effective sample decodes ${longest(tokens)} tokens in ${longest(sequential)} sequential steps; egps decodes the most there,` +
+      ' and with four candidates in the fewest sequential steps.',
+  ].join(' ');
+  console.log(`\n${note}`);
 
-const series = (of: (row: Row) => { value: number; standardError: number }) =>
-  SAMPLERS.map(({ name }, i) => {
-    const points = ADDED.map((added) => {
-      const row = rowOf(i, first, added);
-      const { value, standardError } = of(row);
-      return { x: row.length, y: value, error: standardError };
+  const series = (of: (row: Row) => { value: number; standardError: number }) =>
+    SAMPLERS.map(({ name }, i) => {
+      const points = ADDED.map((added) => {
+        const row = rowOf(i, first, added);
+        const { value, standardError } = of(row);
+        return { x: row.length, y: value, error: standardError };
+      });
+      return { name, points };
     });
-    return { name, points };
-  });
-const axes = { xLabel: 'tokens of a response', logX: true, logY: true };
-mkdirSync('bench/results', { recursive: true });
-writeFileSync(
-  'bench/results/length.json',
-  `${JSON.stringify({ alpha: ALPHA, gate: GATE, blockSize: BLOCK_SIZE, countedSteps: STEPS, note, results: rows }, null, 2)}\n`,
-);
-writeFileSync(
-  'bench/results/length.svg',
-  chart(
-    'The cost of an effective sample as certain text is added at the same four decisions',
-    [
-      {
-        ...axes,
-        yLabel: 'refinement steps, holds included',
-        series: series((row) => ({ value: row.steps, standardError: 0 })),
-      },
-      {
-        ...axes,
-        yLabel: 'decoded tokens, in lockstep',
-        series: series(({ lockstepTokens }) => lockstepTokens),
-      },
-    ],
-    'A language of 256 responses, target p^4; the text is spread evenly. Steps are exact, tokens counted in ' +
-      `${STEPS} steps (standard errors drawn).`,
-  ),
-);
+  const axes = { xLabel: 'tokens of a response', logX: true, logY: true };
+  mkdirSync('bench/results', { recursive: true });
+  writeFileSync(
+    'bench/results/length.json',
+    `${JSON.stringify({ alpha: ALPHA, gate: GATE, blockSize: BLOCK_SIZE, countedSteps: STEPS, note, results: rows }, null, 2)}\n`,
+  );
+  writeFileSync(
+    'bench/results/length.svg',
+    chart(
+      'The cost of an effective sample as certain text is added at the same four decisions',
+      [
+        {
+          ...axes,
+          yLabel: 'refinement steps, holds included',
+          series: series((row) => ({ value: row.steps, standardError: 0 })),
+        },
+        {
+          ...axes,
+          yLabel: 'decoded tokens, in lockstep',
+          series: series(({ lockstepTokens }) => lockstepTokens),
+        },
+      ],
+      'A language of 256 responses, target p^4; the text is spread evenly. Steps are exact, tokens counted in ' +
+        `${STEPS} steps (standard errors drawn).`,
+    ),
+  );
+}
