@@ -3,19 +3,18 @@ override Q_HEADS: u32;
 override HEAD_DIM: u32;
 override OUT_STRIDE: u32;
 override SPAN: u32;
-override SLOTS: u32;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> spans: array<vec4f>;   // as in attention.wgsl
 @group(0) @binding(2) var<storage, read_write> out: array<f32>; // [rows][OUT_STRIDE]
 
 @compute @workgroup_size(32)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let row = rows[group.y];
   let quads = HEAD_DIM / 4u;
   if (row.position >= row.limit || thread >= quads) { return; }
   let count = row.position / SPAN + 1u;
   let step = Q_HEADS * (1u + quads);
-  let first = (group.y * (SLOTS / groups.y) * Q_HEADS + group.x) * (1u + quads);
+  let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
   var largest = spans[first].x;
   for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
   var sum = 0.0;

@@ -2,7 +2,6 @@
 // Sixteen columns of both at a time go through workgroup memory; a thread keeps the sums of a quad of outputs and eight rows in registers.
 const TILE = 8u;
 const THREADS = 256u;
-const PEERS = 32u; // threads that share eight rows
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
@@ -10,6 +9,8 @@ var<workgroup> w_tile: array<vec4f, 512>; // [16 columns][32 quads], a component
 var<workgroup> x_tile: array<vec4f, 256>; // [16 columns][64 rows / 4], a component a row
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return 32u; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);

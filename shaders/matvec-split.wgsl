@@ -3,13 +3,14 @@
 // the slices' sums are added in order. The threads of slice 0 finish.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 var<workgroup> parts: array<vec4f, THREADS>;
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);

@@ -4,12 +4,13 @@ enable subgroups;
 // Each lane loads one activation, which is then broadcast. Needs subgroups of at least eight lanes.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 var<private> products: array<vec4f, MOST>;
 
 fn x1(i: u32) -> f32 { return x[i]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);

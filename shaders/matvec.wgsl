@@ -2,12 +2,13 @@
 // For adapters without subgroups (or with fewer than eight lanes): every thread loads the activations itself.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);

@@ -17,6 +17,8 @@ struct Row {
   top_p: f32,           // 1: off
   slot: u32,            // where in the ring the next result goes
   one: u32,             // 1, see Slab in weights.wgsl
+  spans: u32,           // where its partial results of the attention start
+  team_spans: u32,      // leading spans whose pages the rows of its team have in common
 }
 const NONE = 0xffffffffu;
 

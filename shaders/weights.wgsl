@@ -42,7 +42,7 @@ fn dot8x4(sum: vec4f, a: Eight, b: Eight, c: Eight, d: Eight, low: vec4f, high: 
 }
 
 // Which outputs a thread computes: number quad of the quads of outputs, for TILE rows of activations from row on. peer tells
-// apart the PEERS threads of a workgroup that share these rows. Not all that compute also finish.
+// apart the peers() threads of a workgroup that share these rows. Not all that compute also finish.
 struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
 
 // A quad's outputs: eight apart, so that eight threads read the eight neighbouring rows of a block.

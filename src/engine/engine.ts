@@ -2,7 +2,7 @@ import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { NonFiniteError, OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { type Batch, type Qwen2, RESULT_BYTES, RING, ROW_BYTES } from '../model/qwen2.ts';
+import { type Batch, type Qwen2, RESULT_BYTES, RING, ROW_BYTES, SPAN } from '../model/qwen2.ts';
 import type { Continuation, DecodeRow, LanguageModel, RngKey, Sequence } from './language-model.ts';
 
 /** What a row in GPU memory is to do; see struct Row in shaders/row.wgsl. */
@@ -92,9 +92,9 @@ export class Engine implements LanguageModel {
         const positions = Math.min(end, sequence.valid + this.model.capacity);
         const count = Math.min(this.model.rowsAt(positions), end - sequence.valid);
         const encoder = this.gpu.device.createCommandEncoder();
-        this.writeRows(this.positions(sequence, sequence.valid, count));
+        const shared = this.writeRows(this.positions(sequence, sequence.valid, count));
         const pass = encoder.beginComputePass();
-        this.model.forward(pass, { rows: count, positions, prefill: true });
+        this.model.forward(pass, { rows: count, positions, shared, prefill: true });
         pass.end();
         this.gpu.device.queue.submit([encoder.finish()]);
         sequence.valid += count;
@@ -171,8 +171,8 @@ export class Engine implements LanguageModel {
           ...at,
           given: s.tokens.at(state.position + 1),
         }));
-        this.writeRows(states);
-        const results = await this.steps({ rows: count, positions: end }, 1, false, copies.splice(0));
+        const shared = this.writeRows(states);
+        const results = await this.steps({ rows: count, positions: end, shared }, 1, false, copies.splice(0));
         s.valid = Math.max(s.valid, first + count);
         for (const [i, state] of states.entries()) await this.take(results, i, 0, result, state, state.token);
         first += count;
@@ -197,10 +197,10 @@ export class Engine implements LanguageModel {
       sequence.makeWritable(tokens.length, []);
       for (let done = 0; done < tokens.length; ) {
         const count = Math.min(this.model.rowsAt(tokens.length), tokens.length - done);
-        this.writeRows(this.positions(sequence, done, count));
+        const shared = this.writeRows(this.positions(sequence, done, count));
         const encoder = this.gpu.device.createCommandEncoder();
         const pass = encoder.beginComputePass();
-        this.model.forward(pass, { rows: count, positions: tokens.length });
+        this.model.forward(pass, { rows: count, positions: tokens.length, shared });
         this.model.head(pass, count, true);
         pass.end();
         const bytes = await this.gpu.read(encoder, this.model.logits, count * this.vocabSize * 4);
@@ -257,15 +257,11 @@ export class Engine implements LanguageModel {
     batch.forEach((flight, i) => {
       flight.reserved -= flight.sequence.makeWritable(states[i].limit, copies);
     });
-    this.writeRows(states);
+    const shared = this.writeRows(states);
     const truncate = batch.some(({ row }) => row.topK !== undefined || row.topP !== undefined);
     const positionsAtEnd = Math.max(...states.map(({ limit }) => limit));
-    const results = await this.steps(
-      { rows: batch.length, positions: positionsAtEnd },
-      steps,
-      truncate,
-      copies,
-    );
+    const rows = { rows: batch.length, positions: positionsAtEnd, shared };
+    const results = await this.steps(rows, steps, truncate, copies);
 
     const failures = new Map<Call, unknown>();
     for (const [i, flight] of batch.entries()) {
@@ -341,12 +337,16 @@ export class Engine implements LanguageModel {
     }));
   }
 
-  /** Writes rows and block tables for the next submission. The last workgroup is filled up with inert rows. */
-  private writeRows(states: readonly RowState[]): void {
+  /**
+   * Writes rows and block tables for the next submission. The last workgroup is filled up with inert rows. Returns the most
+   * leading spans that a team of rows has in common.
+   */
+  private writeRows(states: readonly RowState[]): number {
     const { rowMultiple } = this.model;
     const data = new DataView(
       new ArrayBuffer(Math.ceil(states.length / rowMultiple) * rowMultiple * ROW_BYTES),
     );
+    const shared = this.sharedSpans(states);
     const tables: number[] = [];
     const starts = new Map<CachedSequence, number>();
     states.forEach(({ sequence, token, position, limit, given, temperature, alpha, topK, topP, key }, i) => {
@@ -367,9 +367,32 @@ export class Engine implements LanguageModel {
       data.setUint32(i * ROW_BYTES + 48, topK ?? 0, true);
       data.setFloat32(i * ROW_BYTES + 52, topP ?? 1, true);
       data.setUint32(i * ROW_BYTES + 60, 1, true);
+      data.setUint32(i * ROW_BYTES + 64, i * Math.floor(this.model.slots / states.length), true);
+      data.setUint32(i * ROW_BYTES + 68, shared[i], true);
     });
     this.gpu.device.queue.writeBuffer(this.model.rows, 0, data.buffer as ArrayBuffer);
     if (tables.length > 0) this.gpu.device.queue.writeBuffer(this.model.tables, 0, new Uint32Array(tables));
+    return Math.max(...shared);
+  }
+
+  /** For each row, the leading spans that it has in common with all rows of its team: the same pages, attended to in full by each. */
+  private sharedSpans(states: readonly RowState[]): number[] {
+    const { team } = this.model;
+    const shared = states.map(() => 0);
+    if (team === 1) return shared;
+    for (let first = 0; first + team <= states.length; first += team) {
+      const rows = states.slice(first, first + team);
+      const pages = rows[0].sequence.table;
+      let common = Math.floor((Math.min(...rows.map(({ position }) => position)) + 1) / PAGE);
+      for (const { sequence } of rows) {
+        if (sequence === rows[0].sequence) continue;
+        let same = 0;
+        while (same < common && sequence.table.at(same) === pages.at(same)) same++;
+        common = same;
+      }
+      shared.fill(Math.floor((common * PAGE) / SPAN), first, first + team);
+    }
+    return shared;
   }
 
   /** Runs decoding steps of the rows that were written, after `copies`, and reads their results. */
@@ -415,7 +438,7 @@ export class Engine implements LanguageModel {
       this.writeRows([{ ...state, sequence, token: fed, limit: state.position + 1 }]);
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      model.forward(pass, { rows: 1, positions: state.position + 1 }, stop);
+      model.forward(pass, { rows: 1, positions: state.position + 1, shared: 0 }, stop);
       pass.end();
       const stream = new Float32Array(
         await gpu.read(encoder, model.stream, model.stream.size / model.capacity),

@@ -5,19 +5,18 @@ override Q_HEADS: u32;
 override HEAD_DIM: u32;
 override OUT_STRIDE: u32;
 override SPAN: u32;
-override SLOTS: u32;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> spans: array<vec4f>;   // as in attention.wgsl
 @group(0) @binding(2) var<storage, read_write> out: array<f32>; // [rows][OUT_STRIDE]
 
 @compute @workgroup_size(32)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let row = rows[group.y];
   let quads = HEAD_DIM / 4u;
   if (row.position >= row.limit || thread >= quads) { return; }
   let count = row.position / SPAN + 1u;
   let step = Q_HEADS * (1u + quads);
-  let first = (group.y * (SLOTS / groups.y) * Q_HEADS + group.x) * (1u + quads);
+  let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
   var largest = spans[first].x;
   for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
   var sum = 0.0;
@@ -32,22 +31,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / sum; }
 }
 `,
-  'attention': /* wgsl */ `// Grouped-query attention of one row and SHARE query heads of one key head over one span of positions of the paged cache: the span's
-// largest score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one
-// span, attention-merge.wgsl puts them together. The order of all sums depends on absolute positions alone.
+  'attention': /* wgsl */ `// Grouped-query attention of SHARE query heads of one key head over one span of positions of the paged cache: the span's largest
+// score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one span,
+// attention-merge.wgsl puts them together. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
+// rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
+// positions alone.
 override Q_HEADS: u32;
 override KV_HEADS: u32;
 override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
 override OUT_STRIDE: u32;
-override SHARE: u32; // divides Q_HEADS / KV_HEADS, at most MOST
+override SHARE: u32;  // divides Q_HEADS / KV_HEADS
+override TEAM: u32;   // SHARE * TEAM is at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
 override SPAN: u32;   // a multiple of PAGE
-override SLOTS: u32;  // spans of all rows that there is room for
-override THREADS: u32; // at least SHARE
-override FOURS = SPAN / 4u;
-override PAIRS = (HEAD_DIM + 7u) / 8u;          // of quads of dimensions
-override SLICES = max(1u, THREADS / PAIRS);    // of the positions, for the values
+override THREADS: u32; // at least MOST
+override SLICES: u32; // of the positions, for the values: THREADS / (HEAD_DIM / 8, rounded up), at least 1
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
@@ -55,84 +54,88 @@ const LOWEST = -3.4e38;
 @group(0) @binding(2) var<storage, read> cache: array<vec4f>;    // pages as in qkv.wgsl
 @group(0) @binding(3) var<storage, read> queries: array<vec4f>;  // [rows][Q_HEADS * HEAD_DIM]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;  // [rows][OUT_STRIDE]
-@group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [rows][SLOTS / rows][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
+@group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [Row.spans + span][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
 
 var<workgroup> attended: u32; // positions to attend to
-var<workgroup> weights: array<vec4f, FOURS * SHARE>; // [SHARE][SPAN]: scores, then e^(score - largest)
-var<workgroup> largest: array<f32, THREADS * SHARE>; // [SHARE][THREADS]
+var<workgroup> weights: array<vec4f, SPAN / 4u * SHARE * TEAM>; // [SHARE * TEAM][SPAN]: scores, then e^(score - largest)
+var<workgroup> largest: array<f32, THREADS * SHARE * TEAM>; // [SHARE * TEAM][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
-var<workgroup> sums: array<f32, SHARE * SLICES>;
-var<workgroup> outputs: array<vec4f, SHARE * SLICES * PAIRS * 2u>; // [SHARE][SLICES][HEAD_DIM / 4, padded to 2]
+var<workgroup> sums: array<f32, SHARE * TEAM * SLICES>;
+var<workgroup> outputs: array<vec4f, SHARE * TEAM * SLICES * ((HEAD_DIM + 7u) / 8u) * 2u>; // [SHARE * TEAM][SLICES][HEAD_DIM / 4, padded to 2]
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let head = group.x * SHARE; // the first of them
-  let row = rows[group.y];
+  let first_row = group.y * TEAM;
+  let row = rows[first_row];
   let start = group.z * SPAN;
-  if (thread == 0u) { attended = select(0u, row.position + 1u, row.position < row.limit); }
+  if (thread == 0u) {
+    let of_team = group.z < row.team_spans;
+    attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
+  }
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
   let fours = (count + 3u) / 4u;
 
   let quads = HEAD_DIM / 4u;
+  let pairs = (quads + 1u) / 2u;
   let kv_head = head / (Q_HEADS / KV_HEADS);
   let page_size = 2u * KV_HEADS * PAGE * quads; // in vec4f
-  let query = (group.y * Q_HEADS + head) * quads;
   let table = row.table + start / PAGE;
   let scale = inverseSqrt(f32(HEAD_DIM));
 
   // Scores: a thread takes four positions at a time.
   var m: array<f32, MOST>;
-  for (var h = 0u; h < SHARE; h++) { m[h] = LOWEST; }
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
   for (var four = thread; four < fours; four += THREADS) {
     let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
-    for (var h = 0u; h < SHARE; h++) { s[h] = vec4f(0); }
+    for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
     for (var i = 0u; i < quads * row.one; i++) {
       let at = key + i * PAGE;
       let a = cache[at];
       let b = cache[at + 1u];
       let c = cache[at + 2u];
       let d = cache[at + 3u];
-      for (var h = 0u; h < SHARE; h++) {
-        let q = queries[query + h * quads + i];
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let q = queries[((first_row + h / SHARE) * Q_HEADS + head + h % SHARE) * quads + i];
         s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
     let there = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
-    for (var h = 0u; h < SHARE; h++) {
+    for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
-      weights[h * FOURS + four] = scores;
+      weights[h * SPAN / 4u + four] = scores;
       m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
   }
-  for (var h = 0u; h < SHARE; h++) { largest[h * THREADS + thread] = m[h]; }
+  for (var h = 0u; h < SHARE * TEAM; h++) { largest[h * THREADS + thread] = m[h]; }
   workgroupBarrier();
-  if (thread < SHARE) {
+  if (thread < SHARE * TEAM) {
     var l = LOWEST;
     for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
     most[thread] = l;
   }
   workgroupBarrier();
-  for (var h = 0u; h < SHARE; h++) { m[h] = most[h]; }
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
   for (var four = thread; four < fours; four += THREADS) {
-    for (var h = 0u; h < SHARE; h++) {
-      let scores = weights[h * FOURS + four];
-      weights[h * FOURS + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
+    for (var h = 0u; h < SHARE * TEAM; h++) {
+      let scores = weights[h * SPAN / 4u + four];
+      weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
     }
   }
   workgroupBarrier();
 
   // Values: a thread takes eight dimensions and, of the positions, every SLICES-th four.
   let slice = thread / (THREADS / SLICES);
-  for (var pair = select(PAIRS, thread % (THREADS / SLICES), slice < SLICES); pair < PAIRS; pair += THREADS / SLICES) {
+  for (var pair = select(pairs, thread % (THREADS / SLICES), slice < SLICES); pair < pairs; pair += THREADS / SLICES) {
     let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
     let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
     var sum: array<f32, MOST>;
     var low: array<vec4f, MOST>;
     var high: array<vec4f, MOST>;
-    for (var h = 0u; h < SHARE; h++) {
+    for (var h = 0u; h < SHARE * TEAM; h++) {
       sum[h] = 0.0;
       low[h] = vec4f(0);
       high[h] = vec4f(0);
@@ -140,41 +143,42 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var four = slice; four < fours; four += SLICES) {
       let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
       var w: array<vec4f, MOST>;
-      for (var h = 0u; h < SHARE; h++) { w[h] = weights[h * FOURS + four]; }
+      for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
       for (var j = 0u; j < 4u; j++) {
         // A position beyond the last has weight 0, but what stands there may be NaN.
         let at = first + min(j, count - 1u - 4u * four) * quads;
         let l = cache[at];
         let r = cache[at + second];
-        for (var h = 0u; h < SHARE; h++) {
+        for (var h = 0u; h < SHARE * TEAM; h++) {
           sum[h] += w[h][j];
           low[h] = fma(vec4f(w[h][j]), l, low[h]);
           high[h] = fma(vec4f(w[h][j]), r, high[h]);
         }
       }
     }
-    for (var h = 0u; h < SHARE; h++) {
-      let at = (h * SLICES + slice) * PAIRS + pair;
+    for (var h = 0u; h < SHARE * TEAM; h++) {
+      let at = (h * SLICES + slice) * pairs + pair;
       if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
       outputs[2u * at] = low[h];
       outputs[2u * at + 1u] = high[h];
     }
   }
   workgroupBarrier();
-  for (var item = thread; item < SHARE * quads * row.one; item += THREADS) {
+  for (var item = thread; item < SHARE * TEAM * quads * row.one; item += THREADS) {
     let h = item / quads;
     let quad = item % quads;
     var total = 0.0;
     var o = vec4f(0);
     for (var slice = 0u; slice < SLICES * row.one; slice++) {
       total += sums[h * SLICES + slice];
-      o += outputs[2u * (h * SLICES + slice) * PAIRS + quad];
+      o += outputs[2u * (h * SLICES + slice) * pairs + quad];
     }
     if (WHOLE) {
-      let at = group.y * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
+      let at = first_row * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
       for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
     } else {
-      let at = ((group.y * (SLOTS / groups.y) + group.z) * Q_HEADS + head + h) * (1u + quads);
+      let slot = rows[first_row + h / SHARE].spans + group.z;
+      let at = (slot * Q_HEADS + head + h % SHARE) * (1u + quads);
       if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
       spans[at + 1u + quad] = o;
     }
@@ -366,7 +370,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 // Sixteen columns of both at a time go through workgroup memory; a thread keeps the sums of a quad of outputs and eight rows in registers.
 const TILE = 8u;
 const THREADS = 256u;
-const PEERS = 32u; // threads that share eight rows
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
@@ -374,6 +377,8 @@ var<workgroup> w_tile: array<vec4f, 512>; // [16 columns][32 quads], a component
 var<workgroup> x_tile: array<vec4f, 256>; // [16 columns][64 rows / 4], a component a row
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return 32u; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
@@ -429,13 +434,14 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
 // the slices' sums are added in order. The threads of slice 0 finish.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 var<workgroup> parts: array<vec4f, THREADS>;
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
@@ -470,12 +476,13 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
 // Each lane loads one activation, which is then broadcast. Needs subgroups of at least eight lanes.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 var<private> products: array<vec4f, MOST>;
 
 fn x1(i: u32) -> f32 { return x[i]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
@@ -503,12 +510,13 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
 // For adapters without subgroups (or with fewer than eight lanes): every thread loads the activations itself.
 override TILE: u32; // at most MOST
 override THREADS: u32;
-override PEERS = THREADS;
 const MOST = 8u;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 var<private> products: array<vec4f, MOST>;
 
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return THREADS; }
 
 fn place(group: vec3u, thread: u32) -> Place {
   return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
@@ -533,23 +541,24 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
 // follows, and the squares of h summed over a few columns each. A product with the normed vector is then (W · g∘h) / rms(h), and
 // the factor is applied after the product.
 override EPSILON: f32;
-var<workgroup> squares: array<f32, THREADS * TILE>; // [THREADS / PEERS][TILE][PEERS]
+override SQUARES: u32; // THREADS * TILE
+var<workgroup> squares: array<f32, SQUARES>; // [THREADS / peers()][TILE][peers()]
 var<private> factors: array<f32, MOST>; // 1 / rms(h) of the thread's TILE rows
 
 // Computes factors. Every thread adds the partial sums in the same order.
 fn norms(p: Place, thread: u32) {
-  let first = thread / PEERS * TILE * PEERS;
+  let first = thread / peers() * TILE * peers();
   for (var m = 0u; m < TILE * slab.one; m++) {
     var s = 0.0;
-    for (var i = p.peer; i < stream_squares() * slab.one; i += PEERS) {
+    for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
       s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
     }
-    squares[first + m * PEERS + p.peer] = s;
+    squares[first + m * peers() + p.peer] = s;
   }
   workgroupBarrier();
   for (var m = 0u; m < TILE * slab.one; m++) {
     var sum = 0.0;
-    for (var t = 0u; t < PEERS * slab.one; t++) { sum += squares[first + m * PEERS + t]; }
+    for (var t = 0u; t < peers() * slab.one; t++) { sum += squares[first + m * peers() + t]; }
     factors[m] = inverseSqrt(sum / f32(WIDTH) + EPSILON);
   }
 }
@@ -734,6 +743,8 @@ struct Row {
   top_p: f32,           // 1: off
   slot: u32,            // where in the ring the next result goes
   one: u32,             // 1, see Slab in weights.wgsl
+  spans: u32,           // where its partial results of the attention start
+  team_spans: u32,      // leading spans whose pages the rows of its team have in common
 }
 const NONE = 0xffffffffu;
 
@@ -958,7 +969,7 @@ fn dot8x4(sum: vec4f, a: Eight, b: Eight, c: Eight, d: Eight, low: vec4f, high: 
 }
 
 // Which outputs a thread computes: number quad of the quads of outputs, for TILE rows of activations from row on. peer tells
-// apart the PEERS threads of a workgroup that share these rows. Not all that compute also finish.
+// apart the peers() threads of a workgroup that share these rows. Not all that compute also finish.
 struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
 
 // A quad's outputs: eight apart, so that eight threads read the eight neighbouring rows of a block.

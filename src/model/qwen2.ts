@@ -8,13 +8,13 @@ import type { Matrix, WeightLoader } from './weights.ts';
 /** Results of one row that the ring can hold: the most steps between two readbacks. */
 export const RING = 16;
 /** Bytes of struct Row in shaders/row.wgsl. */
-export const ROW_BYTES = 64;
+export const ROW_BYTES = 72;
 /** Bytes of struct Result in shaders/draw.wgsl. */
 export const RESULT_BYTES = 32;
 /** Bytes of struct Statistics in shaders/statistics.wgsl. */
 const STATISTICS_BYTES = 36;
 /** Positions that a workgroup attends to. */
-const SPAN = 128;
+export const SPAN = 128;
 /** Partial results of the attention: longer contexts mean fewer rows at once. */
 const SPANS_BYTES = 32 << 20;
 
@@ -23,6 +23,8 @@ export interface Batch {
   readonly rows: number;
   /** No row has more positions, its current one included. */
   readonly positions: number;
+  /** Most leading spans that a team of rows has in common. */
+  readonly shared: number;
   /** A prompt, whose rows may go through other kernels than those of decoding. */
   readonly prefill?: boolean;
 }
@@ -33,6 +35,10 @@ export interface Qwen2 {
   readonly capacity: number;
   /** Rows beyond those in flight, up to a multiple of this, must be inert: limit 0. Divides capacity. */
   readonly rowMultiple: number;
+  /** Neighbouring rows, from a multiple of it on, whose common spans the attention reads once. 1: none. */
+  readonly team: number;
+  /** Spans of all rows that there is room for. */
+  readonly slots: number;
   readonly numLayers: number;
   /** struct Row [capacity] of shaders/row.wgsl. */
   readonly rows: GPUBuffer;
@@ -96,9 +102,10 @@ export async function loadQwen2(
   // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
   const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
   const squares = Math.ceil(hiddenSize / 32) * 8; // of the stream, see shaders/norm.wgsl
+  const team = tuning.shareSpans ? Math.max(1, 2 ** Math.floor(Math.log2(6 / SHARE))) : 1;
   const spanBytes = heads * (headDim + 4) * 4;
   const longest = Math.ceil(contextLength / SPAN);
-  const SLOTS = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
+  const slots = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
   const part = 4 * tuning.head.threads * tuning.head.repeat; // logits that one summary stands for
   const PARTS = Math.ceil(vocabSize / part) * (tuning.head.merge ? 1 : tuning.head.threads);
 
@@ -112,7 +119,7 @@ export async function loadQwen2(
   const tables = scratch('tables', capacity * Math.ceil(contextLength / PAGE));
   const stream = scratch('stream', capacity * (2 * hidden + squares));
   const queries = scratch('queries', capacity * heads * headDim);
-  const spans = scratch('spans', (SLOTS * spanBytes) / 4); // [rows][SLOTS / rows][heads][4 + headDim]
+  const spans = scratch('spans', (slots * spanBytes) / 4); // [slots][heads][4 + headDim], see Row.spans
   const attention = scratch('attention', capacity * attended);
   const activation = scratch('activation', capacity * activated);
   const logits = scratch('logits', capacity * vocabSize);
@@ -131,7 +138,6 @@ export async function loadQwen2(
     HEAD_DIM: headDim,
     PAGE,
     SPAN,
-    SLOTS,
     SHARE,
     WIDTH: hiddenSize,
     VOCABULARY: vocabSize,
@@ -150,7 +156,12 @@ export async function loadQwen2(
   ): Promise<Tiled> =>
     Promise.all(
       tuning.tiles.map(async (TILE) => ({
-        kernel: await compile([shader, 'weights', ...files], { ...constants, THREADS: threads, TILE }),
+        kernel: await compile([shader, 'weights', ...files], {
+          ...constants,
+          THREADS: threads,
+          TILE,
+          SQUARES: threads * TILE,
+        }),
         rows: TILE,
         quads,
       })),
@@ -159,7 +170,7 @@ export async function loadQwen2(
     const constants = { COLUMNS, BF16: weights.bf16(names), ...more };
     const decode = await tiled(tuning.decode, files, constants);
     if (!tuning.tiledPrefill) return { decode, prefill: decode };
-    const kernel = await compile(['matmul-tiles', 'weights', ...files], constants);
+    const kernel = await compile(['matmul-tiles', 'weights', ...files], { ...constants, SQUARES: 256 * 8 });
     return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
   };
   const single = async (files: ShaderName[], constants: Record<string, number | boolean> = {}) => {
@@ -188,14 +199,19 @@ export async function loadQwen2(
       }),
     ]);
   };
-  const attending = { OUT_STRIDE: attended, THREADS: tuning.attentionThreads };
+  const attending = {
+    OUT_STRIDE: attended,
+    THREADS: tuning.attentionThreads,
+    SLICES: Math.max(1, Math.floor(tuning.attentionThreads / Math.ceil(headDim / 8))),
+  };
   const compiling = Promise.all([
     single(['weights', 'row', 'stream', 'embed'], {
       COLUMNS: hiddenSize,
       BF16: weights.bf16(['model.embed_tokens.weight']),
     }),
-    single(['row', 'attention'], { ...attending, WHOLE: true }),
-    single(['row', 'attention'], { ...attending, WHOLE: false }),
+    single(['row', 'attention'], { ...attending, TEAM: 1, WHOLE: true }),
+    single(['row', 'attention'], { ...attending, TEAM: 1, WHOLE: false }),
+    single(['row', 'attention'], { ...attending, TEAM: team, WHOLE: false }),
     single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
     Promise.all(Array.from({ length: numHiddenLayers }, (_, i) => layerKernels(i))),
     logitsOf(false),
@@ -253,6 +269,7 @@ export async function loadQwen2(
     embedKernel,
     whole,
     partly,
+    common,
     mergeKernel,
     layerVariants,
     headKernel,
@@ -272,11 +289,12 @@ export async function loadQwen2(
   const layerPasses = layers.map(({ qkv, bias, output, gateUp, down }, i) => {
     const [qkvKernel, outputKernel, gateUpKernel, downKernel] = layerVariants[i];
     const [kv, mid, next] = [cache.layers[i], norms[2 * i + 1], norms[2 * i + 2]];
-    const attend = [rows, tables, kv, queries, attention, spans];
+    const attended = [rows, tables, kv, queries, attention, spans];
     return {
       qkv: apply(qkvKernel, qkv, 32 / headDim, [stream, bias, rotary, rows, tables, kv, queries]),
-      whole: bind(whole, attend),
-      partly: bind(partly, attend),
+      whole: bind(whole, attended),
+      partly: bind(partly, attended),
+      common: bind(common, attended),
       output: apply(outputKernel, output, 32, [attention, mid, stream]),
       gateUp: apply(gateUpKernel, gateUp, 16, [stream, activation]),
       down: apply(downKernel, down, 32, [activation, next, stream]),
@@ -289,9 +307,22 @@ export async function loadQwen2(
   const copyLayers = cache.layers.map((layer) => kernels.bind(copyKernel.layout, [copied, layer]));
   const drawing = bind(drawKernel, [rows, parts, ring, found, one]);
 
+  const attend = (
+    pass: GPUComputePassEncoder,
+    { decode, slabs }: Operation,
+    teams: number,
+    spans: number,
+  ) => {
+    pass.setPipeline(decode[0].kernel.pipeline);
+    pass.setBindGroup(0, slabs[0].group);
+    pass.dispatchWorkgroups(heads / SHARE, teams, spans);
+  };
+
   return {
     capacity,
     rowMultiple: rowMultiple(tuning),
+    team,
+    slots,
     numLayers: numHiddenLayers,
     rows,
     tables,
@@ -299,7 +330,7 @@ export async function loadQwen2(
     stream,
     logits,
     scratchBytes,
-    rowsAt: (positions) => Math.min(capacity, Math.floor(SLOTS / Math.ceil(positions / SPAN))),
+    rowsAt: (positions) => Math.min(capacity, Math.floor(slots / Math.ceil(positions / SPAN))),
     copyPages(pass, copies) {
       if (copies.length === 0) return;
       gpu.device.queue.writeBuffer(
@@ -313,18 +344,17 @@ export async function loadQwen2(
         pass.dispatchWorkgroups(Math.ceil(cache.pageBytes / 16 / 64), copies.length);
       }
     },
-    forward(pass, { rows: count, positions, prefill }, stop = 2 * numHiddenLayers) {
+    forward(pass, { rows: count, positions, shared, prefill }, stop = 2 * numHiddenLayers) {
       run(pass, embed, count);
       const spansOfRow = Math.ceil(positions / SPAN);
+      const split = spansOfRow > 1 || shared > 0;
       for (let half = 0; half < stop; half++) {
         const l = layerPasses[half >> 1];
         if (half % 2 === 0) {
           run(pass, l.qkv, count, prefill);
-          const attend = spansOfRow > 1 ? l.partly : l.whole;
-          pass.setPipeline(attend.decode[0].kernel.pipeline);
-          pass.setBindGroup(0, attend.slabs[0].group);
-          pass.dispatchWorkgroups(heads / SHARE, count, spansOfRow);
-          if (spansOfRow > 1) run(pass, merge, count);
+          if (shared > 0) attend(pass, l.common, Math.floor(count / team), shared);
+          attend(pass, split ? l.partly : l.whole, count, spansOfRow);
+          if (split) run(pass, merge, count);
           run(pass, l.output, count, prefill);
         } else {
           run(pass, l.gateUp, count, prefill);

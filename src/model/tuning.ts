@@ -17,6 +17,8 @@ export interface Tuning {
   };
   /** Threads of a workgroup of the attention kernel, at least 8. */
   readonly attentionThreads: number;
+  /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
+  readonly shareSpans: boolean;
   /** Rows of activations a workgroup takes, ascending; each divides the next. */
   readonly tiles: readonly number[];
   /** Whether prompts go through matmul-tiles.wgsl, 64 rows at a time, rather than through the shader for decoding. */
@@ -34,6 +36,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
   decode: { shader: 'matvec-split', threads: 256, quads: 8 },
   head: { shader: 'matvec', threads: 64, repeat: 1, merge: true },
   attentionThreads: 32,
+  shareSpans: false,
   tiles: [1, 2, 4, 8],
   tiledPrefill: limits.maxComputeWorkgroupStorageSize >= TILES_BYTES,
 });
@@ -48,6 +51,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
     decode: { shader, threads: 8, quads: 8 },
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1, merge: false },
     attentionThreads: 8,
+    shareSpans: true,
     tiles: [1, 2, 4],
     tiledPrefill: false,
   };

@@ -30,7 +30,8 @@ const SIZES = {
   REPEAT: 2,
   PARTS: 9,
   SPAN: 128,
-  SLOTS: 64,
+  SLICES: 2,
+  SQUARES: 512,
 };
 
 /** Every variant the model can ask for: files, then the constants that vary. */
@@ -58,7 +59,8 @@ function* others(): Generator<[ShaderName[], Record<string, number | boolean>]> 
   for (const SOURCE of [0, 1, 2, 3]) yield [['pack'], { SOURCE }];
   for (const BF16 of [true, false]) yield [['weights', 'row', 'stream', 'embed'], { BF16 }];
   for (const SHARE of [1, 3]) {
-    for (const WHOLE of [true, false]) yield [['row', 'attention'], { SHARE, WHOLE }];
+    for (const WHOLE of [true, false]) yield [['row', 'attention'], { SHARE, WHOLE, TEAM: 1 }];
+    yield [['row', 'attention'], { SHARE, WHOLE: false, TEAM: 2 }];
   }
   yield [['row', 'attention-merge'], {}];
   for (const THREADS of [64, 256]) yield [['row', 'random', 'statistics', 'truncate'], { THREADS }];
@@ -92,7 +94,7 @@ test('every variant compiles without subgroups and without shader-f16', async ()
     ...variants('matmul-tiles', [8]),
     ...others(),
   ];
-  assert.is(all.length, 56 + 24 + 2 + 14);
+  assert.is(all.length, 56 + 24 + 2 + 16);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
     .compile(['matvec-subgroups', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
