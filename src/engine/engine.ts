@@ -2,7 +2,8 @@ import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { NonFiniteError, OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { type Batch, type Qwen2, RESULT_BYTES, RING, ROW_BYTES, SPAN } from '../model/qwen2.ts';
+import { RING, SPAN } from '../model/operations.ts';
+import { type Batch, type Qwen2, RESULT_BYTES, ROW_BYTES } from '../model/qwen2.ts';
 import type { Continuation, DecodeRow, LanguageModel, RngKey, Sequence } from './language-model.ts';
 
 /** What a row in GPU memory is to do; see struct Row in shaders/row.wgsl. */

@@ -1,20 +1,17 @@
 import { type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
-import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
+import type { Kernels } from '../gpu/kernel.ts';
+import { compileOperations, type Operation, RING, run, SPAN, sizesOf, type Variants } from './operations.ts';
 import { rowMultiple, type Tuning } from './tuning.ts';
 import type { Matrix, WeightLoader } from './weights.ts';
 
-/** Results of one row that the ring can hold: the most steps between two readbacks. */
-export const RING = 16;
 /** Bytes of struct Row in shaders/row.wgsl. */
 export const ROW_BYTES = 72;
 /** Bytes of struct Result in shaders/draw.wgsl. */
 export const RESULT_BYTES = 32;
 /** Bytes of struct Statistics in shaders/statistics.wgsl. */
 const STATISTICS_BYTES = 36;
-/** Positions that a workgroup attends to. */
-export const SPAN = 128;
 /** Partial results of the attention: longer contexts mean fewer rows at once. */
 const SPANS_BYTES = 32 << 20;
 
@@ -64,25 +61,6 @@ export interface Qwen2 {
   draw(pass: GPUComputePassEncoder, rows: number, truncate: boolean): void;
 }
 
-/** Variants of a kernel by the rows of activations that a workgroup takes, ascending. */
-type Tiled = readonly { readonly kernel: Kernel; readonly rows: number; readonly quads: number }[];
-/** A kernel and, for each slab of its weights, what is bound and the quads of outputs to compute. */
-interface Operation {
-  readonly decode: Tiled;
-  readonly prefill: Tiled;
-  readonly slabs: readonly { readonly group: GPUBindGroup; readonly quads: number }[];
-}
-
-function run(pass: GPUComputePassEncoder, operation: Operation, rows: number, prefill = false): void {
-  const variants = prefill ? operation.prefill : operation.decode;
-  const variant = variants.find((v) => v.rows >= rows) ?? variants[variants.length - 1];
-  pass.setPipeline(variant.kernel.pipeline);
-  for (const { group, quads } of operation.slabs) {
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(Math.ceil(quads / variant.quads), Math.ceil(rows / variant.rows));
-  }
-}
-
 /** Loads the weights and compiles the kernels, side by side. */
 export async function loadQwen2(
   gpu: Gpu,
@@ -94,20 +72,11 @@ export async function loadQwen2(
   capacity: number,
   tuning: Tuning,
 ): Promise<Qwen2> {
-  const { hiddenSize, intermediateSize, vocabSize, headDim, numHiddenLayers } = config;
+  const { vocabSize, headDim, numHiddenLayers } = config;
   const [heads, kvHeads] = [config.numAttentionHeads, config.numKeyValueHeads];
-  const pad8 = (n: number) => Math.ceil(n / 8) * 8;
-  const [hidden, attended, activated] = [pad8(hiddenSize), pad8(heads * headDim), pad8(intermediateSize)];
-  const group = heads / kvHeads;
-  // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
-  const SHARE = [8, 7, 6, 5, 4, 3, 2, 1].find((share) => group % share === 0) ?? 1;
-  const squares = Math.ceil(hiddenSize / 32) * 8; // of the stream, see shaders/norm.wgsl
-  const team = tuning.shareSpans ? Math.max(1, 2 ** Math.floor(Math.log2(6 / SHARE))) : 1;
-  const spanBytes = heads * (headDim + 4) * 4;
-  const longest = Math.ceil(contextLength / SPAN);
-  const slots = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
-  const part = 4 * tuning.head.threads * tuning.head.repeat; // logits that one summary stands for
-  const PARTS = Math.ceil(vocabSize / part) * (tuning.head.merge ? 1 : tuning.head.threads);
+  const sizes = sizesOf(config, tuning);
+  const compiling = compileOperations(kernels, config, tuning, cache, (names) => weights.bf16(names));
+  compiling.catch(() => {}); // awaited below, unless loading fails first
 
   // Activations.
   let scratchBytes = 0;
@@ -117,119 +86,31 @@ export async function loadQwen2(
   };
   const rows = scratch('rows', (capacity * ROW_BYTES) / 4);
   const tables = scratch('tables', capacity * Math.ceil(contextLength / PAGE));
-  const stream = scratch('stream', capacity * (2 * hidden + squares));
+  const stream = scratch('stream', capacity * (2 * sizes.hidden + sizes.squares));
   const queries = scratch('queries', capacity * heads * headDim);
+  const spanBytes = heads * (headDim + 4) * 4;
+  const longest = Math.ceil(contextLength / SPAN);
+  const slots = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
   const spans = scratch('spans', (slots * spanBytes) / 4); // [slots][heads][4 + headDim], see Row.spans
-  const attention = scratch('attention', capacity * attended);
-  const activation = scratch('activation', capacity * activated);
+  const attention = scratch('attention', capacity * sizes.attended);
+  const activation = scratch('activation', capacity * sizes.activated);
   const logits = scratch('logits', capacity * vocabSize);
-  const parts = scratch('parts', (capacity * (PARTS + 1) * STATISTICS_BYTES) / 4);
+  const parts = scratch('parts', (capacity * (sizes.parts + 1) * STATISTICS_BYTES) / 4);
   const copied = scratch('pages to copy', 2 * capacity);
   const found = scratch('found', 2 * capacity);
   const ring = scratch('ring', (capacity * RING * RESULT_BYTES) / 4);
   const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
   scratchBytes += rotary.size;
 
-  // Kernels: all of them start compiling now.
-  const sizes = {
-    EPSILON: config.rmsNormEps,
-    Q_HEADS: heads,
-    KV_HEADS: kvHeads,
-    HEAD_DIM: headDim,
-    PAGE,
-    SPAN,
-    SHARE,
-    WIDTH: hiddenSize,
-    VOCABULARY: vocabSize,
-    PARTS,
-    REPEAT: tuning.head.repeat,
-    MERGE: tuning.head.merge,
-    RING,
-  };
-  const layer = (i: number, name: string) => `model.layers.${i}.${name}`;
-  const compile = (files: ShaderName[], constants: Record<string, number | boolean>) =>
-    kernels.compile(files, { ...sizes, ...constants });
-  const tiled = async (
-    { shader, threads, quads }: { shader: ShaderName; threads: number; quads: number },
-    files: ShaderName[],
-    constants: Record<string, number | boolean>,
-  ): Promise<Tiled> =>
-    Promise.all(
-      tuning.tiles.map(async (TILE) => ({
-        kernel: await compile([shader, 'weights', ...files], {
-          ...constants,
-          THREADS: threads,
-          TILE,
-          SQUARES: threads * TILE,
-        }),
-        rows: TILE,
-        quads,
-      })),
-    );
-  const linear = async (files: ShaderName[], names: string[], COLUMNS: number, more = {}) => {
-    const constants = { COLUMNS, BF16: weights.bf16(names), ...more };
-    const decode = await tiled(tuning.decode, files, constants);
-    if (!tuning.tiledPrefill) return { decode, prefill: decode };
-    const kernel = await compile(['matmul-tiles', 'weights', ...files], { ...constants, SQUARES: 256 * 8 });
-    return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
-  };
-  const single = async (files: ShaderName[], constants: Record<string, number | boolean> = {}) => {
-    const variants = [{ kernel: await compile(files, constants), rows: 1, quads: 1 }];
-    return { decode: variants, prefill: variants };
-  };
-  const lmHeadName = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  const logitsOf = async (LOGITS: boolean) => {
-    const constants = { COLUMNS: hiddenSize, BF16: weights.bf16([lmHeadName]), LOGITS };
-    const { shader, threads, repeat } = tuning.head;
-    const files: ShaderName[] = ['stream', 'norm', 'row', 'random', 'statistics', 'lm-head'];
-    const variants = await tiled({ shader, threads, quads: threads * repeat }, files, constants);
-    return { decode: variants, prefill: variants };
-  };
-  const layerKernels = (i: number) => {
-    const names = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}.weight`));
-    const gateUp = [layer(i, 'mlp.gate_proj.weight'), layer(i, 'mlp.up_proj.weight')];
-    return Promise.all([
-      linear(['stream', 'norm', 'row', 'qkv'], names, hiddenSize),
-      linear(['stream', 'project'], [layer(i, 'self_attn.o_proj.weight')], heads * headDim, {
-        X_STRIDE: attended,
-      }),
-      linear(['stream', 'norm', 'gate-up'], gateUp, hiddenSize, { OUT_STRIDE: activated }),
-      linear(['stream', 'project'], [layer(i, 'mlp.down_proj.weight')], intermediateSize, {
-        X_STRIDE: activated,
-      }),
-    ]);
-  };
-  const attending = {
-    OUT_STRIDE: attended,
-    THREADS: tuning.attentionThreads,
-    SLICES: Math.max(1, Math.floor(tuning.attentionThreads / Math.ceil(headDim / 8))),
-  };
-  const compiling = Promise.all([
-    single(['weights', 'row', 'stream', 'embed'], {
-      COLUMNS: hiddenSize,
-      BF16: weights.bf16(['model.embed_tokens.weight']),
-    }),
-    single(['row', 'attention'], { ...attending, TEAM: 1, WHOLE: true }),
-    single(['row', 'attention'], { ...attending, TEAM: 1, WHOLE: false }),
-    single(['row', 'attention'], { ...attending, TEAM: team, WHOLE: false }),
-    single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
-    Promise.all(Array.from({ length: numHiddenLayers }, (_, i) => layerKernels(i))),
-    logitsOf(false),
-    logitsOf(true),
-    single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
-    single(['row', 'statistics', 'draw']),
-    compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
-  ]);
-  compiling.catch(() => {}); // awaited below, unless loading fails first
-
   // Weights.
+  const layer = (i: number, name: string) => `model.layers.${i}.${name}`;
   const normNames = ['model.norm.weight'];
   for (let i = numHiddenLayers - 1; i >= 0; i--) {
     normNames.unshift(layer(i, 'input_layernorm.weight'), layer(i, 'post_attention_layernorm.weight'));
   }
   const norms: GPUBuffer[] = []; // [hidden] each, in the order in which the pass meets them
   for (const name of normNames) norms.push(await weights.vector(name, [name]));
-  const embedding = await weights.stacked(['model.embed_tokens.weight'], 1, part);
+  const embedding = await weights.stacked(['model.embed_tokens.weight'], 1, sizes.part);
   const layers: { qkv: Matrix; bias: GPUBuffer; output: Matrix; gateUp: Matrix; down: Matrix }[] = [];
   for (let i = 0; i < numHiddenLayers; i++) {
     const [q, k, v] = ['q_proj', 'k_proj', 'v_proj'].map((name) => layer(i, `self_attn.${name}`));
@@ -244,10 +125,12 @@ export async function loadQwen2(
       down: await weights.stacked([layer(i, 'mlp.down_proj.weight')], 1, 32),
     });
   }
-  const lmHead = config.tieWordEmbeddings ? embedding : await weights.stacked(['lm_head.weight'], 1, part);
+  const lmHead = config.tieWordEmbeddings
+    ? embedding
+    : await weights.stacked(['lm_head.weight'], 1, sizes.part);
 
   // The pass: what each kernel is bound to. A projection into the stream also applies the weight of the norm that comes next.
-  type Variants = Omit<Operation, 'slabs'>;
+  const compiled = await compiling;
   const bind = (variants: Variants, buffers: GPUBuffer[], quads = 1): Operation => ({
     ...variants,
     slabs: [{ group: kernels.bind(variants.decode[0].kernel.layout, buffers), quads }],
@@ -265,63 +148,46 @@ export async function loadQwen2(
       quads: Math.ceil(count / perGroup) * 8,
     })),
   });
-  const [
-    embedKernel,
-    whole,
-    partly,
-    common,
-    mergeKernel,
-    layerVariants,
-    headKernel,
-    logitsKernel,
-    truncateKernel,
-    drawKernel,
-    copyKernel,
-  ] = await compiling;
   const embed: Operation = {
-    ...embedKernel,
+    ...compiled.embed,
     slabs: embedding.slabs.map(({ range, weights }) => ({
-      group: kernels.bind(embedKernel.decode[0].kernel.layout, [range, weights, rows, norms[0], stream]),
-      quads: squares / 2 / 32,
+      group: kernels.bind(compiled.embed.decode[0].kernel.layout, [range, weights, rows, norms[0], stream]),
+      quads: sizes.squares / 2 / 32,
     })),
   };
-  const merge = bind(mergeKernel, [rows, spans, attention], heads);
-  const layerPasses = layers.map(({ qkv, bias, output, gateUp, down }, i) => {
-    const [qkvKernel, outputKernel, gateUpKernel, downKernel] = layerVariants[i];
+  const merge = bind(compiled.merge, [rows, spans, attention], heads);
+  const passes = layers.map(({ qkv, bias, output, gateUp, down }, i) => {
     const [kv, mid, next] = [cache.layers[i], norms[2 * i + 1], norms[2 * i + 2]];
+    const kernels = compiled.layers[i];
     const attended = [rows, tables, kv, queries, attention, spans];
     return {
-      qkv: apply(qkvKernel, qkv, 32 / headDim, [stream, bias, rotary, rows, tables, kv, queries]),
-      whole: bind(whole, attended),
-      partly: bind(partly, attended),
-      common: bind(common, attended),
-      output: apply(outputKernel, output, 32, [attention, mid, stream]),
-      gateUp: apply(gateUpKernel, gateUp, 16, [stream, activation]),
-      down: apply(downKernel, down, 32, [activation, next, stream]),
+      qkv: apply(kernels.qkv, qkv, 32 / headDim, [stream, bias, rotary, rows, tables, kv, queries]),
+      whole: bind(compiled.whole, attended),
+      spans: bind(compiled.spans, attended),
+      common: bind(compiled.common, attended),
+      output: apply(kernels.output, output, 32, [attention, mid, stream]),
+      gateUp: apply(kernels.gateUp, gateUp, 16, [stream, activation]),
+      down: apply(kernels.down, down, 32, [activation, next, stream]),
     };
   });
-  const headOf = (variants: Variants) => apply(variants, lmHead, 32, [stream, rows, parts, found, logits]);
-  const [summing, writing] = [headOf(headKernel), headOf(logitsKernel)];
+  const [summary, withLogits] = [compiled.summary, compiled.logits].map((variants) =>
+    apply(variants, lmHead, 32, [stream, rows, parts, found, logits]),
+  );
   const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
-  const truncated = bind(truncateKernel, [rows, logits, parts]);
-  const copyLayers = cache.layers.map((layer) => kernels.bind(copyKernel.layout, [copied, layer]));
-  const drawing = bind(drawKernel, [rows, parts, ring, found, one]);
+  const truncation = bind(compiled.truncate, [rows, logits, parts]);
+  const drawing = bind(compiled.draw, [rows, parts, ring, found, one]);
+  const copies = cache.layers.map((layer) => kernels.bind(compiled.copy.layout, [copied, layer]));
 
-  const attend = (
-    pass: GPUComputePassEncoder,
-    { decode, slabs }: Operation,
-    teams: number,
-    spans: number,
-  ) => {
-    pass.setPipeline(decode[0].kernel.pipeline);
-    pass.setBindGroup(0, slabs[0].group);
-    pass.dispatchWorkgroups(heads / SHARE, teams, spans);
+  const attend = (pass: GPUComputePassEncoder, operation: Operation, teams: number, count: number) => {
+    pass.setPipeline(operation.decode[0].kernel.pipeline);
+    pass.setBindGroup(0, operation.slabs[0].group);
+    pass.dispatchWorkgroups(heads / sizes.share, teams, count);
   };
 
   return {
     capacity,
     rowMultiple: rowMultiple(tuning),
-    team,
+    team: sizes.team,
     slots,
     numLayers: numHiddenLayers,
     rows,
@@ -331,42 +197,39 @@ export async function loadQwen2(
     logits,
     scratchBytes,
     rowsAt: (positions) => Math.min(capacity, Math.floor(slots / Math.ceil(positions / SPAN))),
-    copyPages(pass, copies) {
-      if (copies.length === 0) return;
-      gpu.device.queue.writeBuffer(
-        copied,
-        0,
-        Uint32Array.from(copies.flatMap((copy) => [copy.from, copy.to])),
-      );
-      pass.setPipeline(copyKernel.pipeline);
-      for (const layer of copyLayers) {
-        pass.setBindGroup(0, layer);
-        pass.dispatchWorkgroups(Math.ceil(cache.pageBytes / 16 / 64), copies.length);
+    copyPages(pass, pages) {
+      if (pages.length === 0) return;
+      const pairs = Uint32Array.from(pages.flatMap(({ from, to }) => [from, to]));
+      gpu.device.queue.writeBuffer(copied, 0, pairs);
+      pass.setPipeline(compiled.copy.pipeline);
+      for (const group of copies) {
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(Math.ceil(cache.pageBytes / 16 / 64), pages.length);
       }
     },
     forward(pass, { rows: count, positions, shared, prefill }, stop = 2 * numHiddenLayers) {
-      run(pass, embed, count);
       const spansOfRow = Math.ceil(positions / SPAN);
       const split = spansOfRow > 1 || shared > 0;
+      run(pass, embed, count);
       for (let half = 0; half < stop; half++) {
-        const l = layerPasses[half >> 1];
+        const layer = passes[half >> 1];
         if (half % 2 === 0) {
-          run(pass, l.qkv, count, prefill);
-          if (shared > 0) attend(pass, l.common, Math.floor(count / team), shared);
-          attend(pass, split ? l.partly : l.whole, count, spansOfRow);
+          run(pass, layer.qkv, count, prefill);
+          if (shared > 0) attend(pass, layer.common, Math.floor(count / sizes.team), shared);
+          attend(pass, split ? layer.spans : layer.whole, count, spansOfRow);
           if (split) run(pass, merge, count);
-          run(pass, l.output, count, prefill);
+          run(pass, layer.output, count, prefill);
         } else {
-          run(pass, l.gateUp, count, prefill);
-          run(pass, l.down, count, prefill);
+          run(pass, layer.gateUp, count, prefill);
+          run(pass, layer.down, count, prefill);
         }
       }
     },
     head(pass, count, write) {
-      run(pass, write ? writing : summing, count);
+      run(pass, write ? withLogits : summary, count);
     },
     draw(pass, count, truncate) {
-      if (truncate) run(pass, truncated, count);
+      if (truncate) run(pass, truncation, count);
       run(pass, drawing, count);
     },
   };

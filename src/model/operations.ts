@@ -1,0 +1,160 @@
+import { type KvCache, PAGE } from '../cache/kv-cache.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
+import type { Tuning } from './tuning.ts';
+
+/** Positions that a workgroup of the attention kernel attends to. */
+export const SPAN = 128;
+/** Results of one row that the ring can hold: the most steps between two readbacks. */
+export const RING = 16;
+
+const pad8 = (n: number) => Math.ceil(n / 8) * 8;
+
+/** Sizes that follow from the model's, and that shaders and buffers share. */
+export function sizesOf(config: ModelConfig, tuning: Tuning) {
+  const { hiddenSize, vocabSize, headDim, numAttentionHeads, numKeyValueHeads } = config;
+  const group = numAttentionHeads / numKeyValueHeads;
+  // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
+  const share = [8, 7, 6, 5, 4, 3, 2, 1].find((n) => group % n === 0) ?? 1;
+  const { threads, repeat, merge } = tuning.head;
+  const part = 4 * threads * repeat;
+  return {
+    /** Strides of rows of activations, f32. */
+    hidden: pad8(hiddenSize),
+    attended: pad8(numAttentionHeads * headDim),
+    activated: pad8(config.intermediateSize),
+    /** Sums of squares a row of the stream, see shaders/stream.wgsl. */
+    squares: Math.ceil(hiddenSize / 32) * 8,
+    share,
+    /** Neighbouring rows whose common spans the attention reads once. */
+    team: tuning.shareSpans ? Math.max(1, 2 ** Math.floor(Math.log2(6 / share))) : 1,
+    /** Logits of a workgroup of the LM head, and the summaries of all of them. */
+    part,
+    parts: Math.ceil(vocabSize / part) * (merge ? 1 : threads),
+  };
+}
+
+/** A kernel compiled for so many rows of activations and quads of outputs a workgroup. */
+interface Variant {
+  readonly kernel: Kernel;
+  readonly rows: number;
+  readonly quads: number;
+}
+
+/** Variants of a kernel by their rows, ascending, for decoding and for prompts. */
+export interface Variants {
+  readonly decode: readonly Variant[];
+  readonly prefill: readonly Variant[];
+}
+
+/** A kernel and, for each slab of its weights, what is bound and the quads of outputs to compute. */
+export interface Operation extends Variants {
+  readonly slabs: readonly { readonly group: GPUBindGroup; readonly quads: number }[];
+}
+
+export function run(pass: GPUComputePassEncoder, operation: Operation, rows: number, prefill = false): void {
+  const variants = prefill ? operation.prefill : operation.decode;
+  const variant = variants.find((v) => v.rows >= rows) ?? variants[variants.length - 1];
+  pass.setPipeline(variant.kernel.pipeline);
+  for (const { group, quads } of operation.slabs) {
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(Math.ceil(quads / variant.quads), Math.ceil(rows / variant.rows));
+  }
+}
+
+/** Compiles every kernel of the model, all at once. `isBf16`: whether a matrix made of these tensors stays bf16. */
+export async function compileOperations(
+  kernels: Kernels,
+  config: ModelConfig,
+  tuning: Tuning,
+  cache: KvCache,
+  isBf16: (names: readonly string[]) => boolean,
+) {
+  const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads } = config;
+  const { attended, activated, share, team, parts } = sizesOf(config, tuning);
+  const sizes = {
+    EPSILON: config.rmsNormEps,
+    Q_HEADS: numAttentionHeads,
+    KV_HEADS: config.numKeyValueHeads,
+    HEAD_DIM: headDim,
+    PAGE,
+    SPAN,
+    SHARE: share,
+    WIDTH: hiddenSize,
+    VOCABULARY: vocabSize,
+    PARTS: parts,
+    REPEAT: tuning.head.repeat,
+    MERGE: tuning.head.merge,
+    RING,
+  };
+  type Constants = Record<string, number | boolean>;
+  const compile = (files: ShaderName[], constants: Constants) =>
+    kernels.compile(files, { ...sizes, ...constants });
+  const single = async (files: ShaderName[], constants: Constants = {}): Promise<Variants> => {
+    const variants = [{ kernel: await compile(files, constants), rows: 1, quads: 1 }];
+    return { decode: variants, prefill: variants };
+  };
+  const tiled = (
+    shader: ShaderName,
+    threads: number,
+    quads: number,
+    files: ShaderName[],
+    constants: Constants,
+  ) =>
+    Promise.all(
+      tuning.tiles.map(async (TILE): Promise<Variant> => {
+        const tile = { THREADS: threads, TILE, SQUARES: threads * TILE };
+        const kernel = await compile([shader, 'weights', 'stream', ...files], { ...constants, ...tile });
+        return { kernel, rows: TILE, quads };
+      }),
+    );
+  const linear = async (files: ShaderName[], names: string[], columns: number, more: Constants = {}) => {
+    const constants = { COLUMNS: columns, BF16: isBf16(names), ...more };
+    const { shader, threads, quads } = tuning.decode;
+    const decode = await tiled(shader, threads, quads, files, constants);
+    if (!tuning.tiledPrefill) return { decode, prefill: decode };
+    const tiles: ShaderName[] = ['matmul-tiles', 'weights', 'stream', ...files];
+    const kernel = await compile(tiles, { ...constants, SQUARES: 256 * 8 });
+    return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
+  };
+  const lmHead = async (LOGITS: boolean): Promise<Variants> => {
+    const name = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+    const { shader, threads, repeat } = tuning.head;
+    const files: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
+    const constants = { COLUMNS: hiddenSize, BF16: isBf16([name]), LOGITS };
+    const variants = await tiled(shader, threads, threads * repeat, files, constants);
+    return { decode: variants, prefill: variants };
+  };
+  const attention = (TEAM: number, WHOLE: boolean) => {
+    const THREADS = tuning.attentionThreads;
+    const SLICES = Math.max(1, Math.floor(THREADS / Math.ceil(headDim / 8)));
+    return single(['row', 'attention'], { OUT_STRIDE: attended, THREADS, SLICES, TEAM, WHOLE });
+  };
+  const layer = async (i: number) => {
+    const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
+    const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
+    const [q, o, g, d] = await Promise.all([
+      linear(['norm', 'row', 'qkv'], qkv, hiddenSize),
+      linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, { X_STRIDE: attended }),
+      linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, { OUT_STRIDE: activated }),
+      linear(['project'], weights('mlp.down'), intermediateSize, { X_STRIDE: activated }),
+    ]);
+    return { qkv: q, output: o, gateUp: g, down: d };
+  };
+  const bf16 = isBf16(['model.embed_tokens.weight']);
+  const [layers, embed, whole, spans, common, merge, summary, logits, truncate, draw, copy] =
+    await Promise.all([
+      Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
+      single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
+      attention(1, true),
+      attention(1, false),
+      attention(team, false),
+      single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
+      lmHead(false),
+      lmHead(true),
+      single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
+      single(['row', 'statistics', 'draw']),
+      compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
+    ]);
+  return { layers, embed, whole, spans, common, merge, summary, logits, truncate, draw, copy };
+}
