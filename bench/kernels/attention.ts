@@ -1,6 +1,6 @@
 /** Attention over contexts of several lengths, in a paged cache whose pages stand in any order. */
 import { bytesPerPosition, PAGE } from '../../src/cache/kv-cache.ts';
-import { SPAN } from '../../src/model/operations.ts';
+import { SPAN, SPANS_BYTES, sizesOf } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
 import { attention } from '../../test/support/oracle.ts';
 import { progress, readBack } from '../harness.ts';
@@ -16,10 +16,8 @@ import {
   report,
   runOnce,
 } from './measure.ts';
-import { COPIES, Memory, noise, pad8, rowsOf } from './operands.ts';
+import { COPIES, Memory, noise, rowsOf } from './operands.ts';
 
-/** As in src/model/qwen2.ts. */
-const SPANS_BYTES = 32 << 20;
 /** Words after which keys and values repeat. A prime: no two pages are alike. */
 const PERIOD = 1_048_573;
 /** Rows and positions for which sizes of workgroups are compared. */
@@ -30,7 +28,8 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
   const { device } = bench;
   const config = SHAPES[shape];
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, vocabSize } = config;
-  const share = [8, 7, 6, 5, 4, 3, 2, 1].find((n) => (heads / kvHeads) % n === 0) ?? 1;
+  const tuning = tuningFor(gpu.adapter, vocabSize);
+  const { share, team, attended: stride } = sizesOf(config, tuning);
   const spanBytes = heads * (headDim + 4) * 4;
   const slots = Math.floor(SPANS_BYTES / spanBytes);
   const pageWords = 2 * kvHeads * PAGE * headDim;
@@ -55,7 +54,6 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
   const tables = memory.upload('tables', order);
   const asked = noise(most * heads * headDim, 17).map((v) => 2 * v);
   const queries = memory.upload('queries', asked);
-  const stride = pad8(heads * headDim);
   const out = memory.buffer('out', most * stride);
   const spans = memory.buffer('spans', (slots * spanBytes) / 4);
   const dimensions = { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, OUT_STRIDE: stride };
@@ -73,9 +71,6 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
       const page = order[first + Math.floor(position / PAGE)] * pageWords;
       return values[(page + offset(head, position % PAGE, i)) % PERIOD];
     });
-
-  const { attentionThreads, shareSpans } = tuningFor(gpu.adapter, vocabSize);
-  const team = shareSpans ? 2 ** Math.floor(Math.log2(8 / share)) : 1;
 
   /** Rows with a context each, or all with the same one. */
   const candidate = async (rows: number, context: number, own: boolean, threads: number, turn: Memory) => {
@@ -158,13 +153,14 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
         continue;
       }
       const turn = new Memory(gpu);
-      const first = await candidate(rows, context, true, attentionThreads, turn);
-      const shared = rows > 1 ? [await candidate(rows, context, false, attentionThreads, turn)] : [];
+      const first = await candidate(rows, context, true, tuning.attentionThreads, turn);
+      const shared = rows > 1 ? [await candidate(rows, context, false, tuning.attentionThreads, turn)] : [];
       figures.push(...(await measure(lab, [first, ...shared])));
       if (contests && context === CONTEST.context && rows === CONTEST.rows) {
         const others: Candidate[] = [];
         for (const threads of plan.quick ? [32] : [8, 16, 32, 64, 128]) {
-          if (threads !== attentionThreads) others.push(await candidate(rows, context, true, threads, turn));
+          if (threads !== tuning.attentionThreads)
+            others.push(await candidate(rows, context, true, threads, turn));
         }
         await contest(lab, [first, ...others]);
       }

@@ -5,6 +5,8 @@ import type { Tuning } from './tuning.ts';
 
 /** Positions that a workgroup of the attention kernel attends to. */
 export const SPAN = 128;
+/** Partial results of the attention: longer contexts mean fewer rows at once. */
+export const SPANS_BYTES = 32 << 20;
 /** Results of one row that the ring can hold: the most steps between two readbacks. */
 export const RING = 16;
 

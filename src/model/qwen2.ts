@@ -2,7 +2,16 @@ import { type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
-import { compileOperations, type Operation, RING, run, SPAN, sizesOf, type Variants } from './operations.ts';
+import {
+  compileOperations,
+  type Operation,
+  RING,
+  run,
+  SPAN,
+  SPANS_BYTES,
+  sizesOf,
+  type Variants,
+} from './operations.ts';
 import { rowMultiple, type Tuning } from './tuning.ts';
 import type { Matrix, WeightLoader } from './weights.ts';
 
@@ -12,8 +21,6 @@ export const ROW_BYTES = 72;
 export const RESULT_BYTES = 32;
 /** Bytes of struct Statistics in shaders/statistics.wgsl. */
 const STATISTICS_BYTES = 36;
-/** Partial results of the attention: longer contexts mean fewer rows at once. */
-const SPANS_BYTES = 32 << 20;
 
 /** Rows that a pass works on. */
 export interface Batch {
