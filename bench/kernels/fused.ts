@@ -38,7 +38,7 @@ import { TILED_ROWS, tileFor } from './products.ts';
 const STATISTICS_WORDS = 9;
 
 export type FusedName = 'qkv' | 'gate-up' | 'lm-head';
-type Run = (constants?: Record<string, boolean>) => Promise<GPUCommandEncoder>;
+type Run = () => Promise<GPUCommandEncoder>;
 
 interface Fused {
   matrix: MatrixName;
@@ -114,19 +114,17 @@ export async function measureFused(
   const candidate = async (rows: number): Promise<Candidate> => {
     const { shader, threads, tile, quads } = workgroupOf(tuning, head, rows);
     const sizes = { COLUMNS: hiddenSize, WIDTH: hiddenSize, BF16: true, EPSILON: rmsNormEps };
-    const constants = { ...sizes, ...fused.constants, THREADS: threads, TILE: tile };
+    const constants = { ...sizes, ...fused.constants, THREADS: threads, TILE: tile, SQUARES: threads * Math.min(tile, 8) };
     const files: ShaderName[] = [shader, 'weights', 'stream', ...fused.files];
-    const copiesOf = async (more: Record<string, boolean>) => {
-      const kernel = await kernels.compile(files, { ...constants, ...more });
-      const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
-        kernel,
-        group: kernels.bind(kernel.layout, [range, matrix, ...buffers]),
-        size: [Math.ceil((Math.ceil(count / fused.perGroup) * 8) / quads), Math.ceil(rows / tile), 1],
-      });
-      return weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));
-    };
-    const run: Run = async (more = {}) => {
-      const [dispatches] = await copiesOf(more);
+    const kernel = await kernels.compile(files, constants);
+    const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
+      kernel,
+      group: kernels.bind(kernel.layout, [range, matrix, ...buffers]),
+      size: [Math.ceil((Math.ceil(count / fused.perGroup) * 8) / quads), Math.ceil(rows / tile), 1],
+    });
+    const copies = weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));
+    const run: Run = async () => {
+      const [dispatches] = copies;
       const encoder = bench.device.createCommandEncoder();
       runOnce(encoder, dispatches);
       return encoder;
@@ -138,7 +136,7 @@ export async function measureFused(
     };
     const label = { shape, operation, weights: 'bf16', shader, threads, tile, rows } as const;
     const flops = 2 * outputs * hiddenSize * rows;
-    return { label, bytes: weights.bytes, flops, copies: await copiesOf({}), check };
+    return { label, bytes: weights.bytes, flops, copies, check };
   };
   const figures: Figure[] = [];
   for (const rows of allRows) figures.push(...(await measure(lab, [await candidate(rows)])));
@@ -248,7 +246,9 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     const parts = Math.ceil(vocabSize / perWorkgroup) * (head.merge ? 1 : head.threads);
     const summaries = memory.buffer('parts', most * (parts + 1) * STATISTICS_WORDS);
     const logits = memory.buffer('logits', most * vocabSize);
-    const rows = rowsOf(most, () => ({ position: 0, table: 0 }));
+    const plain = rowsOf(most, () => ({ position: 0, table: 0 }));
+    const truncated = rowsOf(most, () => ({ position: 0, table: 0, topK: vocabSize }));
+    const rowBuffer = memory.upload('rows', plain);
     return {
       matrix: 'lm_head',
       norm: 'model.norm.weight',
@@ -258,15 +258,15 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
         REPEAT: head.repeat,
         PARTS: parts,
         MERGE: head.merge,
-        LOGITS: false,
       },
-      buffers: [memory.upload('rows', rows), summaries, memory.buffer('found', 2 * most), logits],
+      buffers: [rowBuffer, summaries, memory.buffer('found', 2 * most), logits],
       perGroup: 32,
       load: (loader, names) => loader.stacked(names, 1, perWorkgroup),
       async results(run, rows, x) {
-        // The variant that is timed writes no logits: its summaries are held against the logits of the one that does.
-        const encoder = await run({ LOGITS: true });
-        const written = new Float32Array(await readBack(device, encoder, logits, logits.size));
+        // Rows that are timed have no logits written: their summaries are held against the logits of rows that have.
+        device.queue.writeBuffer(rowBuffer, 0, truncated as Uint32Array<ArrayBuffer>);
+        const written = new Float32Array(await readBack(device, await run(), logits, logits.size));
+        device.queue.writeBuffer(rowBuffer, 0, plain as Uint32Array<ArrayBuffer>);
         const summed = new Float32Array(await readBack(device, await run(), summaries, summaries.size));
         const sample = sampleOf(vocabSize, hiddenSize * x.length);
         const ours = sample.map((n) => Float64Array.from(rows, (row) => written[row * vocabSize + n]));

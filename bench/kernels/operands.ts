@@ -192,16 +192,17 @@ export class Memory {
 /** struct Row [rows] of shaders/row.wgsl: the last position of a row is the one that it is at. */
 export function rowsOf(
   rows: number,
-  at: (row: number) => { position: number; table: number; spans?: number; teamSpans?: number },
+  at: (row: number) => { position: number; table: number; spans?: number; teamSpans?: number; topK?: number },
 ): Uint32Array {
   const step = ROW_BYTES / 4;
   const words = new Uint32Array(step * rows);
   const floats = new Float32Array(words.buffer);
   for (let row = 0; row < rows; row++) {
-    const { position, table, spans = 0, teamSpans = 0 } = at(row);
+    const { position, table, spans = 0, teamSpans = 0, topK = 0 } = at(row);
     // token, position, table, valid, limit, given, seed_low, seed_high, chain, step_candidate
     words.set([0, position, table, 0, position + 1, 0xffffffff, row, 0, 0, row], step * row);
     floats.set([1, 4], step * row + 10); // inverse_temperature, alpha
+    words[step * row + 12] = topK;
     floats[step * row + 13] = 1; // top_p
     words.set([0, 1, spans, teamSpans], step * row + 14); // slot, one, spans, team_spans
   }

@@ -198,11 +198,12 @@ export class Engine implements LanguageModel {
       sequence.makeWritable(tokens.length, []);
       for (let done = 0; done < tokens.length; ) {
         const count = Math.min(this.model.rowsAt(tokens.length), tokens.length - done);
-        const shared = this.writeRows(this.positions(sequence, done, count));
+        const states = this.positions(sequence, done, count);
+        const shared = this.writeRows(states.map((state) => ({ ...state, topK: this.vocabSize }))); // writes them out
         const encoder = this.gpu.device.createCommandEncoder();
         const pass = encoder.beginComputePass();
         this.model.forward(pass, { rows: count, positions: tokens.length, shared });
-        this.model.head(pass, count, true);
+        this.model.head(pass, count);
         pass.end();
         const bytes = await this.gpu.read(encoder, this.model.logits, count * this.vocabSize * 4);
         all.set(new Float32Array(bytes), done * this.vocabSize);
@@ -403,7 +404,7 @@ export class Engine implements LanguageModel {
     this.model.copyPages(pass, copies);
     for (let step = 0; step < steps; step++) {
       this.model.forward(pass, batch);
-      this.model.head(pass, batch.rows, truncate);
+      this.model.head(pass, batch.rows);
       this.model.draw(pass, batch.rows, truncate);
     }
     pass.end();
@@ -517,7 +518,7 @@ function own(sequence: Sequence): CachedSequence {
   return sequence as CachedSequence; // the engine hands out no others
 }
 
-/** A continuation under way. The GPU gives sums without their largest term (shaders/sample.wgsl); logarithms are taken here in f64. */
+/** A continuation under way. The GPU gives sums without their largest term (shaders/statistics.wgsl); logarithms are taken here in f64. */
 class Growing {
   readonly tokens: number[] = [];
   finish: Continuation['finish'] = 'length';

@@ -15,6 +15,7 @@ export interface Kernel {
  */
 export class Kernels {
   private readonly gpu: Pick<Gpu, 'device'>;
+  private readonly modules = new Map<string, Promise<GPUShaderModule>>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
   private readonly compiled = new Map<string, Promise<Kernel>>();
 
@@ -41,10 +42,7 @@ export class Kernels {
     const code = files.map((file) => shaders[file]).join('\n');
     const label = files.at(-1);
     const layout = this.layout(files.join(), code);
-    device.pushErrorScope('validation');
-    const module = device.createShaderModule({ label, code });
-    const refused = await device.popErrorScope();
-    if (refused) throw new Error(`${label}.wgsl does not compile: ${refused.message}`);
+    const module = await this.module(files, code);
     // Only the constants these files declare: a caller can pass one set of sizes to all kernels.
     const declared = Object.entries(constants).filter(([name]) => code.includes(`override ${name}:`));
     const pipeline = await device.createComputePipelineAsync({
@@ -57,6 +55,24 @@ export class Kernels {
       },
     });
     return { pipeline, layout };
+  }
+
+  /** Parsed once for all variants. */
+  private module(files: readonly ShaderName[], code: string): Promise<GPUShaderModule> {
+    const key = files.join();
+    let module = this.modules.get(key);
+    if (!module) {
+      const { device } = this.gpu;
+      const label = files.at(-1);
+      device.pushErrorScope('validation');
+      const created = device.createShaderModule({ label, code });
+      module = device.popErrorScope().then((refused) => {
+        if (refused) throw new Error(`${label}.wgsl does not compile: ${refused.message}`);
+        return created;
+      });
+      this.modules.set(key, module);
+    }
+    return module;
   }
 
   /** The layout as the source declares it. An explicit one, since bind groups of automatic layouts fit one pipeline only. */

@@ -304,17 +304,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 }
 `,
   'lm-head': /* wgsl */ `// The normed stream times the LM head (or the tied embedding), and what sampling needs to know of these logits: they themselves go
-// to memory only where they are asked for. A thread computes four neighbouring logits, REPEAT times, and leaves one summary a row; on a
+// to memory only for rows with top-k or top-p. A thread computes four neighbouring logits, REPEAT times, and leaves one summary a row; on a
 // GPU, whose threads are many, a workgroup does.
 override VOCABULARY: u32;
 override REPEAT: u32;
 override PARTS: u32;   // summaries a row
 override MERGE: bool;  // one a workgroup
-override LOGITS: bool; // whether to write the logits
 @group(0) @binding(3) var<storage, read> rows: array<Row>;
 @group(0) @binding(4) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1]
 @group(0) @binding(5) var<storage, read_write> found: array<Found>;      // [rows]
-@group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY]
+@group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY], where row is truncated
 
 var<workgroup> merging: array<Statistics, THREADS>;
 
@@ -341,7 +340,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
       if (any(given)) { found[first.row + m].given = l[row.given % 4u]; }
       if (any(there & !finite(l))) { found[first.row + m].bad = 1u; }
-      if (LOGITS) {
+      if (truncated(row)) {
         for (var j = 0u; j < 4u * slab.one; j++) {
           if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }
         }

@@ -119,11 +119,11 @@ export async function compileOperations(
     const kernel = await compile(tiles, { ...constants, SQUARES: 256 * 8 });
     return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
   };
-  const lmHead = async (LOGITS: boolean): Promise<Variants> => {
+  const lmHead = async (): Promise<Variants> => {
     const name = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
     const { shader, threads, repeat } = tuning.head;
     const files: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
-    const constants = { COLUMNS: hiddenSize, BF16: isBf16([name]), LOGITS };
+    const constants = { COLUMNS: hiddenSize, BF16: isBf16([name]) };
     const variants = await tiled(shader, threads, threads * repeat, files, constants);
     return { decode: variants, prefill: variants };
   };
@@ -144,19 +144,17 @@ export async function compileOperations(
     return { qkv: q, output: o, gateUp: g, down: d };
   };
   const bf16 = isBf16(['model.embed_tokens.weight']);
-  const [layers, embed, whole, spans, common, merge, summary, logits, truncate, draw, copy] =
-    await Promise.all([
-      Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
-      single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
-      attention(1, true),
-      attention(1, false),
-      attention(team, false),
-      single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
-      lmHead(false),
-      lmHead(true),
-      single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
-      single(['row', 'statistics', 'draw']),
-      compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
-    ]);
-  return { layers, embed, whole, spans, common, merge, summary, logits, truncate, draw, copy };
+  const [layers, embed, whole, spans, common, merge, head, truncate, draw, copy] = await Promise.all([
+    Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
+    single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
+    attention(1, true),
+    attention(1, false),
+    attention(team, false),
+    single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
+    lmHead(),
+    single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
+    single(['row', 'statistics', 'draw']),
+    compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
+  ]);
+  return { layers, embed, whole, spans, common, merge, head, truncate, draw, copy };
 }

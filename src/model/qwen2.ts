@@ -52,7 +52,7 @@ export interface Qwen2 {
   readonly ring: GPUBuffer;
   /** f32 [capacity]: residual stream h, then g∘h, then sums of squares (shaders/norm.wgsl). */
   readonly stream: GPUBuffer;
-  /** f32 [capacity][vocabulary], written where asked for. */
+  /** f32 [capacity][vocabulary]: of rows with top-k or top-p. */
   readonly logits: GPUBuffer;
   /** Bytes of all activations. */
   readonly scratchBytes: number;
@@ -62,9 +62,9 @@ export interface Qwen2 {
   copyPages(pass: GPUComputePassEncoder, copies: readonly PageCopy[]): void;
   /** Feeds each row's token at its position: keys and values go to the cache, `stream` holds the last hidden state. `halves`: how many half layers to run. */
   forward(pass: GPUComputePassEncoder, batch: Batch, halves?: number): void;
-  /** Sums up the logits of what `forward` left in the stream, and writes them out if `logits`. */
-  head(pass: GPUComputePassEncoder, rows: number, logits: boolean): void;
-  /** Draws each row's next token, records it in the ring and moves the row on. `truncate`: some use top-k or top-p, and the logits were written. */
+  /** Sums up the logits of what `forward` left in the stream; those of rows with top-k or top-p are written out. */
+  head(pass: GPUComputePassEncoder, rows: number): void;
+  /** Draws each row's next token, records it in the ring and moves the row on. `truncate`: some use top-k or top-p. */
   draw(pass: GPUComputePassEncoder, rows: number, truncate: boolean): void;
 }
 
@@ -177,9 +177,7 @@ export async function loadQwen2(
       down: apply(kernels.down, down, 32, [activation, next, stream]),
     };
   });
-  const [summary, withLogits] = [compiled.summary, compiled.logits].map((variants) =>
-    apply(variants, lmHead, 32, [stream, rows, parts, found, logits]),
-  );
+  const head = apply(compiled.head, lmHead, 32, [stream, rows, parts, found, logits]);
   const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
   const truncation = bind(compiled.truncate, [rows, logits, parts]);
   const drawing = bind(compiled.draw, [rows, parts, ring, found, one]);
@@ -232,8 +230,8 @@ export async function loadQwen2(
         }
       }
     },
-    head(pass, count, write) {
-      run(pass, write ? withLogits : summary, count);
+    head(pass, count) {
+      run(pass, head, count);
     },
     draw(pass, count, truncate) {
       if (truncate) run(pass, truncation, count);
