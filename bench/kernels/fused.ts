@@ -114,7 +114,13 @@ export async function measureFused(
   const candidate = async (rows: number): Promise<Candidate> => {
     const { shader, threads, tile, quads } = workgroupOf(tuning, head, rows);
     const sizes = { COLUMNS: hiddenSize, WIDTH: hiddenSize, BF16: true, EPSILON: rmsNormEps };
-    const constants = { ...sizes, ...fused.constants, THREADS: threads, TILE: tile, SQUARES: threads * Math.min(tile, 8) };
+    const constants = {
+      ...sizes,
+      ...fused.constants,
+      THREADS: threads,
+      TILE: tile,
+      SQUARES: threads * Math.min(tile, 8),
+    };
     const files: ShaderName[] = [shader, 'weights', 'stream', ...fused.files];
     const kernel = await kernels.compile(files, constants);
     const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
