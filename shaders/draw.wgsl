@@ -15,7 +15,7 @@ const THREADS = 32u;
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> parts: array<Statistics>;  // [rows][PARTS + 1]
 @group(0) @binding(2) var<storage, read_write> ring: array<Result>; // [rows][RING]
-@group(0) @binding(3) var<storage, read_write> found: array<Found>; // [rows]
+@group(0) @binding(3) var<storage, read> given: array<f32>;         // [rows]: the logit of the token to score
 @group(0) @binding(4) var<uniform> one: u32;                        // 1, see Slab in weights.wgsl
 
 var<workgroup> merging: array<Statistics, THREADS>;
@@ -44,10 +44,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var logit = select(s.maximum, s.logit, row.inverse_temperature > 0.0);
   if (row.given != NONE) {
     token = row.given;
-    logit = found[group.y].given;
+    logit = given[group.y];
   }
-  ring[group.y * RING + row.slot] = Result(token, found[group.y].bad, logit - s.maximum, s.base, s.mean, s.sharp, s.tempered, 0u);
-  found[group.y].bad = 0u;
+  ring[group.y * RING + row.slot] = Result(token, u32(s.top == BAD), logit - s.maximum, s.base, s.mean, s.sharp, s.tempered, 0u);
   rows[group.y].token = token;
   rows[group.y].position = row.position + 1u;
   rows[group.y].slot = row.slot + 1u;

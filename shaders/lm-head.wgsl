@@ -7,7 +7,7 @@ override PARTS: u32;   // summaries a row
 override MERGE: bool;  // one a workgroup
 @group(0) @binding(3) var<storage, read> rows: array<Row>;
 @group(0) @binding(4) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1]
-@group(0) @binding(5) var<storage, read_write> found: array<Found>;      // [rows]
+@group(0) @binding(5) var<storage, read_write> given: array<f32>;        // [rows]: the logit of the token to score
 @group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY], where row is truncated
 
 var<workgroup> merging: array<Statistics, THREADS>;
@@ -32,9 +32,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         seen[m] = merge(seen[m], s, row.alpha, row.inverse_temperature);
       }
       let there = n < vec4u(slab.count);
-      let given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
-      if (any(given)) { found[first.row + m].given = l[row.given % 4u]; }
-      if (any(there & !finite(l))) { found[first.row + m].bad = 1u; }
+      let is_given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
+      if (any(is_given)) { given[first.row + m] = l[row.given % 4u]; }
       if (truncated(row)) {
         for (var j = 0u; j < 4u * slab.one; j++) {
           if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }

@@ -6,7 +6,7 @@
 //   entropy = log1p(base) − mean / (1 + base).
 struct Statistics {
   maximum: f32, // the largest logit; LOWEST for no logits at all
-  top: u32,     // its index, the lowest on a tie
+  top: u32,     // its index, the lowest on a tie; or BAD
   base: f32,    // Σ e^d
   mean: f32,    // Σ d e^d
   sharp: f32,   // Σ e^(α d)
@@ -19,14 +19,8 @@ const LOWEST = -1e30;
 
 fn nothing() -> Statistics { return Statistics(LOWEST, NONE, 0, 0, 0, 0, NONE, LOWEST, LOWEST); }
 
-// What is seen rarely, a row: written by whoever sees it.
-struct Found {
-  given: f32, // the logit of the token to score
-  bad: u32,   // 1: a logit was NaN or infinite
-}
-
-// The compiler may assume that l == l.
-fn finite(l: vec4f) -> vec4<bool> { return (bitcast<vec4u>(l) & vec4u(0x7f800000u)) != vec4u(0x7f800000u); }
+// In place of top where a logit was NaN or infinite.
+const BAD = 0xfffffffeu;
 
 fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> Statistics {
   let b_above = b.maximum > a.maximum || (b.maximum == a.maximum && b.top < a.top);
@@ -38,7 +32,7 @@ fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> 
   // The terms of the lower set, its top among them, counted from the higher maximum.
   var s: Statistics;
   s.maximum = max(a.maximum, b.maximum);
-  s.top = select(a.top, b.top, b_above);
+  s.top = select(select(a.top, b.top, b_above), BAD, a.top == BAD || b.top == BAD);
   s.base = select(a.base, b.base, b_above) + e * (1.0 + select(b.base, a.base, b_above));
   s.mean = select(a.mean, b.mean, b_above) + e * (select(b.mean, a.mean, b_above) + select(0.0, d, seen) * (1.0 + select(b.base, a.base, b_above)));
   s.sharp = select(a.sharp, b.sharp, b_above) + sharp * (1.0 + select(b.sharp, a.sharp, b_above));
@@ -58,6 +52,7 @@ fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_te
   let m = select(vec4f(LOWEST), l, there);
   let maximum = max(max(m.x, m.y), max(m.z, m.w));
   let top = select(select(select(3u, 2u, m.z == maximum), 1u, m.y == maximum), 0u, m.x == maximum);
+  let bad = there & ((bitcast<vec4u>(l) & vec4u(0x7f800000u)) == vec4u(0x7f800000u)); // the compiler may assume that l == l
   let rest = there & (index != vec4u(top));
   let d = l - maximum;
   let e = select(vec4f(0), exp(d), rest);
@@ -66,7 +61,8 @@ fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_te
   let score = select(vec4f(LOWEST), fma(d, vec4f(inverse_temperature), noise), there);
   let best = max(max(score.x, score.y), max(score.z, score.w));
   let drawn = select(select(select(3u, 2u, score.z == best), 1u, score.y == best), 0u, score.x == best);
-  return Statistics(maximum, 4u * four + top, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
+  let at = select(4u * four + top, BAD, any(bad));
+  return Statistics(maximum, at, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
 }
 
 fn sum4(v: vec4f) -> f32 { return v.x + v.y + (v.z + v.w); }

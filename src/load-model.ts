@@ -14,7 +14,7 @@ import { CheckpointError, OptionError, OutOfMemoryError, UnsupportedModelError }
 import { type AdapterDescription, Gpu } from './gpu/device.ts';
 import { Kernels } from './gpu/kernel.ts';
 import { loadQwen2 } from './model/qwen2.ts';
-import { rowMultiple, tuningFor } from './model/tuning.ts';
+import { tuningFor } from './model/tuning.ts';
 import { WeightLoader } from './model/weights.ts';
 
 export interface LoadOptions {
@@ -45,7 +45,6 @@ export interface Model extends LanguageModel {
 }
 
 const DEFAULT_POSITIONS = 16384;
-const LOGITS_BYTES = 64 << 20;
 
 /**
  * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
@@ -97,10 +96,7 @@ export async function buildModel(
     const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
     needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
     const cache = new KvCache(gpu, config, positions);
-    const rows = Math.floor(Math.min(LOGITS_BYTES, gpu.maxBinding) / (4 * config.vocabSize));
     const tuning = tune(gpu.adapter, config.vocabSize);
-    const multiple = rowMultiple(tuning);
-    const capacity = Math.min(256, Math.max(multiple, Math.floor(rows / multiple) * multiple));
 
     let loaded = 0;
     const kernels = new Kernels(gpu);
@@ -109,7 +105,7 @@ export async function buildModel(
       loaded += bytes;
       onProgress?.(loaded, total);
     });
-    const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, capacity, tuning);
+    const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, tuning);
     loader.done();
     const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
     scoped = false;

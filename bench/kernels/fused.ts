@@ -265,7 +265,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
         PARTS: parts,
         MERGE: head.merge,
       },
-      buffers: [rowBuffer, summaries, memory.buffer('found', 2 * most), logits],
+      buffers: [rowBuffer, summaries, memory.buffer('given', most), logits],
       perGroup: 32,
       load: (loader, names) => loader.stacked(names, 1, perWorkgroup),
       async results(run, rows, x) {

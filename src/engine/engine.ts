@@ -197,7 +197,8 @@ export class Engine implements LanguageModel {
       this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
       sequence.makeWritable(tokens.length, []);
       for (let done = 0; done < tokens.length; ) {
-        const count = Math.min(this.model.rowsAt(tokens.length), tokens.length - done);
+        const most = Math.min(this.model.rowsAt(tokens.length), this.model.logitRows);
+        const count = Math.min(most, tokens.length - done);
         const states = this.positions(sequence, done, count);
         const shared = this.writeRows(states.map((state) => ({ ...state, topK: this.vocabSize }))); // writes them out
         const encoder = this.gpu.device.createCommandEncoder();
@@ -236,11 +237,14 @@ export class Engine implements LanguageModel {
   /** As many rows, in the order in which they came, as one pass can take. */
   private nextBatch(): Flight[] {
     const batch: Flight[] = [];
+    let most = this.model.capacity;
     let positions = 0;
     for (const flight of this.flights) {
       if (left(flight) === 0) continue;
       positions = Math.max(positions, flight.sequence.length + Math.min(RING, left(flight)) - 1);
-      if (batch.length >= this.model.rowsAt(positions)) break;
+      const withRow = isTruncated(flight.row) ? Math.min(most, this.model.logitRows) : most;
+      if (batch.length >= Math.min(withRow, this.model.rowsAt(positions))) break;
+      most = withRow;
       batch.push(flight);
     }
     return batch;
@@ -260,7 +264,7 @@ export class Engine implements LanguageModel {
       flight.reserved -= flight.sequence.makeWritable(states[i].limit, copies);
     });
     const shared = this.writeRows(states);
-    const truncate = batch.some(({ row }) => row.topK !== undefined || row.topP !== undefined);
+    const truncate = batch.some(({ row }) => isTruncated(row));
     const positionsAtEnd = Math.max(...states.map(({ limit }) => limit));
     const rows = { rows: batch.length, positions: positionsAtEnd, shared };
     const results = await this.steps(rows, steps, truncate, copies);
@@ -500,6 +504,8 @@ function checkStatistics({ temperature, alpha }: { temperature: number; alpha: n
   check('temperature', temperature, fine, '0, or between 1e-30 and 1e30');
   check('alpha', alpha, alpha >= 1 && alpha <= 1e30, 'between 1 and 1e30');
 }
+
+const isTruncated = ({ topK, topP }: DecodeRow): boolean => topK !== undefined || topP !== undefined;
 
 /** Tokens that a row may take before its call is looked at or it is at its end. A matter of the call alone, not of the batch. */
 const left = ({ call, row, result, done }: Flight): number =>

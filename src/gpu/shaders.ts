@@ -218,7 +218,7 @@ const THREADS = 32u;
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> parts: array<Statistics>;  // [rows][PARTS + 1]
 @group(0) @binding(2) var<storage, read_write> ring: array<Result>; // [rows][RING]
-@group(0) @binding(3) var<storage, read_write> found: array<Found>; // [rows]
+@group(0) @binding(3) var<storage, read> given: array<f32>;         // [rows]: the logit of the token to score
 @group(0) @binding(4) var<uniform> one: u32;                        // 1, see Slab in weights.wgsl
 
 var<workgroup> merging: array<Statistics, THREADS>;
@@ -247,10 +247,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var logit = select(s.maximum, s.logit, row.inverse_temperature > 0.0);
   if (row.given != NONE) {
     token = row.given;
-    logit = found[group.y].given;
+    logit = given[group.y];
   }
-  ring[group.y * RING + row.slot] = Result(token, found[group.y].bad, logit - s.maximum, s.base, s.mean, s.sharp, s.tempered, 0u);
-  found[group.y].bad = 0u;
+  ring[group.y * RING + row.slot] = Result(token, u32(s.top == BAD), logit - s.maximum, s.base, s.mean, s.sharp, s.tempered, 0u);
   rows[group.y].token = token;
   rows[group.y].position = row.position + 1u;
   rows[group.y].slot = row.slot + 1u;
@@ -312,7 +311,7 @@ override PARTS: u32;   // summaries a row
 override MERGE: bool;  // one a workgroup
 @group(0) @binding(3) var<storage, read> rows: array<Row>;
 @group(0) @binding(4) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1]
-@group(0) @binding(5) var<storage, read_write> found: array<Found>;      // [rows]
+@group(0) @binding(5) var<storage, read_write> given: array<f32>;        // [rows]: the logit of the token to score
 @group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY], where row is truncated
 
 var<workgroup> merging: array<Statistics, THREADS>;
@@ -337,9 +336,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         seen[m] = merge(seen[m], s, row.alpha, row.inverse_temperature);
       }
       let there = n < vec4u(slab.count);
-      let given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
-      if (any(given)) { found[first.row + m].given = l[row.given % 4u]; }
-      if (any(there & !finite(l))) { found[first.row + m].bad = 1u; }
+      let is_given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
+      if (any(is_given)) { given[first.row + m] = l[row.given % 4u]; }
       if (truncated(row)) {
         for (var j = 0u; j < 4u * slab.one; j++) {
           if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }
@@ -757,7 +755,7 @@ fn truncated(row: Row) -> bool { return row.top_k > 0u || row.top_p < 1.0; }
 //   entropy = log1p(base) − mean / (1 + base).
 struct Statistics {
   maximum: f32, // the largest logit; LOWEST for no logits at all
-  top: u32,     // its index, the lowest on a tie
+  top: u32,     // its index, the lowest on a tie; or BAD
   base: f32,    // Σ e^d
   mean: f32,    // Σ d e^d
   sharp: f32,   // Σ e^(α d)
@@ -770,14 +768,8 @@ const LOWEST = -1e30;
 
 fn nothing() -> Statistics { return Statistics(LOWEST, NONE, 0, 0, 0, 0, NONE, LOWEST, LOWEST); }
 
-// What is seen rarely, a row: written by whoever sees it.
-struct Found {
-  given: f32, // the logit of the token to score
-  bad: u32,   // 1: a logit was NaN or infinite
-}
-
-// The compiler may assume that l == l.
-fn finite(l: vec4f) -> vec4<bool> { return (bitcast<vec4u>(l) & vec4u(0x7f800000u)) != vec4u(0x7f800000u); }
+// In place of top where a logit was NaN or infinite.
+const BAD = 0xfffffffeu;
 
 fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> Statistics {
   let b_above = b.maximum > a.maximum || (b.maximum == a.maximum && b.top < a.top);
@@ -789,7 +781,7 @@ fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> 
   // The terms of the lower set, its top among them, counted from the higher maximum.
   var s: Statistics;
   s.maximum = max(a.maximum, b.maximum);
-  s.top = select(a.top, b.top, b_above);
+  s.top = select(select(a.top, b.top, b_above), BAD, a.top == BAD || b.top == BAD);
   s.base = select(a.base, b.base, b_above) + e * (1.0 + select(b.base, a.base, b_above));
   s.mean = select(a.mean, b.mean, b_above) + e * (select(b.mean, a.mean, b_above) + select(0.0, d, seen) * (1.0 + select(b.base, a.base, b_above)));
   s.sharp = select(a.sharp, b.sharp, b_above) + sharp * (1.0 + select(b.sharp, a.sharp, b_above));
@@ -809,6 +801,7 @@ fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_te
   let m = select(vec4f(LOWEST), l, there);
   let maximum = max(max(m.x, m.y), max(m.z, m.w));
   let top = select(select(select(3u, 2u, m.z == maximum), 1u, m.y == maximum), 0u, m.x == maximum);
+  let bad = there & ((bitcast<vec4u>(l) & vec4u(0x7f800000u)) == vec4u(0x7f800000u)); // the compiler may assume that l == l
   let rest = there & (index != vec4u(top));
   let d = l - maximum;
   let e = select(vec4f(0), exp(d), rest);
@@ -817,7 +810,8 @@ fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_te
   let score = select(vec4f(LOWEST), fma(d, vec4f(inverse_temperature), noise), there);
   let best = max(max(score.x, score.y), max(score.z, score.w));
   let drawn = select(select(select(3u, 2u, score.z == best), 1u, score.y == best), 0u, score.x == best);
-  return Statistics(maximum, 4u * four + top, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
+  let at = select(4u * four + top, BAD, any(bad));
+  return Statistics(maximum, at, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
 }
 
 fn sum4(v: vec4f) -> f32 { return v.x + v.y + (v.z + v.w); }

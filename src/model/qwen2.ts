@@ -19,6 +19,8 @@ import type { Matrix, WeightLoader } from './weights.ts';
 export const ROW_BYTES = 72;
 /** Bytes of struct Result in shaders/draw.wgsl. */
 export const RESULT_BYTES = 32;
+/** For the logits of rows with top-k or top-p. */
+const LOGITS_BYTES = 64 << 20;
 /** Bytes of struct Statistics in shaders/statistics.wgsl. */
 const STATISTICS_BYTES = 36;
 
@@ -37,6 +39,8 @@ export interface Batch {
 export interface Qwen2 {
   /** Most rows in flight. */
   readonly capacity: number;
+  /** Most rows in flight when some of them have top-k or top-p. */
+  readonly logitRows: number;
   /** Rows beyond those in flight, up to a multiple of this, must be inert: limit 0. Divides capacity. */
   readonly rowMultiple: number;
   /** Neighbouring rows, from a multiple of it on, whose common spans the attention reads once. 1: none. */
@@ -52,7 +56,7 @@ export interface Qwen2 {
   readonly ring: GPUBuffer;
   /** f32 [capacity]: residual stream h, then g∘h, then sums of squares (shaders/norm.wgsl). */
   readonly stream: GPUBuffer;
-  /** f32 [capacity][vocabulary]: of rows with top-k or top-p. */
+  /** f32 [logitRows][vocabulary]: of rows with top-k or top-p. */
   readonly logits: GPUBuffer;
   /** Bytes of all activations. */
   readonly scratchBytes: number;
@@ -76,11 +80,12 @@ export async function loadQwen2(
   weights: WeightLoader,
   cache: KvCache,
   contextLength: number,
-  capacity: number,
   tuning: Tuning,
 ): Promise<Qwen2> {
   const { vocabSize, headDim, numHiddenLayers } = config;
   const [heads, kvHeads] = [config.numAttentionHeads, config.numKeyValueHeads];
+  const { capacity } = tuning;
+  const logitRows = Math.min(capacity, Math.max(4, Math.floor(LOGITS_BYTES / (4 * vocabSize))));
   const sizes = sizesOf(config, tuning);
   const compiling = compileOperations(kernels, config, tuning, cache, (names) => weights.bf16(names));
   compiling.catch(() => {}); // awaited below, unless loading fails first
@@ -101,10 +106,10 @@ export async function loadQwen2(
   const spans = scratch('spans', (slots * spanBytes) / 4); // [slots][heads][4 + headDim], see Row.spans
   const attention = scratch('attention', capacity * sizes.attended);
   const activation = scratch('activation', capacity * sizes.activated);
-  const logits = scratch('logits', capacity * vocabSize);
+  const logits = scratch('logits', logitRows * vocabSize);
   const parts = scratch('parts', (capacity * (sizes.parts + 1) * STATISTICS_BYTES) / 4);
   const copied = scratch('pages to copy', 2 * capacity);
-  const found = scratch('found', 2 * capacity);
+  const given = scratch('given', capacity);
   const ring = scratch('ring', (capacity * RING * RESULT_BYTES) / 4);
   const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
   scratchBytes += rotary.size;
@@ -177,10 +182,10 @@ export async function loadQwen2(
       down: apply(kernels.down, down, 32, [activation, next, stream]),
     };
   });
-  const head = apply(compiled.head, lmHead, 32, [stream, rows, parts, found, logits]);
+  const head = apply(compiled.head, lmHead, 32, [stream, rows, parts, given, logits]);
   const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
   const truncation = bind(compiled.truncate, [rows, logits, parts]);
-  const drawing = bind(compiled.draw, [rows, parts, ring, found, one]);
+  const drawing = bind(compiled.draw, [rows, parts, ring, given, one]);
   const copies = cache.layers.map((layer) => kernels.bind(compiled.copy.layout, [copied, layer]));
 
   const attend = (pass: GPUComputePassEncoder, operation: Operation, teams: number, count: number) => {
@@ -191,6 +196,7 @@ export async function loadQwen2(
 
   return {
     capacity,
+    logitRows,
     rowMultiple: rowMultiple(tuning),
     team: sizes.team,
     slots,

@@ -19,6 +19,8 @@ export interface Tuning {
   readonly attentionThreads: number;
   /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
   readonly shareSpans: boolean;
+  /** Most rows in flight, a multiple of those that a workgroup takes. */
+  readonly capacity: number;
   /** Rows of activations a workgroup takes, ascending; each divides the next. */
   readonly tiles: readonly number[];
   /** Whether prompts go through matmul-tiles.wgsl, 64 rows at a time, rather than through the shader for decoding. */
@@ -37,6 +39,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
   head: { shader: 'matvec', threads: 64, repeat: 1, merge: true },
   attentionThreads: 32,
   shareSpans: false,
+  capacity: 512,
   tiles: [1, 2, 4, 8],
   tiledPrefill: limits.maxComputeWorkgroupStorageSize >= TILES_BYTES,
 });
@@ -52,6 +55,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1, merge: false },
     attentionThreads: 8,
     shareSpans: true,
+    capacity: 256,
     tiles: [1, 2, 4],
     tiledPrefill: false,
   };
