@@ -108,6 +108,7 @@ async function measureSteps(
 ): Promise<Step> {
   const random = (n: number) => Array.from({ length: n }, (_, i) => (i * 7919 + 3) % model.vocabSize);
   const page = cacheOf(model).bytes / cacheOf(model).pages;
+  const layers = cacheOf(model).layers.length;
   const prefix = syntheticSequence(model, random(Math.floor((context - TAIL) / PAGE) * PAGE + 1));
   const key = (candidate: number) => ({ seed: 0n, chain: 0, step: 0, candidate });
   const all: Record<Exclude<keyof Step, 'context'>, number>[] = [];
@@ -127,7 +128,8 @@ async function measureSteps(
     await model.decode(
       forks.map((sequence, j) => ({ sequence, maxTokens: 2, temperature: 1, alpha: 4, key: key(j) })),
     );
-    const copies = difference(counts(), before);
+    const after = counts();
+    const pages = (after.pages - before.pages) / layers;
 
     const winner = (i + 3) % count;
     const settling = performance.now();
@@ -142,9 +144,9 @@ async function measureSteps(
       rollback: 1000 * (rolledBack - forked),
       accept: 1000 * (settled - settling),
       total: 1000 * (rolledBack - begin + settled - settling),
-      copyOnWrite: 1000 * copies.ms,
-      pagesPerRow: copies.intoCache / page / count,
-      bytesPerStep: copies.bytes,
+      copyOnWrite: 1000 * (after.pagesMs - before.pagesMs),
+      pagesPerRow: pages / count,
+      bytesPerStep: pages * page,
     });
   }
   prefix.free();
@@ -159,19 +161,6 @@ async function measureSteps(
     pagesPerRow: of('pagesPerRow'),
     bytesPerStep: of('bytesPerStep'),
   };
-}
-
-/** Copies from one count to the next, the reading of results left out. */
-function difference(after: Counts, before: Counts): { bytes: number; ms: number; intoCache: number } {
-  const sum = { bytes: 0, ms: 0, intoCache: 0 };
-  for (const [label, { bytes, ms }] of Object.entries(after.copies)) {
-    if (label === 'staging') continue;
-    const old = before.copies[label] ?? { bytes: 0, ms: 0 };
-    sum.bytes += bytes - old.bytes;
-    sum.ms += ms - old.ms;
-    if (label.startsWith('cache ')) sum.intoCache += bytes - old.bytes;
-  }
-  return sum;
 }
 
 function report(

@@ -165,8 +165,9 @@ export interface Counts {
   submitMs: number;
   /** Bytes of buffers that are alive. */
   allocated: number;
-  /** Bytes of copy commands, and milliseconds in the calls, by label of the destination. */
-  copies: Record<string, { bytes: number; ms: number }>;
+  /** Pages of one layer of the KV cache copied, and milliseconds in recording that. */
+  pages: number;
+  pagesMs: number;
 }
 
 /** Counts every call of the process from now on, by wrapping the methods all WebGPU objects of `device`'s kind share. */
@@ -174,7 +175,7 @@ export function countCalls(device: GPUDevice): { now(): Counts; stop(): void } {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   const buffer = device.createBuffer({ size: 4, usage: Usage.COPY_DST });
-  const counts: Counts = { dispatches: 0, encodeMs: 0, submitMs: 0, allocated: 0, copies: {} };
+  const counts: Counts = { dispatches: 0, encodeMs: 0, submitMs: 0, allocated: 0, pages: 0, pagesMs: 0 };
   const alive = new WeakSet<GPUBuffer>();
   let encodingSince = 0;
   const undo: (() => void)[] = [];
@@ -190,9 +191,18 @@ export function countCalls(device: GPUDevice): { now(): Counts; stop(): void } {
       prototype[name] = method;
     });
   };
-  wrap(pass, 'dispatchWorkgroups', (_, __, call) => {
-    counts.dispatches++;
+  let pipeline = '';
+  wrap(pass, 'setPipeline', (_, [{ label }], call) => {
+    pipeline = label;
     call();
+  });
+  wrap(pass, 'dispatchWorkgroups', (_, [, pages], call) => {
+    const begin = performance.now();
+    call();
+    counts.dispatches++;
+    if (pipeline !== 'copy-pages') return;
+    counts.pages += pages;
+    counts.pagesMs += performance.now() - begin;
   });
   wrap(device, 'createCommandEncoder', (_, __, call) => {
     encodingSince = performance.now();
@@ -203,18 +213,6 @@ export function countCalls(device: GPUDevice): { now(): Counts; stop(): void } {
     call();
     counts.encodeMs += begin - encodingSince;
     counts.submitMs += performance.now() - begin;
-  });
-  wrap(encoder, 'copyBufferToBuffer', (_, args, call) => {
-    const begin = performance.now();
-    call();
-    const ms = performance.now() - begin;
-    // (source, offset, destination, offset, size) or (source, destination, size)
-    const short = typeof args[1] === 'object';
-    const { label } = short ? args[1] : args[2];
-    const size: number = (short ? args[2] : args[4]) ?? args[0].size;
-    counts.copies[label] ??= { bytes: 0, ms: 0 };
-    counts.copies[label].bytes += size;
-    counts.copies[label].ms += ms;
   });
   wrap(device, 'createBuffer', (_, __, call) => {
     const made: GPUBuffer = call();

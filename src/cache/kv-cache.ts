@@ -21,7 +21,7 @@ class Numbers {
   private data: Uint32Array<ArrayBuffer>;
 
   constructor(values: ArrayLike<number>) {
-    this.data = Uint32Array.from(values);
+    this.data = new Uint32Array(values); // from() would go through an iterator
     this.length = values.length;
   }
 

@@ -10,8 +10,10 @@ import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';
 
-for (const name of readdirSync(GOLDEN)) {
+for (const [i, name] of readdirSync(GOLDEN).entries()) {
   for (const [variant, load] of Object.entries(kernelSets)) {
+    // Software drivers take long to compile these: one of the models, and the odd shapes below.
+    if (variant === 'kernels for GPUs' && i > 0) continue;
     test(`logits agree with transformers in float64: ${name}, ${variant}`, async () => {
       const dir = `${GOLDEN}/${name}`;
       const model = await load(dir);
