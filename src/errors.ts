@@ -87,3 +87,31 @@ export class DistributionError extends Error {
     this.position = position;
   }
 }
+
+/** A file of problems, or a record of results, that is not what it should be. */
+export class DataError extends Error {
+  override name = 'DataError';
+  readonly file: string;
+  /** From 1, where the file is read by lines. */
+  readonly line?: number;
+  constructor(file: string, message: string, line?: number) {
+    super(`${file}${line === undefined ? '' : `, line ${line}`}: ${message}`);
+    this.file = file;
+    this.line = line;
+  }
+}
+
+/** An output folder that cannot be used as asked: in use, of another run, not writable, or full. */
+export class OutputError extends Error {
+  override name = 'OutputError';
+  readonly path: string;
+  constructor(path: string, message: string) {
+    super(`${path}: ${message}`);
+    this.path = path;
+  }
+}
+
+/** Something outside that grading needs and that is not there, such as python3. */
+export class GraderError extends Error {
+  override name = 'GraderError';
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { OptionError } from '../errors.ts';
-import { COMMON, didYouMean, parse } from './args.ts';
+import { didYouMean } from '../nearest.ts';
+import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
 import { Redraw } from './terminal.ts';
