@@ -106,6 +106,8 @@ const USED: Record<SamplerName, Name[]> = {
   smc: [...POWER, 'n'],
 };
 
+export const SAMPLERS = Object.keys(USED) as readonly SamplerName[];
+
 interface Range {
   readonly text: string;
   has(value: unknown): boolean;
@@ -124,7 +126,7 @@ const oneOf = (...names: string[]): Range => ({
 });
 
 const RANGES: Record<Name, Range> = {
-  sampler: oneOf(...Object.keys(USED)),
+  sampler: oneOf(...SAMPLERS),
   maxNewTokens: whole(1),
   seed: {
     text: 'a bigint from 0n to 2^64 − 1',

@@ -8,9 +8,18 @@ export interface ManyHooks {
   signal?: AbortSignal;
   /** Most chains at a time; as many as the model's cache is sure to hold, and at most 64, unless given. */
   concurrency?: number;
-  /** Called as each is ready, not in order. */
-  onSample?(sample: Sample, index: number): void;
+  /** Called when the chain begins. */
+  onStart?(index: number): void;
+  /** Called as each is ready, not in order; a promise is waited for before another chain begins in its place. */
+  onSample?(sample: Sample, index: number): unknown;
   onProgress?(progress: Progress, index: number): void;
+}
+
+/** A chain to be drawn. */
+export interface Job {
+  readonly prompt: ArrayLike<number>;
+  /** From `resolveOptions`. */
+  readonly options: SamplerOptions;
 }
 
 /**
@@ -24,15 +33,39 @@ export async function sampleMany(
   model: LanguageModel,
   prompts: readonly ArrayLike<number>[],
   options: SamplerOptions,
-  { signal, concurrency, onSample, onProgress }: ManyHooks = {},
+  hooks: ManyHooks = {},
 ): Promise<Sample[]> {
-  for (const prompt of prompts) checkPrompt(model, prompt, options.maxNewTokens);
   if (options.chain + prompts.length > 2 ** 32) {
     throw new OptionError(`chain is ${options.chain}: ${prompts.length} chains from there on pass 2^32 − 1`);
   }
-  const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
-  const fitting = Math.floor(model.cachePositions / cachePositions(longest, options));
-  const chains = concurrency ?? Math.max(1, Math.min(64, fitting));
+  const samples: Sample[] = [];
+  const jobs = prompts.map((prompt, i) => ({ prompt, options: { ...options, chain: options.chain + i } }));
+  await sampleEach(model, jobs, {
+    ...hooks,
+    onSample(sample, i) {
+      samples[i] = sample;
+      return hooks.onSample?.(sample, i);
+    },
+  });
+  return samples;
+}
+
+/**
+ * Draws a response for each job, in the same decode batches, and keeps none: each goes to `onSample`. Response i is, bit for bit, what
+ * `sample` gives for job i.
+ * @throws what `sample` throws, of any of them, and what the hooks throw; the others are then given up
+ */
+export async function sampleEach(
+  model: LanguageModel,
+  jobs: readonly Job[],
+  { signal, concurrency, onStart, onSample, onProgress }: ManyHooks,
+): Promise<void> {
+  for (const { prompt, options } of jobs) checkPrompt(model, prompt, options.maxNewTokens);
+  const largest = jobs.reduce(
+    (n, { prompt, options }) => Math.max(n, cachePositions(prompt.length, options)),
+    1,
+  );
+  const chains = concurrency ?? Math.max(1, Math.min(64, Math.floor(model.cachePositions / largest)));
   if (!Number.isInteger(chains) || chains < 1) {
     throw new OptionError(`concurrency is ${concurrency}: a whole number from 1 on`);
   }
@@ -40,35 +73,32 @@ export async function sampleMany(
   const cache = new PromptCache(model);
   const failure = new AbortController();
   const stop = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
-  const samples: Sample[] = [];
   let next = 0;
   const worker = async () => {
-    while (next < prompts.length) {
+    while (next < jobs.length) {
       const i = next++;
-      const prompt = prompts[i];
+      const { prompt, options } = jobs[i];
       stop.throwIfAborted();
+      onStart?.(i);
       const taken = cache.take(prompt);
+      let drawn: Sample;
       try {
-        const sequence = await taken;
-        samples[i] = await sampleFrom(
-          model,
-          sequence,
-          { ...options, chain: options.chain + i },
-          { signal: stop, onProgress: onProgress && ((progress) => onProgress(progress, i)) },
-        );
-        onSample?.(samples[i], i);
+        drawn = await sampleFrom(model, await taken, options, {
+          signal: stop,
+          onProgress: onProgress && ((progress) => onProgress(progress, i)),
+        });
       } finally {
         await cache.release(prompt);
       }
+      await onSample?.(drawn, i);
     }
   };
   const fail = (error: unknown) => {
     failure.abort(error); // the first one counts
-    next = prompts.length;
+    next = jobs.length;
   };
-  await Promise.all(Array.from({ length: Math.min(chains, prompts.length) }, () => worker().catch(fail)));
+  await Promise.all(Array.from({ length: Math.min(chains, jobs.length) }, () => worker().catch(fail)));
   stop.throwIfAborted();
-  return samples;
 }
 
 const SLACK = 64;

@@ -14,7 +14,7 @@ import type { Account, Trace } from './trace.ts';
 export type { Decoding } from './chain.ts';
 export type { CutLawName } from './cut-laws.ts';
 export type { Acceptance } from './multiple-try.ts';
-export { DEFAULTS, resolveOptions, type SamplerName, type SamplerOptions } from './options.ts';
+export { DEFAULTS, resolveOptions, SAMPLERS, type SamplerName, type SamplerOptions } from './options.ts';
 export type { Hooks, Progress } from './rollout.ts';
 export type { Account, Step, Trace } from './trace.ts';
 
