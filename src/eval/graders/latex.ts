@@ -1,0 +1,279 @@
+/** Longer answers are compared as strings without looking inside. */
+export const LONGEST = 1000;
+
+const UNITS = [
+  'degrees?|radians?|rad|percent|dollars?|cents?|units?|square|cubic|sq|per|mph|kph',
+  '[ckm]m|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi',
+  'pounds?|lbs?|ounces?|oz|(?:kilo|milli)?grams?|[km]g|(?:milli)?lit(?:er|re)s?|ml|gallons?|quarts?|pints?',
+  'seconds?|sec|minutes?|min|hours?|hrs?|days?|weeks?|months?|years?',
+].join('|');
+const BARE_UNIT = new RegExp(`^(.*[\\d})\\s])\\s*/?\\s*(?:${UNITS})\\.?(?:\\^\\{?\\d\\}?)?$`, 'is');
+const TEXT_UNIT = /^(.*[\w)}\]!.])\s*\\text\{([^{}]*[A-Za-z][^{}]*)\}(?:\^\{?-?\d+\}?)?$/s;
+
+const GREEK = 'alpha|beta|gamma|delta|theta|lambda|mu|phi|omega';
+const VARIABLE = `(?:[A-Za-z]|\\\\(?:${GREEK})(?![A-Za-z]))(?:_\\w|_\\{\\w+\\})?`;
+const LEFT_SIDE = new RegExp(`^(${VARIABLE})(\\([A-Za-z]\\))?(=|\\\\in(?![A-Za-z]))`);
+
+const UNICODE: Readonly<Record<string, string>> = {
+  '−': '-',
+  '–': '-',
+  '×': '\\times ',
+  '·': '\\cdot ',
+  '⋅': '\\cdot ',
+  '÷': '\\div ',
+  π: '\\pi ',
+  θ: '\\theta ',
+  '∞': '\\infty ',
+  '±': '\\pm ',
+  '∪': '\\cup ',
+  '∈': '\\in ',
+  '≤': '\\le ',
+  '≥': '\\ge ',
+  '≠': '\\ne ',
+  '√': '\\sqrt ',
+  '°': '^\\circ ',
+  '∅': '\\emptyset ',
+  '²': '^2',
+  '³': '^3',
+};
+
+const CLOSES: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
+
+/** Where the group that opens at `start` ends (after its closing brace), or −1. */
+function groupEnd(s: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < s.length; at++) {
+    if (s[at] === '\\') at++;
+    else if (s[at] === '{') depth++;
+    else if (s[at] === '}' && --depth === 0) return at + 1;
+  }
+  return -1;
+}
+
+/** The argument of a command from `start` on, without its braces, and where it ends. */
+function argument(s: string, start: number, pattern: RegExp): { text: string; end: number } | null {
+  const from = start + s.slice(start).search(/\S|$/);
+  if (s[from] === '{') {
+    const end = groupEnd(s, from);
+    return end < 0 ? null : { text: s.slice(from + 1, end - 1), end };
+  }
+  const token = pattern.exec(s.slice(from))?.[0];
+  return token ? { text: token, end: from + token.length } : null;
+}
+
+/** `\frac12` and `\sqrt3` with braces, and the sign of a fraction before it. */
+function braceArguments(s: string): string {
+  const command = /\\(frac|binom|sqrt)(?![A-Za-z])/g;
+  let out = '';
+  let done = 0;
+  for (let match = command.exec(s); match; match = command.exec(s)) {
+    const name = match[1];
+    let at = command.lastIndex;
+    let degree = '';
+    if (name === 'sqrt') {
+      degree = /^\s*\[[^\]]*\]/.exec(s.slice(at))?.[0] ?? '';
+      at += degree.length;
+    }
+    // Strictly, \sqrt13 has only the 1 under its root, but nobody means that.
+    const first = argument(s, at, name === 'sqrt' ? /^(?:\d+|\\?[A-Za-z]+|[A-Za-z])/ : /^(?:\\[A-Za-z]+|\w)/);
+    const second = first && name !== 'sqrt' ? argument(s, first.end, /^(?:\\[A-Za-z]+|\w)/) : first;
+    if (!first || !second) continue;
+    let [top, bottom] = [braceArguments(first.text), braceArguments(second.text)];
+    out += s.slice(done, match.index);
+    if (name === 'frac') {
+      const negative = [top, bottom].filter((text) => /^\s*-\s*[\w.]+\s*$/.test(text)).length;
+      [top, bottom] = [top, bottom].map((text) => text.replace(/^\s*-\s*([\w.]+)\s*$/, '$1'));
+      const sign = negative === 1 && /(?:^|[(,[{=&\\])\s*$/.test(out) ? '-' : '';
+      if (negative === 1 && !sign) top = `-${top}`;
+      out += `${sign}\\frac{${top}}{${bottom}}`;
+    } else if (name === 'binom') out += `\\binom{${top}}{${bottom}}`;
+    else out += `\\sqrt${degree.trim()}{${top}}`;
+    done = second.end;
+    command.lastIndex = done;
+  }
+  return out + s.slice(done);
+}
+
+/** What brackets are open before each place: round, square and `\{`, in which a comma separates. */
+function bracketDepth(s: string, end: number): number {
+  let depth = 0;
+  for (const bracket of s.slice(0, end).match(/\\[{}]|[()[\]]/g) ?? [])
+    depth += /[([{]/.test(bracket) ? 1 : -1;
+  return depth;
+}
+
+/** Inside brackets, and before a space, a comma always separates elements. */
+const thousands = (s: string): string =>
+  s
+    .replace(/(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)/g, (number, at: number) =>
+      bracketDepth(s, at) > 0 ? number : number.replaceAll(',', ''),
+    )
+    .replace(/(?<![\d.,]\s*)[1-9]\d{0,2}(?: \d{3})+(?!\s*[\d.,])/g, (number) => number.replaceAll(' ', ''));
+
+function withoutUnits(s: string): string {
+  for (;;) {
+    const [, value, unit] = TEXT_UNIT.exec(s) ?? BARE_UNIT.exec(s) ?? [];
+    // Without a value there is no unit, and 5 a.m. is not 5 p.m.
+    if (!value || !/[\d\\]|^\s*[A-Za-z]\s*$/.test(value.replace(/\\text\{[^{}]*\}/g, ''))) return s;
+    if (/^[\sap.]*m\.?\s*$/i.test(unit ?? '') && /[ap]/i.test(unit)) return s;
+    s = value.trim();
+  }
+}
+
+/** Whether letters are words and not a product of variables. */
+export function isText(s: string): boolean {
+  const letters = s.replace(/\\[A-Za-z]+/g, ' ');
+  return /[A-Za-z]{4}/.test(letters) || (/^[A-Za-z]{2,}$/.test(s) && /[eiou]/i.test(s));
+}
+
+/** The variable of a left side `x=`, `f(x)=` or `x\in` of a tidied answer, and the answer without it. */
+export function leftSide(s: string): { variable: string; rest: string } | null {
+  const left = LEFT_SIDE.exec(s);
+  if (!left) return null;
+  const rest = s.slice(left[0].length).replaceAll(`,${left[0]}`, ',');
+  if (!rest || /[=<>]|\\(?:in|le|ge|ne)(?![A-Za-z])/.test(rest)) return null;
+  return { variable: left[2] ? '' : left[1], rest };
+}
+
+/** All of `normalise` but dropping a left side. */
+export function tidy(latex: string): string {
+  let s = latex.trim();
+  if (s.length > LONGEST) return s.replace(/\s+/g, ' ');
+  s = s
+    .replace(/[−–×·⋅÷πθ∞±∪∈≤≥≠√°∅²³]/g, (symbol) => UNICODE[symbol])
+    .replace(/(\d)(?:,\\!\s*|\{,\})(?=\d{3})/g, '$1')
+    .replaceAll('{,}', ',')
+    .replace(/(?<!\\)\\[!()[\]]/g, '')
+    .replace(/\\\$|[$€£]|\\?%/g, '')
+    .replace(/(?<!\\)\\[,;: ]|\\q?quad(?![A-Za-z])|[~\u00a0]/g, ' ')
+    .replace(/\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle)(?![A-Za-z])/g, '')
+    .replace(/\\[dtc](frac|binom)(?![A-Za-z])/g, '\\$1')
+    .replace(
+      /\\(?:mbox|text(?:bf|it|rm|normal)|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol|rm|bf)\s*\{/g,
+      '\\text{',
+    )
+    .replace(/\\(?:leq|leqslant)(?![A-Za-z])/g, '\\le ')
+    .replace(/\\(?:geq|geqslant)(?![A-Za-z])/g, '\\ge ')
+    .replace(/\\neq(?![A-Za-z])/g, '\\ne ')
+    .replace(/\\lt(?![A-Za-z])/g, '<')
+    .replace(/\\gt(?![A-Za-z])/g, '>')
+    .replace(/\\[lr]brace(?![A-Za-z])/g, (name) => (name[1] === 'l' ? '\\{' : '\\}'))
+    .replace(/\\[lr](?:vert|Vert)(?![A-Za-z])/g, '|')
+    .replace(/\\varnothing(?![A-Za-z])|\\\{\s*\\\}/g, '\\emptyset ')
+    .replace(/\\times(?![A-Za-z])|\*/g, '\\cdot ')
+    .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])/g, '^\\circ ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  s = s.replace(/\.$/, '').replace(/^\\text\{\s*\(([A-Za-z])\)\s*\}$/, (_, letter) => letter.toUpperCase());
+  // Lists in words.
+  s = s
+    .replace(/\\text\{\s*,?\s*(?:and|or)\s*\}|(?<![\\A-Za-z]),?\s+(?:and|or)\s+/g, ',')
+    .replace(/,\s*,/g, ',');
+  s = s.replace(/(\w),?\s+(?:and|or)\s+(?=\w)/g, '$1,');
+  s = s.replace(/\\text\{\s*([a-z])\s*\}/g, (whole, letter) => (/[mgshl]/.test(letter) ? whole : letter));
+  s = withoutUnits(s);
+  if (!/\\(?:sin|cos|tan|cot|sec|csc)/.test(s)) s = s.replace(/\^\\circ ?/g, '');
+  s = s
+    .replace(/\\text\{([^{}]*)\}/g, '$1')
+    .trim()
+    .replace(/\.$/, '');
+  s = thousands(s)
+    .replace(/(^|[^\d\s])(\s*)\.(?=\d)/g, '$1$20.')
+    .replace(/(?<![\w.}\])])(\d+)\s+(\d+)\s*\/\s*(\d+)(?![\w.^!({])/g, '$1\\frac{$2}{$3}')
+    .replace(/(?<![\w.}\])/^]\s*)(\d+)\s*\/\s*(\d+)(?!\s*[\w.^!({[/\\])/g, '\\frac{$1}{$2}');
+  s = braceArguments(s)
+    .replace(/\\(begin|end)\s*\{[pb]matrix\}/g, '\\$1{matrix}')
+    .replace(
+      /[([]\s*\\begin\{array\}\s*\{[^{}]*\}(.*)\\end\{array\}\s*[)\]]/gs,
+      '\\begin{matrix}$1\\end{matrix}',
+    )
+    .replace(/([\^_])(\d\d+)/g, '$1{$2}')
+    .replace(/([\^_])\{\s*(\w)\s*\}/g, '$1$2')
+    // Spaces count only where something else would become of the text without them.
+    .replace(/(\\[A-Za-z]+)\s+(?=[A-Za-z])/g, '$1\u0000')
+    .replace(/(\d)\s+(?=\d)/g, '$1\u0000')
+    .replace(/(\d,)\s+(?=\d{3}(?!\d))/g, '$1\u0000')
+    .replace(/(\\\\)\s+(?=[A-Za-z])/g, '$1\u0000')
+    .replace(/\s/g, '')
+    .replaceAll('\u0000', ' ')
+    .replace(/(^|[([,={])\+/g, '$1');
+  s = s.replace(/(?<![\w.}\])^_])(\d+)\\frac\{(\d+)\}\{(\d+)\}/g, (whole, units, top, bottom) => {
+    const [n, a, b] = [units, top, bottom].map(BigInt);
+    return a < b ? `\\frac{${n * b + a}}{${b}}` : whole;
+  });
+  while (s.startsWith('{') && groupEnd(s, 0) === s.length) s = s.slice(1, -1);
+  s = s.replace(/^\(([A-Z])\)$/, '$1').replace(/^\((\w+)\)_/, '$1_');
+  return /^[A-Za-z,'-]+$/.test(s) && isText(s) ? s.toLowerCase() : s;
+}
+
+/**
+ * An answer without what does not change it: spacing, `\left` and `\right`, units, degrees, `$`, `\%` (50\% is 50, not 0.5),
+ * thousands separators (`10,000` outside brackets, and not `10, 000`), `\text`, a left side `x=`, and with one form for
+ * fractions, roots, mixed numbers and matrices. Words become lower case. Idempotent on the usual answers.
+ */
+export function normalise(latex: string): string {
+  const s = tidy(latex);
+  return leftSide(s)?.rest ?? s;
+}
+
+/** The parts between separators (a sticky pattern) that are inside no bracket, brace or environment. */
+export function split(s: string, separator: RegExp): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  const token = /\\begin\{|\\end\{|\\[A-Za-z]+|\\[\s\S]|[\s\S]/y;
+  while (token.lastIndex < s.length) {
+    separator.lastIndex = token.lastIndex;
+    const found = depth === 0 && separator.exec(s);
+    if (found) {
+      parts.push(s.slice(start, found.index));
+      start = separator.lastIndex;
+      token.lastIndex = start;
+      continue;
+    }
+    const symbol = token.exec(s)?.[0] ?? '';
+    // The brace that \begin{ and \end{ open is closed by itself.
+    if (symbol === '\\begin{') depth += 2;
+    else if (symbol === '\\end{') depth += 0;
+    else if (/^(?:\\\{|[([{])$/.test(symbol)) depth++;
+    else if (/^(?:\\\}|[)\]}])$/.test(symbol)) depth--;
+  }
+  parts.push(s.slice(start));
+  return parts;
+}
+
+/** Whether every bracket and brace closes one of its kind. */
+export function isBalanced(s: string): boolean {
+  const open: string[] = [];
+  for (const token of s.match(/\\[\s\S]|[()[\]{}]/g) ?? []) {
+    const bracket = token.at(-1) ?? '';
+    if ('([{'.includes(bracket)) open.push(token);
+    else if (')]}'.includes(bracket) && open.pop() !== token.replace(bracket, CLOSES[bracket])) return false;
+  }
+  return open.length === 0;
+}
+
+/** An answer in one pair of brackets (which need not match: `[0,1)`), or null. */
+export function bracketed(s: string): { open: string; close: string; inside: string } | null {
+  const [open] = /^(?:\\\{|[([])/.exec(s) ?? [];
+  const [close] = /(?:\\\}|[)\]])$/.exec(s) ?? [];
+  if (!open || !close || s.length < open.length + close.length) return null;
+  const inside = s.slice(open.length, s.length - close.length);
+  let depth = 0;
+  for (const bracket of inside.match(/\\[{}]|[()[\]]/g) ?? []) {
+    depth += /[([{]/.test(bracket) ? 1 : -1;
+    if (depth < 0) return null;
+  }
+  return depth === 0 ? { open, close, inside } : null;
+}
+
+/** `\binom{n}{k}` in factorials. */
+export function binomials(s: string): string {
+  const at = s.lastIndexOf('\\binom{');
+  if (at < 0) return s;
+  const middle = groupEnd(s, at + 6);
+  const end = groupEnd(s, middle);
+  if (middle < 0 || end < 0) return s;
+  const [n, k] = [s.slice(at + 7, middle - 1), s.slice(middle + 1, end - 1)];
+  return binomials(`${s.slice(0, at)}\\frac{(${n})!}{(${k})!(${n}-(${k}))!}${s.slice(end)}`);
+}
