@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -34,11 +34,20 @@ export interface Io {
   err(text: string): void;
 }
 
-/** The embedded model, wherever the command is run from. */
-export function embeddedModel(): string {
+/** The package's folder, wherever the command is run from. */
+function packageFolder(): string {
   let root = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
-  return join(root, 'models', 'abacus');
+  return root;
+}
+
+export function embeddedModel(): string {
+  return join(packageFolder(), 'models', 'abacus');
+}
+
+/** Of this package. */
+export function version(): string {
+  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
 }
 
 export const MODEL_OPTION: OptionSpec = {

@@ -3,6 +3,7 @@ import { COMMON, optionHelp } from './args.ts';
 import { calibrateCommand } from './calibrate.ts';
 import type { Command } from './command.ts';
 import { demoCommand } from './demo.ts';
+import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { infoCommand } from './info.ts';
 import { scoreCommand } from './score.ts';
@@ -10,6 +11,7 @@ import { scoreCommand } from './score.ts';
 export const COMMANDS: Readonly<Record<string, Command>> = {
   generate: generateCommand,
   score: scoreCommand,
+  eval: evalCommand,
   calibrate: calibrateCommand,
   info: infoCommand,
   demo: demoCommand,

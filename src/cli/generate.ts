@@ -15,99 +15,13 @@ import type { AdapterDescription } from '../gpu/device.ts';
 import type { Model } from '../load-model.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
-import {
-  type Acceptance,
-  type CutLawName,
-  DEFAULTS,
-  type Decoding,
-  type Progress,
-  type SamplerName,
-  type SamplerOptions,
-} from '../sampling/sample.ts';
+import type { Progress, SamplerOptions } from '../sampling/sample.ts';
 import { cachePositions } from '../sampling/sample-many.ts';
-import { number, type OptionSpec, type Parsed, seed, tokenIds, value, whole } from './args.ts';
+import { type Parsed, tokenIds, value, whole } from './args.ts';
 import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate } from './format.ts';
+import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import { printable, type View } from './terminal.ts';
-
-const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  sampler: {
-    value: 'NAME',
-    help: `greedy, sample, best-of-n, metropolis (exact), karan-du (as published),\nentropy-cut (exact), egps or smc (default: ${DEFAULTS.sampler})`,
-  },
-  alpha: { value: 'A', help: `power of the target p^A, at least 1 (default: ${DEFAULTS.alpha})` },
-  'max-new-tokens': {
-    value: 'T',
-    help: `horizon: most tokens of the answer (default: ${DEFAULTS.maxNewTokens})`,
-  },
-  'block-size': {
-    value: 'B',
-    help: `tokens the answer grows by, and a block of the law entropy-block\n(default: ${DEFAULTS.blockSize})`,
-  },
-  steps: { value: 'N', help: `chains: refining steps after each growth (default: ${DEFAULTS.steps})` },
-  'final-steps': {
-    value: 'M',
-    help: `exact chains: refining steps at the full horizon (default: ${DEFAULTS.finalSteps})`,
-  },
-  tries: { value: 'K', help: `egps: candidates of a step (default: ${DEFAULTS.tries})` },
-  'cut-law': {
-    value: 'LAW',
-    help: `egps: uniform, entropy, entropy-jump, entropy-gate\nor entropy-block (default: ${DEFAULTS.cutLaw})`,
-  },
-  gate: {
-    value: 'NATS',
-    help: `egps: entropy from which on a token may be cut at (default: ${DEFAULTS.gate})`,
-  },
-  decoding: {
-    value: 'HOW',
-    help: `exact chains: candidates are decoded in lockstep or best-first until the\noutcome is certain, or eager (default: ${DEFAULTS.decoding})`,
-  },
-  acceptance: { value: 'RULE', help: `exact chains: metropolis or barker (default: ${DEFAULTS.acceptance})` },
-  'proposal-temperature': {
-    value: 'X',
-    help: 'chains, smc: temperature of the proposals (default: 1 / alpha)',
-  },
-  n: {
-    value: 'N',
-    help: `best-of-n: answers to choose from; smc: particles (default: ${DEFAULTS.n})`,
-  },
-  temperature: {
-    value: 'X',
-    help: `sample, best-of-n: temperature (default: ${DEFAULTS.temperature})`,
-  },
-  'top-k': { value: 'K', help: 'sample, best-of-n: draw from the K most likely tokens' },
-  'top-p': { value: 'P', help: 'sample, best-of-n: draw from the smallest set with this mass' },
-  seed: { value: 'S', help: `same seed, same answer (default: ${DEFAULTS.seed})` },
-  chain: { value: 'C', help: `another chain of the same seed (default: ${DEFAULTS.chain})` },
-};
-
-/** The sampler's options that stand on the command line. @throws OptionError */
-export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
-  const read = <T>(name: string, as: (option: string, text: string) => T): T | undefined => {
-    const text = value(parsed, name);
-    return text === undefined ? undefined : as(`--${name}`, text);
-  };
-  return {
-    sampler: value(parsed, 'sampler') as SamplerName | undefined,
-    alpha: read('alpha', number),
-    maxNewTokens: read('max-new-tokens', whole),
-    blockSize: read('block-size', whole),
-    steps: read('steps', whole),
-    finalSteps: read('final-steps', whole),
-    tries: read('tries', whole),
-    cutLaw: value(parsed, 'cut-law') as CutLawName | undefined,
-    gate: read('gate', number),
-    decoding: value(parsed, 'decoding') as Decoding | undefined,
-    acceptance: value(parsed, 'acceptance') as Acceptance | undefined,
-    n: read('n', whole),
-    proposalTemperature: read('proposal-temperature', number),
-    temperature: read('temperature', number),
-    topK: read('top-k', whole),
-    topP: read('top-p', number),
-    seed: read('seed', seed),
-    chain: read('chain', whole),
-  };
-}
 
 export const generateCommand: Command = {
   summary: 'answer a prompt',

@@ -1,9 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { COMMON, didYouMean, number, parse, seed, tokenIds, value, whole } from '../../src/cli/args.ts';
+import { COMMON, number, parse, seed, tokenIds, value, whole } from '../../src/cli/args.ts';
 import { COMMANDS, commandHelp, generalHelp } from '../../src/cli/commands.ts';
-import { samplerOptions } from '../../src/cli/generate.ts';
+import { samplerOptions } from '../../src/cli/sampler-options.ts';
 import { OptionError } from '../../src/errors.ts';
+import { didYouMean } from '../../src/nearest.ts';
 
 const generateSpecs = { ...COMMANDS.generate.options, ...COMMON };
 

@@ -1,0 +1,286 @@
+import { hostname } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { OptionError, OutOfMemoryError } from '../errors.ts';
+import { fileDigest, modelDigest } from '../eval/digest.ts';
+import { openGraders } from '../eval/graders/graders.ts';
+import { type Plan, RunFolder } from '../eval/run-folder.ts';
+import {
+  type Entry,
+  type Evaluation,
+  type EvaluationProgress,
+  evaluate,
+  type Prompted,
+} from '../eval/runner.ts';
+import { partOf, shardOf } from '../eval/shard.ts';
+import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
+import { encodePrompt } from '../generate.ts';
+import type { Model } from '../load-model.ts';
+import { didYouMean } from '../nearest.ts';
+import { tracePage } from '../report/trace-page.ts';
+import { cachePositions } from '../sampling/sample-many.ts';
+import { type Parsed, seed, value, whole } from './args.ts';
+import {
+  type Command,
+  embeddedModel,
+  type Folder,
+  type Io,
+  MODEL_OPTION,
+  openFolder,
+  openModel,
+  version,
+} from './command.ts';
+import { merge } from './eval-merge.ts';
+import { summaryTable, writeReport } from './eval-report.ts';
+import { rate, seconds } from './format.ts';
+import { parseSamplers, SAMPLER_OPTIONS } from './sampler-options.ts';
+
+const CHAINS = 32;
+const PROMPT_STYLES = ['base', 'chat'];
+/** Seconds between the lines that tell of progress where there is no terminal. */
+const TELL = 60;
+
+export const evalCommand: Command = {
+  summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
+  usage: '--task TASK [options]\n       egps eval merge DIR… [--out DIR]',
+  notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval, gpqa, or a
+file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact, choice or code.
+Samplers are given as in --sampler egps,metropolis:final-steps=10,sample:temperature=0.25, with the options of
+\`egps generate\`; final-steps=0/5/20 makes three that are read off one chain.
+
+Every response is on the disk (results.jsonl) before it counts. Started again with the same arguments, a run
+goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
+report.html, and a page that replays each chain under traces.
+
+A shard i/n, from 0, does every n-th item in a folder of its own in the output folder; auto/n takes i from
+SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array i and n are taken from there by themselves. \`egps eval
+merge\` takes the folders of all shards, or the folder they are in.
+`,
+  options: {
+    task: { value: 'TASK', help: `${TASKS.join(', ')}, or FILE.jsonl` },
+    data: { value: 'FILE', help: 'where the benchmark lies: math500, humaneval, gpqa' },
+    model: MODEL_OPTION,
+    sampler: { value: 'LIST', help: 'samplers with their options (default: egps)' },
+    alpha: SAMPLER_OPTIONS.alpha,
+    'max-new-tokens': SAMPLER_OPTIONS['max-new-tokens'],
+    samples: { value: 'N', help: 'responses an item and sampler (default: 1)' },
+    limit: { value: 'N', help: 'the first N items alone (abacus: 200 unless given)' },
+    seed: { value: 'S', help: 'same seed, same results (default: 0)' },
+    'prompt-style': {
+      value: 'STYLE',
+      help: "base: the bare prompt; chat: in the model's chat template (default: base)",
+    },
+    shard: { value: 'PART', help: 'i/n: part i of n, from 0; or auto/n' },
+    out: { value: 'DIR', help: 'output folder (default: eval-TASK)' },
+    concurrency: {
+      value: 'N',
+      help: `chains side by side, as far as their cache can be had (default: ${CHAINS})`,
+    },
+    'skip-bad': { help: 'leave out lines of the file that are no items; they are counted' },
+    'allow-code-execution': { help: 'run the Python code that the model writes (humaneval), confined' },
+    'no-traces': { help: 'do not write the pages that replay the chains' },
+  },
+
+  async run(parsed, io) {
+    if (parsed.words[0] === 'merge') return merge(parsed, io);
+    if (parsed.words.length > 0) throw new OptionError(`unexpected ${JSON.stringify(parsed.words[0])}`);
+    const asked = await readArguments(parsed);
+    const { task, items, entries, folder, plan, out } = asked;
+    const graders = await openGraders(task.items, {
+      allowCodeExecution: parsed.flags.has('allow-code-execution'),
+    });
+    let run: RunFolder | undefined;
+    let model: Model | undefined;
+    try {
+      const own = items.map(({ item }) => item);
+      run = await RunFolder.open(out, plan, own);
+      tellSkipped(task, items, io);
+      const total = items.length * asked.samples * plan.samplers.length;
+      const missing = () => total - (run as RunFolder).record().results.length;
+      try {
+        if (missing() > 0) {
+          const opened = await openFor(folder, items, entries, asked.concurrency, asked.samples, io);
+          model = opened.model;
+          const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
+          const { description } = model.adapter;
+          await run.begin({ process: process_, adapter: description, versions: versions() });
+          const { samples, seed } = asked;
+          await evaluate({
+            model,
+            items,
+            entries,
+            samples,
+            seed,
+            folder: run,
+            graders,
+            process: process_,
+            concurrency: opened.chains,
+            trace: parsed.flags.has('no-traces') ? undefined : tracer(model),
+            signal: io.signal,
+            onProgress: teller(entries, io),
+          });
+          io.redraw.clear();
+        }
+      } catch (error) {
+        io.redraw.clear();
+        const done = total - missing();
+        io.err(
+          `egps: stopped with ${done} of ${total} responses on record in ${out}; the same command goes on\n`,
+        );
+        if (io.signal.aborted) await writeReport(run, plan, own, run.record(), [run.path]);
+        throw error;
+      }
+      const summary = await writeReport(run, plan, own, run.record(), [run.path]);
+      io.out(`${summaryTable(summary)}\n`);
+      io.err(`${out}/report.html shows it in full\n`);
+    } finally {
+      model?.dispose();
+      await graders.close();
+      await run?.close();
+    }
+  },
+};
+
+interface Asked {
+  readonly task: Task;
+  /** Of this shard. */
+  readonly items: readonly Prompted[];
+  readonly entries: readonly Entry[];
+  readonly samples: number;
+  readonly seed: bigint;
+  readonly concurrency: number;
+  readonly folder: Folder;
+  readonly plan: Plan;
+  readonly out: string;
+}
+
+/** Reads everything there is to read but the weights. @throws OptionError, DataError, CheckpointError */
+async function readArguments(parsed: Parsed): Promise<Asked> {
+  const read = <T>(name: string, as: (option: string, text: string) => T): T | undefined => {
+    const text = value(parsed, name);
+    return text === undefined ? undefined : as(`--${name}`, text);
+  };
+  const positive = (option: string, text: string) => {
+    const n = whole(option, text);
+    if (n === 0) throw new OptionError(`${option} is 0: at least 1`);
+    return n;
+  };
+  const name = value(parsed, 'task');
+  if (name === undefined) throw new OptionError(`--task is missing: ${TASKS.join(', ')}, or FILE.jsonl`);
+  const samples = read('samples', positive) ?? 1;
+  const concurrency = read('concurrency', positive) ?? CHAINS;
+  const number = read('seed', seed) ?? 0n;
+  const limit = read('limit', positive);
+  const shard = shardOf(value(parsed, 'shard'), process.env);
+  const style = value(parsed, 'prompt-style') ?? 'base';
+  if (!PROMPT_STYLES.includes(style)) {
+    throw new OptionError(
+      `--prompt-style is ${JSON.stringify(style)}: base or chat${didYouMean(style, PROMPT_STYLES)}`,
+    );
+  }
+  const data = value(parsed, 'data');
+  const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
+  const dir = value(parsed, 'model') ?? embeddedModel();
+  const folder = await openFolder(dir);
+  const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
+  const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);
+
+  const file = data ?? (name.endsWith('.jsonl') ? name : undefined);
+  const plan: Plan = {
+    egps: version(),
+    task: file === name ? basename(name) : name,
+    data: file && (await fileDigest(file)),
+    model: basename(resolve(dir)),
+    modelDigest: await modelDigest(dir),
+    promptStyle: style,
+    samplers: entries.flatMap(({ options, readings }) =>
+      readings.map(({ sampler, finalSteps = options.finalSteps }) => {
+        const { seed, chain, ...resolved } = { ...options, finalSteps };
+        return { sampler, options: resolved, chain: readings[readings.length - 1].sampler };
+      }),
+    ),
+    seed: String(number),
+    samples,
+    limit,
+    skippedLines: task.skipped.length,
+    shard,
+    items: task.items.map(({ id }) => id),
+  };
+  const horizon = Math.max(...entries.map(({ options }) => options.maxNewTokens));
+  const items = partOf(task.items, shard).map((item): Prompted => {
+    const prompt = encodePrompt(folder.tokenizer, item.prompt, style === 'chat');
+    return { item, prompt: prompt.length + horizon <= folder.config.maxPositionEmbeddings ? prompt : null };
+  });
+  const parent = value(parsed, 'out') ?? `eval-${basename(name, '.jsonl')}`;
+  const out = shard ? `${parent}/shard-${shard.index}-of-${shard.count}` : parent;
+  return { task, items, entries, samples, seed: number, concurrency, folder, plan, out };
+}
+
+function tellSkipped({ skipped }: Task, items: readonly Prompted[], io: Io): void {
+  for (const { line, reason } of skipped) {
+    io.err(`egps: left out${line === undefined ? '' : `, line ${line}`}: ${reason}\n`);
+  }
+  const long = items.filter(({ prompt }) => prompt === null);
+  if (long.length === 0) return;
+  const names = long.slice(0, 3).map(({ item }) => item.id);
+  const which = names.join(', ') + (long.length > 3 ? ', …' : '');
+  io.err(
+    `egps: ${long.length} of ${items.length} items do not fit the model's context with an answer: ${which}\n`,
+  );
+}
+
+/** Loads the model with a cache for as many chains as are asked for, or else half as many, and so on. */
+async function openFor(
+  folder: Folder,
+  items: readonly Prompted[],
+  entries: readonly Entry[],
+  concurrency: number,
+  samples: number,
+  io: Io,
+): Promise<{ model: Model; chains: number }> {
+  const longest = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 1), 1);
+  const chain = Math.max(...entries.map(({ options }) => cachePositions(longest, options)));
+  for (let chains = Math.min(concurrency, items.length * samples); ; chains = chains >> 1) {
+    try {
+      return { model: await openModel(folder, chains * chain, io), chains };
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError) || chains === 1) throw error;
+    }
+  }
+}
+
+function versions(): Record<string, string> {
+  return { egps: version(), node: process.version, platform: `${process.platform} ${process.arch}` };
+}
+
+function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']> {
+  return (sample, { prompt, options }, wallSeconds) =>
+    tracePage({
+      prompt: tokenizer?.decode(Uint32Array.from(prompt)) ?? '',
+      sample,
+      options,
+      tokenText: (id) => tokenizer?.tokenText(id) ?? String(id),
+      adapter: adapter.description,
+      wallSeconds,
+    });
+}
+
+/** Draws progress on a terminal; elsewhere, as in the log of a job, a line a minute. */
+function teller(entries: readonly Entry[], io: Io): (progress: EvaluationProgress) => void {
+  let told = performance.now();
+  return (progress) => {
+    const { entry, done, total, before, accuracy, decodedTokens, seconds: passed } = progress;
+    const { readings } = entries[entry];
+    const left = ((total - done) * passed) / (done - before);
+    const facts = [
+      `${readings[readings.length - 1].sampler} (${entry + 1} of ${entries.length})`,
+      `${done} of ${total}`,
+      !Number.isNaN(accuracy) && `${(100 * accuracy).toFixed(1)} % right`,
+      rate(decodedTokens, passed),
+      Number.isFinite(left) && `${seconds(left)} left`,
+    ].filter((fact) => typeof fact === 'string');
+    io.redraw.update(() => ({ text: '', done: done / total, facts }));
+    if (process.stderr.isTTY || performance.now() - told < 1000 * TELL) return;
+    told = performance.now();
+    io.err(`${facts.join(' · ')}\n`);
+  };
+}

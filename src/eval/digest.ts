@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const PARTS = 64;
+const PART_BYTES = 65536;
+
+/** SHA-256 of a file, hex. */
+export async function fileDigest(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+/**
+ * Tells models apart: SHA-256 over the JSON files in the folder and, of each safetensors file, its size and 4 MiB spread evenly over it. To
+ * read all of a large model would take longer than to load it.
+ */
+export async function modelDigest(dir: string): Promise<string> {
+  const hash = createHash('sha256');
+  const names = (await readdir(dir)).sort();
+  for (const name of names.filter((each) =>
+    /^(config|generation_config|tokenizer.*|egps)\.json$/.test(each),
+  )) {
+    hash.update(`${name} ${await fileDigest(join(dir, name))}\n`);
+  }
+  for (const name of names.filter((each) => each.endsWith('.safetensors'))) {
+    const file = await open(join(dir, name));
+    try {
+      const { size } = await file.stat();
+      hash.update(`${name} ${size}\n`);
+      const buffer = Buffer.alloc(PART_BYTES);
+      for (let part = 0; part < PARTS; part++) {
+        const at = Math.floor((Math.max(0, size - PART_BYTES) * part) / (PARTS - 1));
+        const { bytesRead } = await file.read(buffer, 0, PART_BYTES, at);
+        hash.update(buffer.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  return hash.digest('hex');
+}

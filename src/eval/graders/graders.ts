@@ -1,0 +1,57 @@
+import { GraderError } from '../../errors.ts';
+import type { Grade, Item } from '../item.ts';
+import { lastBoxed } from './boxed.ts';
+import { MathGrader } from './math-pool.ts';
+import { PythonGrader } from './python.ts';
+
+/** What decides whether a response is right. */
+export interface Graders {
+  grade(item: Item, response: string, signal?: AbortSignal): Promise<Grade>;
+  close(): Promise<void>;
+}
+
+/**
+ * What the items need, opened: a worker for mathematics, a sandbox for code.
+ * @throws GraderError where items are graded by running code and that is not allowed, or python3 is not there
+ */
+export async function openGraders(
+  items: readonly Item[],
+  { allowCodeExecution }: { allowCodeExecution: boolean },
+): Promise<Graders> {
+  const needs = (grader: Item['grader']) => items.some((item) => item.grader === grader);
+  if (needs('code') && !allowCodeExecution) {
+    throw new GraderError(
+      'this task runs code that the model writes: --allow-code-execution says that it may',
+    );
+  }
+  const python = needs('code') ? await PythonGrader.open() : undefined;
+  const math = needs('math') ? new MathGrader() : undefined;
+  return {
+    async grade(item, response, signal) {
+      switch (item.grader) {
+        case 'exact':
+          return compare(lastBoxed(response)?.trim(), item.answer.trim());
+        case 'choice':
+          return compare(letter(lastBoxed(response)), item.answer);
+        case 'math':
+          return (math as MathGrader).grade(response, item.answer, signal);
+        case 'code':
+          return (python as PythonGrader).grade(item, response, signal);
+      }
+    },
+    async close() {
+      await Promise.all([math?.close(), python?.close()]);
+    },
+  };
+}
+
+function compare(answer: string | undefined, right: string): Grade {
+  if (!answer) return { verdict: 'no answer', answer: null };
+  return { verdict: answer === right ? 'right' : 'wrong', answer };
+}
+
+/** "B", "(b)", "\text{B}" and "B. Because …" → "B". */
+function letter(boxed: string | null): string | undefined {
+  const found = /^(?:\\(?:text|textbf|mathrm|mathbf))?[\s{($]*([A-Za-z])(?![A-Za-z])/.exec(boxed ?? '');
+  return found?.[1].toUpperCase();
+}

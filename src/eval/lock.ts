@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OutputError } from '../errors.ts';
+
+/** Who holds a lock. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** Tells apart machines, boots and containers of one name: process ids of different ones say nothing of each other. */
+  readonly system: string;
+  /** When the process began, as the kernel counts; ids are given to other processes later. */
+  readonly started: string;
+}
+
+const HEARTBEAT = 5_000;
+const SILENCE = 20_000;
+
+/**
+ * A lock on a folder that ends with its process, however that ends. Every process puts a file of its own into the folder and then looks
+ * whether another one that is alive has one there, so that of two processes at least one sees the other: each of two that start at the
+ * same moment may refuse. A process of this machine is looked up. One of another machine, on a shared disk, gives a sign of life
+ * every five seconds, and counts as dead after twenty without one.
+ */
+export class FolderLock {
+  /** Aborted when the lock was taken away, as happens to a process that was suspended. */
+  readonly lost: AbortSignal;
+  private readonly file: string;
+  private readonly heartbeat: NodeJS.Timeout;
+
+  private constructor(file: string, folder: string) {
+    const lost = new AbortController();
+    this.lost = lost.signal;
+    this.file = file;
+    this.heartbeat = setInterval(() => {
+      const now = new Date();
+      utimes(file, now, now).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT')
+          lost.abort(new OutputError(folder, 'another process has taken the folder'));
+      });
+    }, HEARTBEAT).unref();
+  }
+
+  /**
+   * @param silence milliseconds without a sign of life after which a process of another machine counts as dead
+   * @throws OutputError naming the process that holds it
+   */
+  static async acquire(folder: string, silence = SILENCE): Promise<FolderLock> {
+    const locks = join(folder, 'lock');
+    await mkdir(locks, { recursive: true });
+    const own = await self();
+    const name = `${randomUUID()}.json`;
+    const file = join(locks, name);
+    await writeFile(`${file}.new`, JSON.stringify(own));
+    await rename(`${file}.new`, file); // whole or not there
+    const lock = new FolderLock(file, folder);
+    try {
+      for (const other of await readdir(locks)) {
+        if (other === name || !other.endsWith('.json')) continue;
+        const path = join(locks, other);
+        const holder = await read(path);
+        if (holder && (await isAlive(path, holder, own, silence))) {
+          const { pid, host } = holder;
+          throw new OutputError(folder, `process ${pid} on ${host} is writing to this folder`);
+        }
+        await rm(path, { force: true });
+      }
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    return lock;
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.heartbeat);
+    await rm(this.file, { force: true });
+  }
+}
+
+async function self(): Promise<Holder> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  const processes = await readlink('/proc/self/ns/pid').catch(() => '');
+  const started = (await startOf(process.pid)) ?? '';
+  return { pid: process.pid, host: hostname(), system: `${boot.trim()} ${processes}`, started };
+}
+
+/** Field 22 of /proc/PID/stat; the second field, a name in parentheses, may hold anything. */
+async function startOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+/** undefined where the lock was given up meanwhile. */
+async function read(path: string): Promise<Holder | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+async function isAlive(path: string, holder: Holder, own: Holder, silence: number): Promise<boolean> {
+  if (holder.host === own.host && holder.system === own.system) {
+    return exists(holder.pid) && ((await startOf(holder.pid)) ?? '') === holder.started;
+  }
+  const seen = () =>
+    stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    );
+  const first = await seen();
+  for (const until = Date.now() + silence; Date.now() < until; await sleep(silence / 20)) {
+    const now = await seen();
+    if (now === undefined) return false;
+    if (now !== first) return true;
+  }
+  return false;
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,268 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withFolder } from '../support/folder.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const { SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, JOB_COMPLETION_INDEX, ...ENV } = process.env;
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly end: Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }>;
+}
+
+function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  const child = spawn(process.execPath, [main, 'eval', ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...ENV, ...env },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    err += text;
+  });
+  return { child, end: once(child, 'close').then(([code, signal]) => ({ code, signal, out, err })) };
+}
+
+const evaluate = (argv: readonly string[], env?: NodeJS.ProcessEnv) => start(argv, env).end;
+
+async function succeeds(argv: readonly string[], env?: NodeJS.ProcessEnv) {
+  const run = await evaluate(argv, env);
+  assert.is(run.code, 0, run.err);
+  return run;
+}
+
+async function refused(argv: readonly string[], message: RegExp, code = 2, env?: NodeJS.ProcessEnv) {
+  const run = await evaluate(argv, env);
+  const said = run.err.split('\n').filter((line) => line && !line.startsWith('Warning:'));
+  assert.match(said.join('\n'), message);
+  assert.is(run.code, code, run.err);
+  return said;
+}
+
+const lines = (dir: string): string[] =>
+  existsSync(join(dir, 'results.jsonl'))
+    ? readFileSync(join(dir, 'results.jsonl'), 'utf8').split('\n').slice(0, -1)
+    : [];
+
+/** Waits for results to be on the disk. */
+async function results(dir: string, atLeast: number, { child }: Started): Promise<void> {
+  while (lines(dir).length < atLeast) {
+    if (child.exitCode !== null)
+      throw new Error(`ended with code ${child.exitCode} before ${atLeast} results`);
+    await sleep(5);
+  }
+}
+
+const SAMPLERS = 'greedy,sample:temperature=0.25,egps:final-steps=0/2';
+const RUN = ['--task', 'abacus', '--limit', '12', '--sampler', SAMPLERS, '--concurrency', '3'];
+const RESPONSES = 12 * 4;
+
+test('four shards, one of them killed and started again, merge to the results of one process', () =>
+  withFolder({}, async (dir) => {
+    const whole = join(dir, 'whole');
+    const parts = join(dir, 'parts');
+    const first = await succeeds([...RUN, '--out', whole]);
+    assert.match(first.out, /^greedy +\d+\/12 /m);
+    assert.match(first.out, /^egps:final-steps=2 +\d+\/12 /m);
+    assert.is(lines(whole).length, RESPONSES);
+
+    const shard = (i: number) => [...RUN, '--out', parts, '--shard', `${i}/4`];
+    const victim = start(shard(0));
+    const others = [start(shard(1)), start([...RUN, '--out', parts], slurm(2, 4))];
+    await results(join(parts, 'shard-0-of-4'), 1, victim);
+    victim.child.kill('SIGKILL');
+    assert.is((await victim.end).signal, 'SIGKILL');
+    for (const { end } of others) assert.is((await end).code, 0);
+    await succeeds([...RUN, '--out', parts, '--shard', 'auto/4'], { JOB_COMPLETION_INDEX: '3' });
+
+    await refused(['merge', parts], /shard-0-of-4: lacks \d+ of 12 responses: \["abacus-0-/, 1);
+    await succeeds(shard(0));
+    const merged = await succeeds(['merge', parts]);
+    assert.is(
+      merged.out.replace(/ +[\d.]+ +(\d+ +\d+)$/gm, ' $1'),
+      first.out.replace(/ +[\d.]+ +(\d+ +\d+)$/gm, ' $1'),
+    );
+    assert.equal(lines(parts).sort(), lines(whole).sort());
+    const ids = lines(parts).map((line) => JSON.parse(line).item);
+    assert.equal(ids, [...ids].sort());
+    await succeeds(['merge', parts]); // changes nothing
+    assert.equal(lines(parts).sort(), lines(whole).sort());
+    for (const [, link] of readFileSync(join(parts, 'report.html'), 'utf8').matchAll(
+      /"(shard-[^"]*traces[^"]*)"/g,
+    )) {
+      assert.ok(existsSync(join(parts, link)), link);
+    }
+
+    const [a, b, c, d] = [0, 1, 2, 3].map((i) => join(parts, `shard-${i}-of-4`));
+    const out = ['--out', join(dir, 'out')];
+    await refused(['merge', a, b, c, ...out], /shard 3 of 4 is missing/, 1);
+    await refused(['merge', a, b, b, c, d, ...out], /shard-1-of-4: is shard 1, as is/, 1);
+    await refused(['merge', a, b, c, d], /--out is missing/);
+    await refused(['merge', whole, ...out], /whole: this run is whole/, 1);
+    await refused(['merge', join(dir, 'none')], /none: there is no such folder/, 1);
+    writeFileSync(
+      join(d, 'run.json'),
+      readFileSync(join(d, 'run.json'), 'utf8').replace('"seed": "0"', '"seed": "1"'),
+    );
+    await refused(['merge', parts, ...out], /is of another run than .*seed was "0", is "1"/, 1);
+    await refused(['merge'], /which folders/);
+    await refused(['merge', parts, '--seed', '1'], /merge takes no --seed/);
+  }));
+
+const slurm = (id: number, count: number) => ({
+  SLURM_ARRAY_TASK_ID: String(id),
+  SLURM_ARRAY_TASK_COUNT: String(count),
+});
+
+test('killed at any moment a run goes on, and ends with the same results', () =>
+  withFolder({}, async (dir) => {
+    const run = ['--task', 'abacus', '--limit', '12', '--sampler', SAMPLERS, '--no-traces'];
+    const whole = join(dir, 'whole');
+    await succeeds([...run, '--out', whole]);
+    const path = join(dir, 'killed');
+    for (const least of [1, 3, 16, 30]) {
+      const started = start([...run, '--out', path]);
+      await results(path, least, started);
+      started.child.kill('SIGKILL');
+      await started.end;
+      for (const line of lines(path)) assert.ok(lines(whole).includes(line), 'what is on record is right');
+    }
+    await succeeds([...run, '--out', path]);
+    assert.equal([...new Set(lines(path))].sort(), lines(whole).sort());
+    assert.not.ok(existsSync(join(path, 'traces')));
+    const { samplers, complete } = JSON.parse(readFileSync(join(path, 'summary.json'), 'utf8'));
+    assert.ok(complete);
+    assert.is(samplers.length, 4);
+  }));
+
+test('Ctrl-C ends a run in order: exit code 130, a report of what there is, and the same command goes on', () =>
+  withFolder({}, async (dir) => {
+    const run = [...RUN, '--out', join(dir, 'run')];
+    const started = start(run);
+    await results(join(dir, 'run'), 2, started);
+    await refused(run, new RegExp(`process ${started.child.pid} on .* is writing to this folder`), 1);
+    started.child.kill('SIGINT');
+    const { code, err } = await started.end;
+    assert.is(code, 130, err);
+    const [, done] =
+      /stopped with (\d+) of 48 responses on record in .*run; the same command goes on/.exec(err) ?? [];
+    assert.is(Number(done), lines(join(dir, 'run')).length);
+    assert.is(JSON.parse(readFileSync(join(dir, 'run/summary.json'), 'utf8')).complete, false);
+    assert.equal(readdirSync(join(dir, 'run/lock')), []);
+    await succeeds(run);
+    assert.is(new Set(lines(join(dir, 'run'))).size, RESPONSES);
+    await refused([...run, '--seed', '1'], /where seed was "0", is "1", .*another --out keeps them apart/, 1);
+    rmSync(join(dir, 'run/run.json'));
+    await refused(run, /results\.jsonl has 48 results, but there is no run\.json/, 1);
+  }));
+
+test('several responses an item, bad lines and items that are too long are counted', () =>
+  withFolder(
+    {
+      'mine.jsonl': [
+        {
+          id: 'a',
+          prompt: 'Ana has 12 coins. Ana finds 19. Ana sells 11. How many coins now?',
+          answer: '20',
+          grader: 'exact',
+        },
+        { id: 'b', prompt: 'Ana has 12 coins. '.repeat(100), answer: '12', grader: 'exact' },
+      ]
+        .map((line) => JSON.stringify(line))
+        .concat('{"id":', '{"id": "c"}')
+        .join('\n'),
+    },
+    async (dir) => {
+      const run = [
+        '--task',
+        join(dir, 'mine.jsonl'),
+        '--sampler',
+        'sample',
+        '--samples',
+        '3',
+        '--out',
+        join(dir, 'o'),
+      ];
+      await refused(run, /mine\.jsonl, line 3: /, 1);
+      const { out, err } = await succeeds([...run, '--skip-bad']);
+      assert.match(err, /left out, line 3: /);
+      assert.match(err, /left out, line 4: the field "grader" is missing/);
+      assert.match(err, /1 of 2 items do not fit the model's context with an answer: b/);
+      assert.match(out, /pass@3 % +majority %/);
+      assert.match(out, /3 responses were not drawn, the item being too long/);
+      assert.match(out, /2 lines of the file were left out/);
+      assert.is(lines(join(dir, 'o')).length, 6);
+      const [summary] = JSON.parse(readFileSync(join(dir, 'o/summary.json'), 'utf8')).samplers;
+      assert.is(summary.items, 1);
+      assert.is(summary.tooLong, 3);
+    },
+  ));
+
+test('code is not run unless that is allowed', () =>
+  withFolder(
+    {
+      'code.jsonl': JSON.stringify({
+        id: 'one',
+        prompt: 'def one():\n    """1"""\n',
+        answer: 'def check(f):\n    assert f() == 1\ncheck(one)\n',
+        entry_point: 'one',
+        grader: 'code',
+      }),
+    },
+    async (dir) => {
+      const run = [
+        '--task',
+        join(dir, 'code.jsonl'),
+        '--sampler',
+        'greedy',
+        '--max-new-tokens',
+        '8',
+        '--out',
+        join(dir, 'o'),
+      ];
+      await refused(run, /runs code that the model writes: --allow-code-execution/, 1);
+      await refused([...run, '--allow-code-execution'], /python3/, 1, { PATH: dir });
+      assert.not.ok(existsSync(join(dir, 'o')), 'nothing was begun');
+      const { out } = await succeeds([...run, '--allow-code-execution']);
+      assert.match(out, /^greedy +0\/1 /m);
+    },
+  ));
+
+test('bad arguments are refused before anything is computed, with the nearest name', async () => {
+  const abacus = ['--task', 'abacus', '--out', '/nonexistent'];
+  await refused([], /--task is missing: abacus, math500, humaneval, gpqa, or FILE\.jsonl/);
+  await refused(['--task', 'abacis'], /unknown task "abacis"; did you mean abacus\?/);
+  await refused(['--task', 'math500'], /--data/);
+  await refused([...abacus, 'merg'], /unexpected "merg"/);
+  await refused([...abacus, '--sampler', 'egp'], /"egp", which is no sampler; did you mean egps\?/);
+  await refused([...abacus, '--sampler', 'greedy,,egps'], /"", which is no sampler: one of greedy, sample/);
+  await refused([...abacus, '--sampler', 'egps:trie=3'], /no option "trie"; did you mean tries\?/);
+  await refused([...abacus, '--sampler', 'egps:tries'], /"egps:tries": name:option=value is expected/);
+  await refused(
+    [...abacus, '--sampler', 'egps:tries=0'],
+    /egps:tries=0: tries is 0: a whole number from 1 to 255/,
+  );
+  await refused([...abacus, '--sampler', 'egps:seed=1'], /no option "seed"/);
+  await refused(
+    [...abacus, '--sampler', 'greedy:n=3'],
+    /greedy:n=3: n is 3: the sampler greedy does not use it/,
+  );
+  await refused([...abacus, '--sampler', 'egps:final-steps=1/x'], /final-steps is "x"/);
+  await refused([...abacus, '--sampler', 'egps:final-steps=1/1'], /final-steps has a number twice/);
+  await refused([...abacus, '--sampler', 'egps,egps'], /--sampler has egps twice/);
+  await refused([...abacus, '--samples', '0'], /--samples is 0: at least 1/);
+  await refused([...abacus, '--shard', '4/4'], /--shard is 4 of 4/);
+  await refused([...abacus, '--prompt-style', 'chatt'], /"chatt": base or chat; did you mean chat\?/);
+  await refused([...abacus, '--model', '/nonexistent'], /nonexistent/, 1);
+});
+
+test.run();
