@@ -1,6 +1,6 @@
 /** npm run bench -- NAME [options]: see bench/README.md. */
-import { didYouMean } from '../src/cli/args.ts';
 import { OptionError } from '../src/errors.ts';
+import { didYouMean } from '../src/nearest.ts';
 
 interface Benchmark {
   about: string;
@@ -17,7 +17,11 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   peers: { about: 'other engines beside this one, in one run', load: () => import('./peers.ts') },
   cache: { about: 'fork, rollback and acceptance of candidates', load: () => import('./cache.ts') },
   decode: { about: 'decode rate of the embedded model', load: () => import('./decode.ts') },
-  samplers: { about: 'accuracy against cost of every sampler', load: () => import('./samplers.ts') },
+  reproduce: { about: 'accuracy against cost of every sampler', load: () => import('./reproduce.ts') },
+  eval: {
+    about: 'what the evaluation itself costs, and whether it survives',
+    load: () => import('./eval.ts'),
+  },
   length: { about: 'what length costs every sampler; needs no adapter', load: () => import('./length.ts') },
 };
 

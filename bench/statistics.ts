@@ -12,10 +12,6 @@ export const standardError = (values: number[]): number => {
   return Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1) / values.length);
 };
 
-/** What stands in the last \boxed{}; undefined where there is none. */
-export const boxed = (text: string): string | undefined =>
-  Array.from(text.matchAll(/\\boxed\{([^}]*)\}/g)).at(-1)?.[1];
-
 /** The folder for an adapter's figures. */
 export const resultsFolder = (adapter: string): string =>
   `bench/results/${adapter
