@@ -42,8 +42,9 @@ const TELL = 60;
 export const evalCommand: Command = {
   summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
   usage: '--task TASK [options]\n       egps eval merge DIR… [--out DIR]',
-  notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval, gpqa, or a
-file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact, choice or code.
+  notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval,
+gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact,
+choice or code.
 Samplers are given as in --sampler egps,metropolis:final-steps=10,sample:temperature=0.25, with the options of
 \`egps generate\`; final-steps=0/5/20 makes three that are read off one chain.
 
@@ -51,9 +52,9 @@ Every response is on the disk (results.jsonl) before it counts. Started again wi
 goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
 report.html, and a page that replays each chain under traces.
 
-A shard i/n, from 0, does every n-th item in a folder of its own in the output folder; auto/n takes i from
-SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array i and n are taken from there by themselves. \`egps eval
-merge\` takes the folders of all shards, or the folder they are in.
+A shard i/n, from 0, does every n-th item, in a folder of its own in the output folder; auto/n takes i from
+SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken from there without --shard.
+\`egps eval merge\` takes the folders of all shards, or the one they are in.
 `,
   options: {
     task: { value: 'TASK', help: `${TASKS.join(', ')}, or FILE.jsonl` },
@@ -88,6 +89,10 @@ merge\` takes the folders of all shards, or the folder they are in.
     const graders = await openGraders(task.items, {
       allowCodeExecution: parsed.flags.has('allow-code-execution'),
     });
+    if (graders.unconfined.length > 0) {
+      const what = graders.unconfined.join(', ');
+      io.err(`egps: warning: on this system the code that is run is not kept from: ${what}\n`);
+    }
     let run: RunFolder | undefined;
     let model: Model | undefined;
     try {

@@ -1,5 +1,5 @@
-import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OutputError } from '../errors.ts';
 import type { Item } from './item.ts';
@@ -307,9 +307,14 @@ function parseLines(path: string, bytes: Buffer): { values: unknown[]; end: numb
 
 /** So that a reader sees the old file or the new one. */
 async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(`${path}.new`, text);
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    await rm(`${path}.new`, { force: true });
+    throw error;
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -104,7 +104,9 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     (_, i) =>
       (i < 26 ? '' : String.fromCharCode(64 + Math.floor(i / 26))) + String.fromCharCode(65 + (i % 26)),
   );
-  const familyOf = ({ sampler }: SamplerSummary): string => sampler.split(':')[0];
+  /** Without the options that are budgets. */
+  const familyOf = ({ sampler }: SamplerSummary): string =>
+    sampler.replace(/:(final-steps|steps|n)=[^:]*/g, '');
   const families = [...new Set(samplers.map(familyOf))];
   const membersOf = (family: string): number[] =>
     samplers.flatMap((sampler, i) => (familyOf(sampler) === family ? [i] : []));
@@ -140,9 +142,9 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     return made;
   }
 
-  /** A sampler's name, which may wrap behind a colon or a comma. */
+  /** A sampler's name, which may wrap behind a colon. */
   function nameOf(i: number): HTMLElement {
-    const parts = samplers[i].sampler.split(/(?<=[:,])/);
+    const parts = samplers[i].sampler.split(/(?<=:)/);
     const text = element(
       'span',
       '',
@@ -154,12 +156,12 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
   /** What sets a sampler apart within its family. */
   function shortName(i: number): string {
     const name = samplers[i].sampler;
-    const partsOf = (name: string) => name.slice(name.indexOf(':') + 1).split(',');
+    const partsOf = (name: string) => name.split(':').slice(1);
     const others = membersOf(familyOf(samplers[i])).filter((other) => samplers[other].sampler.includes(':'));
     const own = partsOf(name).filter(
       (part) => !others.every((o) => partsOf(samplers[o].sampler).includes(part)),
     );
-    const text = others.length > 1 && name.includes(':') && own.length > 0 ? own.join(',') : name;
+    const text = others.length > 1 && name.includes(':') && own.length > 0 ? own.join(':') : name;
     return text.length > 24 ? `${text.slice(0, 23)}…` : text;
   }
 

@@ -85,8 +85,8 @@ table { width: 100%; border-collapse: collapse; font-size: 0.84rem; font-variant
 .scroll tbody tr:last-child > * { border-bottom: 0; }
 .scroll th:first-child { position: sticky; left: 0; z-index: 1; background: var(--card); text-align: left; }
 .scroll tbody th { font-weight: 400; white-space: normal; min-width: 11.5rem; max-width: 17rem; }
-.name { display: grid; grid-template-columns: 1em 1.3em minmax(0, 1fr); gap: 0.35rem; align-items: baseline; overflow-wrap: anywhere; line-height: 1.3; }
-.name b { font-weight: 650; text-align: center; }
+.name { display: grid; grid-template-columns: 1em 1.6em minmax(0, 1fr); gap: 0.35rem; align-items: baseline; overflow-wrap: anywhere; line-height: 1.3; }
+.name b { font-weight: 650; text-align: center; white-space: nowrap; }
 .icon { width: 0.85em; height: 0.85em; flex: none; overflow: visible; align-self: center; }
 .best { font-weight: 650; }
 .on-frontier::before { content: '◆'; margin-right: 0.3em; font-size: 0.75em; color: var(--accent); vertical-align: 0.1em; }

@@ -187,7 +187,9 @@ function findings({ run, complete, samplers, comparisons }: Summary): string[] {
       `${run.badLines === 1 ? 'One line' : `${run.badLines} lines`} of the task’s file could not be read.`,
     );
   }
-  const graded = samplers.filter((one): one is Graded => one.accuracy !== null);
+  // Those that are behind in a run that goes on say little as yet.
+  const most = Math.max(1, ...samplers.map(({ items }) => items));
+  const graded = samplers.filter((one): one is Graded => one.accuracy !== null && one.items === most);
   if (graded.length === 0) return [...said, 'No item is graded yet.'];
   const byCost = graded.toSorted((a, b) => a.decodedTokens - b.decodedTokens);
   const best = byCost.reduce((a, b) => (b.accuracy > a.accuracy ? b : a));

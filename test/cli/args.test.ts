@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COMMON, number, parse, seed, tokenIds, value, whole } from '../../src/cli/args.ts';
 import { COMMANDS, commandHelp, generalHelp } from '../../src/cli/commands.ts';
-import { samplerOptions } from '../../src/cli/sampler-options.ts';
+import { parseSamplers, samplerOptions } from '../../src/cli/sampler-options.ts';
 import { OptionError } from '../../src/errors.ts';
+import { shardOf } from '../../src/eval/shard.ts';
 import { didYouMean } from '../../src/nearest.ts';
 
 const generateSpecs = { ...COMMANDS.generate.options, ...COMMON };
@@ -103,6 +105,32 @@ test('every option is documented, and everything documented is parsed', () => {
     );
     assert.ok(generalHelp().includes(`  ${name} `), name);
   }
+});
+
+test('the commands that the documentation shows are understood', () => {
+  const files = ['README.md', 'docs/reproducing-the-paper.md', 'examples/eval-array.slurm'];
+  const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+  const lists = [...text.matchAll(/^SAMPLERS=(.*)$/gm)].map(([, list]) => list);
+  assert.is(lists.length, 1);
+  const commands = text.replaceAll('\\\n', ' ').matchAll(/^(?:srun npx )?egps (.*)$/gm);
+  let found = 0;
+  for (const [, command] of commands) {
+    const [name, ...words] = command
+      .replace(/ {2,}#.*$/, '')
+      .replace('$SAMPLERS', lists[0])
+      .split(/ +/);
+    if (name !== 'eval') continue;
+    const { values } = parse({ ...COMMANDS.eval.options, ...COMMON }, words);
+    parseSamplers(values.sampler ?? ['egps'], {}, {});
+    found++;
+  }
+  assert.ok(found > 8, `${found} commands`);
+
+  const job = readFileSync('examples/eval-indexed-job.yaml', 'utf8');
+  const args = [...job.matchAll(/^ +- (--.*)$/gm)].map(([, arg]) => arg);
+  const { values } = parse({ ...COMMANDS.eval.options, ...COMMON }, args);
+  assert.equal(shardOf(values.shard.at(-1), { JOB_COMPLETION_INDEX: '7' }), { index: 7, count: 8 });
+  parseSamplers(values.sampler, {}, {});
 });
 
 test('every sampler option reaches the sampler', () => {

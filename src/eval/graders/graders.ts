@@ -6,6 +6,8 @@ import { PythonGrader } from './python.ts';
 
 /** What decides whether a response is right. */
 export interface Graders {
+  /** What the system does not keep the model's code from. */
+  readonly unconfined: readonly string[];
   grade(item: Item, response: string, signal?: AbortSignal): Promise<Grade>;
   close(): Promise<void>;
 }
@@ -26,7 +28,9 @@ export async function openGraders(
   }
   const python = needs('code') ? await PythonGrader.open() : undefined;
   const math = needs('math') ? new MathGrader() : undefined;
+  const isolation = Object.entries(python?.isolation ?? {});
   return {
+    unconfined: isolation.filter(([, confined]) => !confined).map(([what]) => what),
     async grade(item, response, signal) {
       switch (item.grader) {
         case 'exact':
