@@ -113,7 +113,7 @@ export async function run(args: string[]): Promise<void> {
   const killed = await killRandomly(kills, folder);
   console.log(
     `\nkilled ${killed.kills} times at random moments (${killed.withResults} of them between the first result and the last): ` +
-      `${killed.lost} results lost or changed, ${killed.twice} drawn twice, of ${killed.results}`,
+      `${killed.lost} results lost, ${killed.changed} changed, ${killed.twice} drawn twice, of ${killed.results}`,
   );
   rmSync(folder, { recursive: true });
   writeResults(bench, 'eval', { items: count, rates, overhead, killed }, parsed);
@@ -148,6 +148,7 @@ async function killRandomly(kills: number, folder: string) {
   let done = 0;
   let withResults = 0;
   let lost = 0;
+  let changed = 0;
   let twice = 0;
   let rounds = 0;
   while (done < kills) {
@@ -169,11 +170,12 @@ async function killRandomly(kills: number, folder: string) {
       if (now.length > 0 && now.length < expected.length) withResults++;
     }
     const found = new Set(before);
-    lost += expected.filter((line) => !found.has(line)).length + [...found].length - expected.length;
+    lost += expected.filter((line) => !found.has(line)).length;
+    changed += [...found].filter((line) => !expected.includes(line)).length;
     twice += before.length - found.size;
   }
   progress();
-  return { kills: done, withResults, lost, twice, results: rounds * expected.length };
+  return { kills: done, withResults, lost, changed, twice, results: rounds * expected.length };
 }
 
 function start(args: readonly string[]): ChildProcess {

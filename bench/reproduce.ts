@@ -41,11 +41,6 @@ const SAMPLERS = [
   'egps:decoding=eager:final-steps=20',
 ];
 
-/** Whose budgets make one curve: the name, with the options that are no budget. */
-export function familyOf({ sampler }: Pick<SamplerSummary, 'sampler'>): string {
-  return sampler.replace(/:(final-steps|steps|n|block-size)=[^:]*/g, '');
-}
-
 export interface Match {
   /** The other family. */
   readonly name: string;
@@ -64,7 +59,7 @@ export function match(
   measure: 'accuracy' | 'logp',
 ): Match | undefined {
   const of = (family: string) =>
-    samplers.filter((one) => familyOf(one) === family && one[measure] !== null && one.decodedTokens !== null);
+    samplers.filter((one) => one.family === family && one[measure] !== null && one.decodedTokens !== null);
   const best = (family: readonly SamplerSummary[]) =>
     Math.max(...family.map((one) => one[measure] as number));
   const [theirs, ours] = [of(name), of('egps')];
@@ -166,16 +161,19 @@ function resolved(options: Record<string, unknown>, chain: number): SamplerOptio
 function frontier({ samplers, run }: Summary): string {
   // The same answers at other costs, which the table tells.
   const shown = samplers.filter(({ sampler }) => !sampler.includes('decoding='));
-  const families = [...new Set(shown.map(familyOf))];
+  const families = [...new Set(shown.map(({ family }) => family))];
   const panel = (xLabel: string, key: 'decodedTokens' | 'sequentialSteps') => ({
     xLabel,
     yLabel: 'accuracy',
     logX: true,
     percentY: true,
     series: families.map((name) => ({
-      name: name.replace(':temperature=', ', T = ').replace(':tries=', ', K = '),
+      name: name
+        .replace(/:block-size=\d+/, '')
+        .replace(':temperature=', ', T = ')
+        .replace(':tries=', ', K = '),
       points: shown
-        .filter((one) => familyOf(one) === name)
+        .filter((one) => one.family === name)
         .map((one) => ({
           x: one[key] ?? NaN,
           y: one.accuracy ?? NaN,

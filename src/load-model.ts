@@ -96,6 +96,11 @@ export async function buildModel(
     const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
     needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
     const cache = new KvCache(gpu, config, positions);
+    scoped = false;
+    const full = await gpu.device.popErrorScope(); // before the weights, which take long to read
+    if (full) throw outOfMemory(needed, full);
+    gpu.device.pushErrorScope('out-of-memory');
+    scoped = true;
     const tuning = tune(gpu.adapter, config.vocabSize);
 
     let loaded = 0;

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, OptionError } from '../errors.ts';
+import { DataError, OptionError, OutputError } from '../errors.ts';
+import { keyOf } from '../eval/result.ts';
 import {
   differences,
-  keyOf,
   type Plan,
   RunFolder,
   type RunRecord,
@@ -12,8 +12,7 @@ import {
   readRecord,
 } from '../eval/run-folder.ts';
 import { partOf, type Shard } from '../eval/shard.ts';
-import type { Parsed } from './args.ts';
-import { value } from './args.ts';
+import { COMMON, type Parsed, value } from './args.ts';
 import type { Io } from './command.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
 
@@ -29,7 +28,8 @@ interface Part {
  */
 export async function merge(parsed: Parsed, io: Io): Promise<void> {
   const given = parsed.words.slice(1);
-  const other = Object.keys(parsed.values).find((name) => name !== 'out') ?? [...parsed.flags][0];
+  const known = ['out', ...Object.keys(COMMON)];
+  const other = [...Object.keys(parsed.values), ...parsed.flags].find((name) => !known.includes(name));
   if (other !== undefined) throw new OptionError(`egps eval merge takes no --${other}`);
   if (given.length === 0) throw new OptionError('egps eval merge DIR…: which folders?');
   const paths = given.flatMap(shardFolders);
@@ -50,19 +50,25 @@ export async function merge(parsed: Parsed, io: Io): Promise<void> {
         (order.get(a.sampler) as number) - (order.get(b.sampler) as number) ||
         a.sample - b.sample,
     );
-  const items = (await Promise.all(paths.map(readItems))).flat();
+  const place = new Map(plan.items.map((id, i) => [id, i]));
+  const placeOf = ({ id }: { id: string }) => place.get(id) as number;
+  const items = (await Promise.all(paths.map(readItems))).flat().sort((a, b) => placeOf(a) - placeOf(b));
   const folder = await RunFolder.open(out, plan, items);
   try {
     const before = folder.record();
-    if (before.results.length === 0) {
+    if (before.sessions.length === 0) {
       for (const session of parts.flatMap(({ record }) => record.sessions)) await folder.begin(session);
     }
-    const there = new Set(before.results.map(keyOf));
-    const missing = results.filter((result) => !there.has(keyOf(result)));
-    const timings = parts
-      .flatMap(({ record }) => record.timings)
-      .filter((timing) => !there.has(keyOf(timing)));
-    await folder.add(missing, timings);
+    // What a merge that was cut short has left, and nothing else.
+    if (before.results.some((result, i) => keyOf(result) !== (results[i] && keyOf(results[i])))) {
+      throw new OutputError(out, 'has results that are not of a merge; another --out keeps them apart');
+    }
+    const timed = new Set(before.timings.map(keyOf));
+    const timings = parts.flatMap(({ record }) => record.timings);
+    await folder.add(
+      results.slice(before.results.length),
+      timings.filter((timing) => !timed.has(keyOf(timing))),
+    );
     const summary = await writeReport(folder, plan, items, folder.record(), paths);
     io.out(`${summaryTable(summary)}\n`);
     io.err(

@@ -47,6 +47,8 @@ gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, th
 choice or code.
 Samplers are given as in --sampler egps,metropolis:final-steps=10,sample:temperature=0.25, with the options of
 \`egps generate\`; final-steps=0/5/20 makes three that are read off one chain.
+The graders math, exact and choice read the last \\boxed{} of a response; code runs the function "entry_point" and
+then "answer", a program that raises unless it is right.
 
 Every response is on the disk (results.jsonl) before it counts. Started again with the same arguments, a run
 goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
@@ -98,7 +100,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
     try {
       const own = items.map(({ item }) => item);
       run = await RunFolder.open(out, plan, own);
-      tellSkipped(task, items, io);
+      tell(task, items, plan, io);
       const total = items.length * asked.samples * plan.samplers.length;
       const missing = () => total - (run as RunFolder).record().results.length;
       try {
@@ -139,8 +141,8 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
       io.err(`${out}/report.html shows it in full\n`);
     } finally {
       model?.dispose();
-      await graders.close();
       await run?.close();
+      await graders.close();
     }
   },
 };
@@ -220,7 +222,9 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   return { task, items, entries, samples, seed: number, concurrency, folder, plan, out };
 }
 
-function tellSkipped({ skipped }: Task, items: readonly Prompted[], io: Io): void {
+/** What of the task is not, or not yet, evaluated here. */
+function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all }: Plan, io: Io): void {
+  if (shard) io.err(`egps: shard ${shard.index} of ${shard.count}: ${items.length} of ${all.length} items\n`);
   for (const { line, reason } of skipped) {
     io.err(`egps: left out${line === undefined ? '' : `, line ${line}`}: ${reason}\n`);
   }
@@ -249,6 +253,7 @@ async function openFor(
       return { model: await openModel(folder, chains * chain, io), chains };
     } catch (error) {
       if (!(error instanceof OutOfMemoryError) || chains === 1) throw error;
+      io.err(`egps: no room for ${chains} chains side by side, trying ${chains >> 1}: ${error.message}\n`);
     }
   }
 }

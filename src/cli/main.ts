@@ -25,10 +25,17 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 // The second interrupt finds no handler and ends the process at once, so the terminal is put in order at the first.
-process.once('SIGINT', () => {
-  redraw.close();
-  interrupt.abort();
-});
+let interrupted = 0;
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143], // a scheduler whose time is up
+] as const) {
+  process.once(signal, () => {
+    interrupted ||= code;
+    redraw.close();
+    interrupt.abort();
+  });
+}
 
 const argv = process.argv.slice(2);
 try {
@@ -59,7 +66,7 @@ function commandList(): string {
 function report(error: unknown): number {
   if (interrupt.signal.aborted) {
     if (process.stderr.isTTY) io.err('\n'); // the terminal has echoed ^C
-    return 130;
+    return interrupted;
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   io.err(argv.includes('--debug') ? `${stack}\n` : `egps: ${message.replace(/\s*\n\s*/g, ' ')}\n`);

@@ -13,14 +13,14 @@ export async function fileDigest(path: string): Promise<string> {
 }
 
 /**
- * Tells models apart: SHA-256 over the JSON files in the folder and, of each safetensors file, its size and 4 MiB spread evenly over it. To
+ * Tells models apart: SHA-256 over the JSON files in the folder, the chat template and, of each safetensors file, its size and 4 MiB spread evenly over it. To
  * read all of a large model would take longer than to load it.
  */
 export async function modelDigest(dir: string): Promise<string> {
   const hash = createHash('sha256');
   const names = (await readdir(dir)).sort();
   for (const name of names.filter((each) =>
-    /^(config|generation_config|tokenizer.*|egps)\.json$/.test(each),
+    /^((config|generation_config|tokenizer.*|egps)\.json|chat_template\.jinja)$/.test(each),
   )) {
     hash.update(`${name} ${await fileDigest(join(dir, name))}\n`);
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,12 +53,11 @@ export class FolderLock {
     const own = await self();
     const name = `${randomUUID()}.json`;
     const file = join(locks, name);
-    await writeFile(`${file}.new`, JSON.stringify(own));
-    await rename(`${file}.new`, file); // whole or not there
+    await writeFile(file, JSON.stringify(own));
     const lock = new FolderLock(file, folder);
     try {
       for (const other of await readdir(locks)) {
-        if (other === name || !other.endsWith('.json')) continue;
+        if (other === name) continue;
         const path = join(locks, other);
         const holder = await read(path);
         if (holder && (await isAlive(path, holder, own, silence))) {
@@ -96,7 +95,12 @@ async function startOf(pid: number): Promise<string | undefined> {
 /** undefined where the lock was given up meanwhile. */
 async function read(path: string): Promise<Holder | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { pid: 0, host: 'an unknown machine', system: '', started: '' }; // lost with the power; silence tells
+  }
 }
 
 async function isAlive(path: string, holder: Holder, own: Holder, silence: number): Promise<boolean> {

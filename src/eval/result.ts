@@ -31,6 +31,20 @@ export interface Timing {
   /** Seconds from the start of that process's run to the start and to the end of the chain. */
   readonly began: number;
   readonly ended: number;
-  /** Seconds the grader took. */
+  /** Seconds until it was graded, those included in which the grader had others to do. */
   readonly graded: number;
+}
+
+type Key = Pick<Result, 'item' | 'sampler' | 'sample'>;
+
+/** One string for all lines on the same response. */
+export const keyOf = ({ item, sampler, sample }: Key): string => JSON.stringify([item, sampler, sample]);
+
+/** Two processes may have drawn the same response, and it is the same: the first line of each counts. */
+export function distinct<T extends Key>(lines: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return lines.filter((line) => {
+    const key = keyOf(line);
+    return !seen.has(key) && seen.add(key);
+  });
 }

@@ -1,10 +1,10 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OutputError } from '../errors.ts';
 import type { Item } from './item.ts';
 import { FolderLock } from './lock.ts';
-import type { Result, Timing } from './result.ts';
+import { distinct, type Result, type Timing } from './result.ts';
 import type { Shard } from './shard.ts';
 
 /** What determines the results of a run; run.json. Two runs with equal plans have equal results. */
@@ -57,11 +57,7 @@ export interface RunRecord {
   readonly sessions: readonly Session[];
 }
 
-/** Results that are the same as far as they were asked for have the same key. */
-export const keyOf = ({ item, sampler, sample }: Pick<Result, 'item' | 'sampler' | 'sample'>): string =>
-  JSON.stringify([item, sampler, sample]);
-
-/** The folder of a run, held by this process alone. A result that `add` has returned for is on the disk. */
+/** The folder of a run, held by this process alone. When `add` has returned, its results are on the disk. */
 export class RunFolder {
   readonly path: string;
   /** Aborted when another process has taken the folder. */
@@ -94,7 +90,7 @@ export class RunFolder {
       const before = await readPlan(path);
       if (before) checkSame(path, before, plan);
       for (const name of [RESULTS, TIMINGS, SESSIONS])
-        opened.push(await writing(path, () => Lines.open(join(path, name))));
+        opened.push(await writing(path, () => Lines.open(join(path, name), name !== RESULTS)));
       const [results] = opened;
       if (!before && results.found.length > 0) {
         throw new OutputError(
@@ -104,8 +100,10 @@ export class RunFolder {
       }
       if (!before) {
         // The plan comes last: where it stands, the rest does.
-        await writing(path, () => replaceFile(join(path, ITEMS), `${JSON.stringify(items, null, 1)}\n`));
-        await writing(path, () => replaceFile(join(path, PLAN), `${JSON.stringify(plan, null, 1)}\n`));
+        await writing(path, () =>
+          replaceFile(join(path, ITEMS), `${JSON.stringify(items, null, 1)}\n`, true),
+        );
+        await writing(path, () => replaceFile(join(path, PLAN), `${JSON.stringify(plan, null, 1)}\n`, true));
       }
       return new RunFolder(path, lock, opened);
     } catch (error) {
@@ -115,7 +113,7 @@ export class RunFolder {
     }
   }
 
-  /** @throws OutputError; none of these results counts then, all before do */
+  /** @throws OutputError; what was added before is safe */
   async add(results: readonly Result[], timings: readonly Timing[]): Promise<void> {
     await writing(this.path, () => this.results.append(results, true));
     await writing(this.path, () => this.timings.append(timings, false));
@@ -129,8 +127,8 @@ export class RunFolder {
   /** What is there now, each result once. */
   record(): RunRecord {
     return {
-      results: unique(this.results.found as Result[]),
-      timings: this.timings.found as Timing[],
+      results: distinct(this.results.found as Result[]),
+      timings: distinct(this.timings.found as Timing[]),
       sessions: this.sessions.found as Session[],
     };
   }
@@ -154,12 +152,12 @@ export async function readRecord(path: string): Promise<RunRecord> {
       const bytes = await readFile(file).catch((error: Error) => {
         throw new DataError(file, error.message);
       });
-      return parseLines(file, bytes).values;
+      return parseLines(file, bytes, name !== RESULTS).values;
     }),
   );
   return {
-    results: unique(results as Result[]),
-    timings: timings as Timing[],
+    results: distinct(results as Result[]),
+    timings: distinct(timings as Timing[]),
     sessions: sessions as Session[],
   };
 }
@@ -219,6 +217,7 @@ export function differences(before: Plan, now: Plan): string[] {
           if (other && was !== is) found.push(`${option} of ${sampler} was ${was}, is ${is}`);
         }
       }
+      if (found.length === 0) found.push('the samplers were read off other chains');
     } else if (name === 'items') {
       found.push(`the items were others (${before.items.length}, now ${now.items.length})`);
     } else {
@@ -228,15 +227,8 @@ export function differences(before: Plan, now: Plan): string[] {
   return found;
 }
 
-/** The first of each key. */
-function unique(results: readonly Result[]): Result[] {
-  const first = new Map<string, Result>();
-  for (const result of results) {
-    const key = keyOf(result);
-    if (!first.has(key)) first.set(key, result);
-  }
-  return [...first.values()];
-}
+/** Lines that are written at a time; a string has a largest length. */
+const CHUNK = 1000;
 
 /** A file of JSON lines that only grows. A last line that was cut off, as by a power failure, is removed. */
 class Lines {
@@ -244,6 +236,8 @@ class Lines {
   private readonly file: FileHandle;
   private end: number;
   private queue: Promise<unknown> = Promise.resolve();
+  /** Why nothing more can be written: what came behind half a line would be lost with it. */
+  private broken: unknown;
 
   private constructor(file: FileHandle, found: unknown[], end: number) {
     this.file = file;
@@ -251,10 +245,10 @@ class Lines {
     this.end = end;
   }
 
-  static async open(path: string): Promise<Lines> {
+  static async open(path: string, lenient: boolean): Promise<Lines> {
     const file = await open(path, 'a+');
     try {
-      const { values, end } = parseLines(path, await file.readFile());
+      const { values, end } = parseLines(path, await file.readFile(), lenient);
       const { size } = await file.stat();
       if (end < size) await file.truncate(end);
       return new Lines(file, values, end);
@@ -264,22 +258,29 @@ class Lines {
     }
   }
 
-  /** All values or none; one call at a time. */
+  /** One call at a time; where it fails, nothing that was not whole is left. */
   append(values: readonly unknown[], flush: boolean): Promise<void> {
     const turn = this.queue.then(async () => {
-      const bytes = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
-      try {
-        await this.file.writeFile(bytes);
-        if (flush) await this.file.datasync();
-      } catch (error) {
-        await this.file.truncate(this.end).catch(() => undefined); // if not now, then when the run goes on
-        throw error;
-      }
-      this.end += bytes.length;
-      this.found.push(...values);
+      for (let i = 0; i < values.length; i += CHUNK) await this.write(values.slice(i, i + CHUNK), flush);
     });
     this.queue = turn.catch(() => undefined);
     return turn;
+  }
+
+  private async write(values: readonly unknown[], flush: boolean): Promise<void> {
+    if (this.broken) throw this.broken;
+    const bytes = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
+    try {
+      await this.file.writeFile(bytes);
+      if (flush) await this.file.datasync();
+    } catch (error) {
+      await this.file.truncate(this.end).catch(() => {
+        this.broken = error;
+      });
+      throw error;
+    }
+    this.end += bytes.length;
+    for (const value of values) this.found.push(value);
   }
 
   close(): Promise<void> {
@@ -287,8 +288,12 @@ class Lines {
   }
 }
 
-/** @returns the values, and the bytes that the whole lines take. @throws DataError */
-function parseLines(path: string, bytes: Buffer): { values: unknown[]; end: number } {
+/**
+ * @param lenient leaves out lines that are broken
+ * @returns the values, and the bytes that the whole lines take
+ * @throws DataError
+ */
+function parseLines(path: string, bytes: Buffer, lenient: boolean): { values: unknown[]; end: number } {
   const values: unknown[] = [];
   let begin = 0;
   for (let line = 1; begin < bytes.length; line++) {
@@ -298,18 +303,27 @@ function parseLines(path: string, bytes: Buffer): { values: unknown[]; end: numb
       values.push(JSON.parse(bytes.toString('utf8', begin, end)));
     } catch (error) {
       if (end + 1 === bytes.length) break;
-      throw new DataError(path, (error as Error).message, line);
+      if (!lenient) throw new DataError(path, (error as Error).message, line);
     }
     begin = end + 1;
   }
   return { values, end: begin };
 }
 
-/** So that a reader sees the old file or the new one. */
-async function replaceFile(path: string, text: string): Promise<void> {
+/**
+ * So that a reader sees the old file or the new one.
+ * @param flush so even after the power has failed
+ */
+async function replaceFile(path: string, text: string, flush = false): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   try {
-    await writeFile(`${path}.new`, text);
+    const file = await open(`${path}.new`, 'w');
+    try {
+      await file.writeFile(text);
+      if (flush) await file.sync();
+    } finally {
+      await file.close();
+    }
     await rename(`${path}.new`, path);
   } catch (error) {
     await rm(`${path}.new`, { force: true });

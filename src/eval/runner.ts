@@ -5,8 +5,8 @@ import { type Job, sampleEach } from '../sampling/sample-many.ts';
 import { readAt } from './budgets.ts';
 import type { Graders } from './graders/graders.ts';
 import type { Grade, Item } from './item.ts';
-import type { Result } from './result.ts';
-import { keyOf, type RunFolder } from './run-folder.ts';
+import { keyOf, type Result } from './result.ts';
+import type { RunFolder } from './run-folder.ts';
 
 /** A sampler, and the names of what is read off its chain. */
 export interface Entry {
@@ -65,14 +65,9 @@ export async function evaluate(evaluation: Evaluation): Promise<void> {
   const stop = AbortSignal.any([folder.lost, ...(signal ? [signal] : [])]);
   const began = performance.now();
   const found = new Map(folder.record().results.map((result) => [keyOf(result), result]));
+  const clock = () => (performance.now() - began) / 1000;
   for (const entry of evaluation.entries.keys()) {
-    await evaluateEntry(
-      { ...evaluation, signal: stop },
-      entry,
-      found,
-      evaluation.process,
-      () => (performance.now() - began) / 1000,
-    );
+    await evaluateEntry({ ...evaluation, signal: stop }, entry, found, clock);
   }
 }
 
@@ -90,6 +85,7 @@ async function evaluateEntry(
     seed,
     folder,
     graders,
+    process,
     concurrency,
     trace,
     signal,
@@ -97,7 +93,6 @@ async function evaluateEntry(
   }: Evaluation,
   entry: number,
   found: ReadonlyMap<string, Result>,
-  process: string,
   clock: () => number,
 ): Promise<void> {
   const { options, readings } = entries[entry];
@@ -153,11 +148,11 @@ async function evaluateEntry(
       decoded[i] = account.decodedTokens;
       report();
     },
-    async onSample(drawn, i) {
+    async onSample(drawn, i, stop) {
       const { item, sample } = chains[i];
       const ended = clock();
       decoded[i] = drawn.account.decodedTokens;
-      const results = await read(drawn, chains[i]);
+      const results = await read(drawn, chains[i], stop);
       const timing = {
         item: item.id,
         sampler: last,
@@ -177,13 +172,13 @@ async function evaluateEntry(
   });
 
   /** The results of a chain, graded. */
-  async function read(drawn: Sample, { item, sample, options }: Chain): Promise<Result[]> {
+  async function read(drawn: Sample, { item, sample, options }: Chain, stop: AbortSignal): Promise<Result[]> {
     const grades = new Map<string, Grade>();
     const results: Result[] = [];
     for (const { sampler, finalSteps } of readings) {
       const { response, logp, account } = readAt(drawn, options, finalSteps);
       const text = model.tokenizer ? answerText(model.tokenizer, response, model.eosTokens, []) : '';
-      const grade = grades.get(text) ?? (await graders.grade(item, text, signal));
+      const grade = grades.get(text) ?? (await graders.grade(item, text, stop));
       grades.set(text, grade);
       const finish = model.eosTokens.has(response[response.length - 1]) ? 'eos' : 'length';
       const tokens = response.length;
@@ -207,9 +202,6 @@ function tooLong(item: Item, sampler: string, sample: number): Result {
 /** Where the page of a chain stands in the folder of the run. @param sampler the last reading of the entry */
 export function traceFile(item: string, sampler: string, sample: number): string {
   const name = [item, sampler, sample].join(' ');
-  const digest = createHash('sha256')
-    .update(JSON.stringify([item, sampler, sample]))
-    .digest('hex')
-    .slice(0, 8);
+  const digest = createHash('sha256').update(keyOf({ item, sampler, sample })).digest('hex').slice(0, 8);
   return `traces/${name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 80)}-${digest}.html`;
 }

@@ -14,58 +14,62 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws OptionError
  */
 export function shardOf(given: string | undefined, env: Environment): Shard | undefined {
-  if (given === undefined) return slurm(env) ?? kubernetes(env, undefined);
+  if (given === undefined) return slurm(env) ?? unlessIndexed(env);
   const [, first, second] = /^(\d+|auto)\/(\d+)$/.exec(given) ?? [];
   if (second === undefined) {
     throw new OptionError(`--shard is ${JSON.stringify(given)}: i/n, as in 0/4, or auto/n`);
   }
   const count = Number(second);
   if (first !== 'auto') return checked('--shard', { index: Number(first), count });
-  const found = slurm(env) ?? kubernetes(env, count);
-  if (!found) {
+  // Some tasks of an array may have been submitted again: then its own count and least index are others.
+  const task = env.SLURM_ARRAY_TASK_COUNT === second ? slurm(env)?.index : index('SLURM_ARRAY_TASK_ID', env);
+  const found = task ?? index('JOB_COMPLETION_INDEX', env);
+  if (found === undefined) {
     throw new OptionError(`--shard is ${given}: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set`);
   }
-  if (found.count !== count) {
-    throw new OptionError(`--shard is ${given}: SLURM_ARRAY_TASK_COUNT is ${found.count}`);
-  }
-  return found;
+  return checked(`--shard ${given}`, { index: found, count });
 }
 
-/** An array may begin anywhere: its first index is shard 0. */
+/** An array may begin anywhere and count in steps: its first index is shard 0. */
 function slurm(env: Environment): Shard | undefined {
-  if (!env.SLURM_ARRAY_TASK_ID || !env.SLURM_ARRAY_TASK_COUNT) return undefined;
-  const number = (name: string, otherwise?: string) => whole(name, env[name] || otherwise);
-  const index = number('SLURM_ARRAY_TASK_ID') - number('SLURM_ARRAY_TASK_MIN', '0');
-  return checked('SLURM_ARRAY_TASK_ID less SLURM_ARRAY_TASK_MIN', {
-    index,
-    count: number('SLURM_ARRAY_TASK_COUNT'),
+  const id = index('SLURM_ARRAY_TASK_ID', env);
+  const count = index('SLURM_ARRAY_TASK_COUNT', env);
+  if (id === undefined || count === undefined) return undefined;
+  const first = index('SLURM_ARRAY_TASK_MIN', env) ?? 0;
+  const step = index('SLURM_ARRAY_TASK_STEP', env) || 1;
+  if (count === 1) {
+    throw new OptionError(
+      `SLURM_ARRAY_TASK_COUNT is 1, SLURM_ARRAY_TASK_ID ${id}: --shard ${id}/n says of how many`,
+    );
+  }
+  return checked('SLURM_ARRAY_TASK_ID, counted from SLURM_ARRAY_TASK_MIN,', {
+    index: (id - first) / step,
+    count,
   });
 }
 
 /** Kubernetes tells a pod its index, but not how many there are. */
-function kubernetes(env: Environment, count: number | undefined): Shard | undefined {
-  if (!env.JOB_COMPLETION_INDEX) return undefined;
-  const index = whole('JOB_COMPLETION_INDEX', env.JOB_COMPLETION_INDEX);
-  if (count === undefined) {
-    throw new OptionError(`JOB_COMPLETION_INDEX is ${index}, of how many is not known: --shard auto/n`);
+function unlessIndexed(env: Environment): undefined {
+  const found = index('JOB_COMPLETION_INDEX', env);
+  if (found !== undefined) {
+    throw new OptionError(`JOB_COMPLETION_INDEX is ${found}, of how many is not known: --shard auto/n`);
   }
-  return checked('JOB_COMPLETION_INDEX', { index, count });
 }
 
-function whole(name: string, text: string | undefined): number {
-  if (!text || !/^\d+$/.test(text)) {
+/** undefined where it is not set. @throws OptionError */
+function index(name: string, env: Environment): number | undefined {
+  const text = env[name];
+  if (!text) return undefined;
+  if (!/^\d+$/.test(text))
     throw new OptionError(`${name} is ${JSON.stringify(text)}: a whole number is expected`);
-  }
   return Number(text);
 }
 
 function checked(name: string, shard: Shard): Shard {
   const { index, count } = shard;
   if (count < 1) throw new OptionError(`${name} counts ${count} parts: at least 1`);
-  if (index < 0 || index >= count) {
-    throw new OptionError(
-      `${name} is ${index} of ${count}: from 0 to ${count - 1}; an array has to count by ones`,
-    );
+  if (!Number.isInteger(index) || index < 0 || index >= count) {
+    throw new OptionError(`${name} is ${index} of ${count}: a whole number from 0 to ${count - 1}`);
   }
   return shard;
 }

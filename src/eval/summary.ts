@@ -1,4 +1,4 @@
-import type { Result, Timing } from './result.ts';
+import { distinct, keyOf, type Result, type Timing } from './result.ts';
 import { bootstrapAll, type Interval, majority, mcnemar, passAtK, wilson } from './statistics.ts';
 
 /** What was run. */
@@ -23,6 +23,8 @@ export interface RunInfo {
 export interface SamplerSummary {
   /** As on the command line. */
   readonly sampler: string;
+  /** The same without the options that are budgets: samplers of one family make one curve. */
+  readonly family: string;
   /** Resolved; what JSON has no number for is a string. */
   readonly options: Record<string, unknown>;
   /** Graded items; too long ones are not among them. */
@@ -95,17 +97,6 @@ export interface Summary {
   readonly comparisons: Comparison[];
 }
 
-/** Two processes may have drawn the same response, and it is the same: the first line of each counts. */
-export function distinct<T extends { item: string; sampler: string; sample: number }>(
-  lines: readonly T[],
-): T[] {
-  const seen = new Set<string>();
-  return lines.filter(({ item, sampler, sample }) => {
-    const key = JSON.stringify([item, sampler, sample]);
-    return !seen.has(key) && seen.add(key);
-  });
-}
-
 /** Sums up a run, be it finished or not. What belongs to none of these samplers is left out. */
 export function summarise(
   run: RunInfo,
@@ -124,6 +115,7 @@ export function summarise(
   const graded = samplers.map(({ sampler }) => gradedItems(responses.get(sampler) ?? [], run.samples));
   const summaries = samplers.map(({ sampler, options }, i) => ({
     sampler,
+    family: sampler.replace(/:(final-steps|steps|n)=[^:]*/g, ''),
     options: Object.fromEntries(Object.entries(options).map(([key, value]) => [key, forJson(value)])),
     ...accuracyOf(graded[i], run.samples),
     ...costOf(responses.get(sampler) ?? [], times.get(sampler) ?? [], lengthEdges),
@@ -234,8 +226,8 @@ function costOf(results: readonly Result[], timings: readonly Timing[], lengthEd
 
 /** For each process how long any of its responses was being drawn, summed over the processes, over the responses. */
 function wallSecondsOf(drawn: readonly Result[], timings: readonly Timing[]): number | null {
-  const keys = new Set(drawn.map(({ item, sample }) => JSON.stringify([item, sample])));
-  const own = timings.filter(({ item, sample }) => keys.has(JSON.stringify([item, sample])));
+  const keys = new Set(drawn.map(keyOf));
+  const own = timings.filter((timing) => keys.has(keyOf(timing)));
   let seconds = 0;
   for (const timed of groupBy(own, ({ process }) => process).values()) {
     let end = -Infinity;

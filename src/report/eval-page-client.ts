@@ -104,9 +104,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     (_, i) =>
       (i < 26 ? '' : String.fromCharCode(64 + Math.floor(i / 26))) + String.fromCharCode(65 + (i % 26)),
   );
-  /** Without the options that are budgets. */
-  const familyOf = ({ sampler }: SamplerSummary): string =>
-    sampler.replace(/:(final-steps|steps|n)=[^:]*/g, '');
+  const familyOf = ({ family }: SamplerSummary): string => family;
   const families = [...new Set(samplers.map(familyOf))];
   const membersOf = (family: string): number[] =>
     samplers.flatMap((sampler, i) => (familyOf(sampler) === family ? [i] : []));

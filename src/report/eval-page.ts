@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { Result } from '../eval/result.ts';
-import { distinct, type SamplerSummary, type Summary } from '../eval/summary.ts';
+import { distinct, type Result } from '../eval/result.ts';
+import type { SamplerSummary, Summary } from '../eval/summary.ts';
 import { type EvalData, type ItemData, type ResponseData, showEval } from './eval-page-client.ts';
 import { STYLE } from './eval-page-style.ts';
 

@@ -10,8 +10,11 @@ export interface ManyHooks {
   concurrency?: number;
   /** Called when the chain begins. */
   onStart?(index: number): void;
-  /** Called as each is ready, not in order; a promise is waited for before another chain begins in its place. */
-  onSample?(sample: Sample, index: number): unknown;
+  /**
+   * Called as each is ready, not in order; a promise is waited for before another chain begins in its place.
+   * @param stop aborted when the chains are given up
+   */
+  onSample?(sample: Sample, index: number, stop: AbortSignal): unknown;
   onProgress?(progress: Progress, index: number): void;
 }
 
@@ -42,9 +45,9 @@ export async function sampleMany(
   const jobs = prompts.map((prompt, i) => ({ prompt, options: { ...options, chain: options.chain + i } }));
   await sampleEach(model, jobs, {
     ...hooks,
-    onSample(sample, i) {
+    onSample(sample, i, stop) {
       samples[i] = sample;
-      return hooks.onSample?.(sample, i);
+      return hooks.onSample?.(sample, i, stop);
     },
   });
   return samples;
@@ -90,7 +93,7 @@ export async function sampleEach(
       } finally {
         await cache.release(prompt);
       }
-      await onSample?.(drawn, i);
+      await onSample?.(drawn, i, stop);
     }
   };
   const fail = (error: unknown) => {

@@ -109,6 +109,11 @@ x=1, y=2 ≢ x=2, y=1
 100, 200 ≢ 100200
 
 # units
+10\text{ thousand} ≢ 10
+5\text{ million} ≢ 5
+12\text{ or more} ≢ 12
+5\text{ below zero} ≢ 5
+7\text{ (not an integer)} ≢ 7
 5 \text{ cm} ≡ 5
 864 \mbox{ inches}^2 ≡ 864
 15\mbox{ cm}^2 ≡ 15 \text{ square centimeters}
@@ -193,6 +198,9 @@ x=3\text{ feet} ≡ 3
 \begin{pmatrix} 1 \\ 2 \end{pmatrix} ≢ 12
 
 # text answers
+CAB ≢ ABC
+AB ≢ BA
+BAC ≡ \text{BAC}
 \text{east} ≡ east
 \text{Tuesday} ≡ tuesday
 \textbf{Evelyn} ≡ \text{Evelyn}

@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GraderError } from '../../src/errors.ts';
 import { lastBoxed } from '../../src/eval/graders/boxed.ts';
-import { equivalent, gradeMath, normalise } from '../../src/eval/graders/math.ts';
+import { normalise } from '../../src/eval/graders/latex.ts';
+import { equivalent, gradeMath } from '../../src/eval/graders/math.ts';
 import { MathGrader } from '../../src/eval/graders/math-pool.ts';
 import { pairs } from './math-pairs.ts';
 

@@ -54,7 +54,11 @@ const ENTRIES: Entry[] = [
 
 /** Right is what has an even number of letters. */
 const grade = (text: string): Grade => ({ verdict: text.length % 2 ? 'wrong' : 'right', answer: text });
-const graders: Graders = { unconfined: [], grade: async (_, response) => grade(response), close: async () => {} };
+const graders: Graders = {
+  unconfined: [],
+  grade: async (_, response) => grade(response),
+  close: async () => {},
+};
 
 /** Runs on the folder and gives its lines of results, sorted. */
 async function run(dir: string, part: Partial<Evaluation> = {}): Promise<string[]> {

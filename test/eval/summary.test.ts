@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
-import type { Result, Timing } from '../../src/eval/result.ts';
+import { distinct, type Result, type Timing } from '../../src/eval/result.ts';
 import { bootstrap, wilson } from '../../src/eval/statistics.ts';
-import { distinct, type RunInfo, type SamplerSummary, summarise } from '../../src/eval/summary.ts';
+import { type RunInfo, type SamplerSummary, summarise } from '../../src/eval/summary.ts';
 
 const run = (items: number, samples = 1): RunInfo => ({
   task: 'sums',
@@ -90,6 +90,7 @@ test('counts, accuracy and means', () => {
   assert.equal(summary.samplers, [
     {
       sampler: 'greedy',
+      family: 'greedy',
       options: { seed: '7', topP: 'Infinity', n: 3 },
       items: 5,
       responses: 5,

@@ -130,7 +130,7 @@ test('a file of one’s own: every grader, ids of both kinds, blank lines and a 
   const lines = [
     own(),
     own({ id: 2, grader: 'math' }),
-    own({ id: 'c', grader: 'choice' }),
+    own({ id: 'c', grader: 'choice', answer: 'b' }),
     own({ id: 'd', grader: 'code', entry_point: 'f' }),
   ].map((line) => JSON.stringify(line));
   const { name, items, skipped } = await load('own.jsonl', `\uFEFF${lines.join('\r\n\r\n  \r\n')}`);
@@ -139,7 +139,7 @@ test('a file of one’s own: every grader, ids of both kinds, blank lines and a 
   assert.equal(items, [
     { id: 'a', prompt: 'p', grader: 'exact', answer: '1' },
     { id: '2', prompt: 'p', grader: 'math', answer: '1' },
-    { id: 'c', prompt: 'p', grader: 'choice', answer: '1' },
+    { id: 'c', prompt: 'p', grader: 'choice', answer: 'B' },
     { id: 'd', prompt: 'p', grader: 'code', answer: '1', entryPoint: 'f' },
   ]);
 });
@@ -169,6 +169,8 @@ test('a bad line is named, with what is wrong', async () => {
     [jsonl(own({ id: 'b', grader: 'maths' })), /unknown grader "maths"; did you mean math\?/],
     [jsonl(own({ id: 'b', grader: 'toString' })), /unknown grader "toString": of math, exact, choice, code/],
     [jsonl(own({ id: 'b', grader: 'code' })), /"entry_point" is missing/],
+    [jsonl(own({ id: 'b', grader: 'code', entry_point: 'f(' })), /"entry_point" is "f\(", which is no name/],
+    [jsonl(own({ id: 'b', grader: 'choice', answer: '(B)' })), /"answer" is "\(B\)", .* one letter/],
     [good, /the id "a" is that of line 1 already/],
   ];
   for (const [line, message] of cases) {

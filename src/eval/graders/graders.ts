@@ -36,7 +36,7 @@ export async function openGraders(
         case 'exact':
           return compare(lastBoxed(response)?.trim(), item.answer.trim());
         case 'choice':
-          return compare(letter(lastBoxed(response)), item.answer);
+          return compare(choice(lastBoxed(response)), item.answer);
         case 'math':
           return (math as MathGrader).grade(response, item.answer, signal);
         case 'code':
@@ -54,8 +54,9 @@ function compare(answer: string | undefined, right: string): Grade {
   return { verdict: answer === right ? 'right' : 'wrong', answer };
 }
 
-/** "B", "(b)", "\text{B}" and "B. Because …" → "B". */
-function letter(boxed: string | null): string | undefined {
-  const found = /^(?:\\(?:text|textbf|mathrm|mathbf))?[\s{($]*([A-Za-z])(?![A-Za-z])/.exec(boxed ?? '');
+/** "B", "(b)", "\text{B}", "B) 42" and "B. Because …" → "B", and "A, B", "A or B" and "a = 5" → undefined. */
+export function choice(boxed: string | null): string | undefined {
+  const bare = (boxed ?? '').replace(/\\(?:text|math)[a-z]*(?=\s*\{)|\\[()]|[${}\s]+/g, ' ').trim();
+  const found = /^\(?\s*([A-Za-z])\s*(?:$|[).:](?=\s|$))/.exec(bare);
   return found?.[1].toUpperCase();
 }

@@ -10,6 +10,10 @@ const UNITS = [
 const BARE_UNIT = new RegExp(`^(.*[\\d})\\s])\\s*/?\\s*(?:${UNITS})\\.?(?:\\^\\{?\\d\\}?)?$`, 'is');
 const TEXT_UNIT = /^(.*[\w)}\]!.])\s*\\text\{([^{}]*[A-Za-z][^{}]*)\}(?:\^\{?-?\d+\}?)?$/s;
 
+/** Words that change a value, or say that it is none. */
+const NO_UNIT =
+  /\b(?:or|hundreds?|thousands?|millions?|billions?|dozens?|more|less|fewer|above|below|not|no|is|are|grid)\b/i;
+
 const GREEK = 'alpha|beta|gamma|delta|theta|lambda|mu|phi|omega';
 const VARIABLE = `(?:[A-Za-z]|\\\\(?:${GREEK})(?![A-Za-z]))(?:_\\w|_\\{\\w+\\})?`;
 const LEFT_SIDE = new RegExp(`^(${VARIABLE})(\\([A-Za-z]\\))?(=|\\\\in(?![A-Za-z]))`);
@@ -116,6 +120,7 @@ function withoutUnits(s: string): string {
     // Without a value there is no unit, and 5 a.m. is not 5 p.m.
     if (!value || !/[\d\\]|^\s*[A-Za-z]\s*$/.test(value.replace(/\\text\{[^{}]*\}/g, ''))) return s;
     if (/^[\sap.]*m\.?\s*$/i.test(unit ?? '') && /[ap]/i.test(unit)) return s;
+    if (NO_UNIT.test(unit ?? '')) return s;
     s = value.trim();
   }
 }

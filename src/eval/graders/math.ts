@@ -13,8 +13,6 @@ import {
   tidy,
 } from './latex.ts';
 
-export { normalise };
-
 /** An expression as the parser gives it (MathJSON). */
 type Tree = number | string | { readonly num: string } | readonly [string, ...Tree[]];
 
@@ -306,7 +304,8 @@ const engine = new ComputeEngine();
 function parse(s: string): Tree | null {
   // Unbalanced and square brackets cost the parser exponential time, and it would join digits over a space.
   const unclear = !isBalanced(s) || /(?<!_)\d \d|(?<!\\sqrt)\[/.test(s);
-  if (s === '' || unclear || isText(s)) return null;
+  // Capitals alone are names or an order, not a product.
+  if (s === '' || unclear || isText(s) || /^[A-Z]{2,}$/.test(s)) return null;
   const source = binomials(s)
     .replace(/(\d*)\.(\d*)\\overline\{(\d+)\}/g, (_, whole: string, fixed: string, repeated: string) => {
       const n = BigInt(whole + fixed + repeated) - BigInt(whole + fixed);
@@ -430,7 +429,8 @@ function same(given: string, right: string): boolean {
 /**
  * Whether two answers in LaTeX are the same: as normalised strings, element by element (tuples and intervals in order and with
  * their brackets, sets and lists in any order, unions, matrices, equations up to terms that changed sides), as numbers, or as
- * functions of their variables at fixed points. Decimals are exact: 0.333 is not 1/3, and 3.14 is not π. What cannot be parsed
+ * functions of their variables at fixed points. Decimals are exact, to some 14 digits: 0.333 is not
+ * 1/3, and 3.14 is not π. What cannot be parsed
  * or decided is not equal.
  */
 export function equivalent(given: string, right: string): boolean {

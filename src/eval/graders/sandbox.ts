@@ -50,14 +50,14 @@ PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 
 # AUDIT_ARCH, and the numbers of: kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal; clone,
 # clone3, fork, vfork, execve, execveat, setsid, setpgid; socket, io_uring_setup; ptrace, process_vm_writev, unshare,
-# setns, mount; chmod, fchmod, fchmodat, fchmodat2, chown, fchown, lchown, fchownat; utimensat, utime, utimes,
+# setns, mount, prlimit64, setpriority, shmget; chmod, fchmod, fchmodat, fchmodat2, chown, fchown, lchown, fchownat; utimensat, utime, utimes,
 # futimesat; setxattr, lsetxattr, fsetxattr, removexattr, lremovexattr, fremovexattr. AArch64 lacks some.
 SYSCALLS = {
     'x86_64': (0xC000003E, (62, 200, 234, 129, 297, 424, 56, 435, 57, 58, 59, 322, 112, 109, 41, 425, 101, 311, 272,
-                            308, 165, 90, 91, 268, 452, 92, 93, 94, 260, 280, 132, 235, 261, 188, 189, 190, 197,
+                            308, 165, 302, 141, 29, 90, 91, 268, 452, 92, 93, 94, 260, 280, 132, 235, 261, 188, 189, 190, 197,
                             198, 199)),
     'aarch64': (0xC00000B7, (129, 130, 131, 138, 240, 424, 220, 435, 221, 281, 157, 154, 198, 425, 117, 271, 97, 268,
-                             40, 52, 53, 452, 55, 54, 88, 5, 6, 7, 14, 15, 16)),
+                             40, 261, 140, 194, 52, 53, 452, 55, 54, 88, 5, 6, 7, 14, 15, 16)),
 }
 
 REFUSED = frozenset((

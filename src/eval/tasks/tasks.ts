@@ -55,7 +55,7 @@ const FORMATS: Readonly<Record<FileTask, Format>> = {
     file: 'the JSONL of {task_id, prompt, entry_point, test}',
     records: (_, bytes) => jsonLines(bytes),
     item: (fields) => {
-      const entryPoint = text(fields, 'entry_point');
+      const entryPoint = name(fields);
       return {
         id: identity(fields, 'task_id'),
         prompt: text(fields, 'prompt'),
@@ -92,21 +92,35 @@ const GENERIC: Format = {
   file: 'JSONL of {id, prompt, answer, grader}',
   records: (_, bytes) => jsonLines(bytes),
   item: (fields) => {
-    const name = text(fields, 'grader');
-    const grader = GRADERS.find((grader) => grader === name);
-    if (!grader)
-      throw new Fault(
-        `unknown grader ${JSON.stringify(name)}${didYouMean(name, GRADERS) || `: of ${GRADERS.join(', ')}`}`,
-      );
+    const asked = text(fields, 'grader');
+    const grader = GRADERS.find((each) => each === asked);
+    if (!grader) {
+      const nearest = didYouMean(asked, GRADERS) || `: of ${GRADERS.join(', ')}`;
+      throw new Fault(`unknown grader ${JSON.stringify(asked)}${nearest}`);
+    }
     return {
       id: identity(fields, 'id'),
       prompt: text(fields, 'prompt'),
       grader,
-      answer: text(fields, 'answer'),
-      ...(grader === 'code' && { entryPoint: text(fields, 'entry_point') }),
+      answer: grader === 'choice' ? letter(fields) : text(fields, 'answer'),
+      ...(grader === 'code' && { entryPoint: name(fields) }),
     };
   },
 };
+
+/** The function that is asked for. */
+function name(fields: Fields): string {
+  const found = text(fields, 'entry_point');
+  if (/^[A-Za-z_]\w*$/.test(found)) return found;
+  throw new Fault(`the field "entry_point" is ${JSON.stringify(found)}, which is no name of a function`);
+}
+
+/** The right one of several choices. */
+function letter(fields: Fields): string {
+  const found = text(fields, 'answer').trim();
+  if (/^[A-Za-z]$/.test(found)) return found.toUpperCase();
+  throw new Fault(`the field "answer" is ${JSON.stringify(found)}, the grader choice needs one letter`);
+}
 
 /**
  * The problems of a task.
