@@ -158,6 +158,10 @@ test('Ctrl-C ends a run in order: exit code 130, a report of what there is, and 
     assert.is(Number(done), lines(join(dir, 'run')).length);
     assert.is(JSON.parse(readFileSync(join(dir, 'run/summary.json'), 'utf8')).complete, false);
     assert.equal(readdirSync(join(dir, 'run/lock')), []);
+    const again = start(run); // a scheduler whose time is up
+    await results(join(dir, 'run'), lines(join(dir, 'run')).length + 2, again);
+    again.child.kill('SIGTERM');
+    assert.is((await again.end).code, 143);
     await succeeds(run);
     assert.is(new Set(lines(join(dir, 'run'))).size, RESPONSES);
     await refused([...run, '--seed', '1'], /where seed was "0", is "1", .*another --out keeps them apart/, 1);
