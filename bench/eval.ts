@@ -24,30 +24,30 @@ const MODEL = 'models/abacus';
 
 export async function run(args: string[]): Promise<void> {
   const specs = {
-    items: { value: 'N', help: 'problems a repetition (default: 32)' },
+    items: { value: 'N', help: 'problems a repetition (default: 16)' },
     kills: { value: 'N', help: 'random kills (default: 50)' },
   };
   const parsed = readOptions('eval', specs, args);
   if (!parsed) return;
   const quick = parsed.flags.has('quick');
-  const count = whole('--items', parsed.values.items?.at(-1) ?? (quick ? '4' : '32'));
+  const count = whole('--items', parsed.values.items?.at(-1) ?? (quick ? '4' : '16'));
   const kills = whole('--kills', parsed.values.kills?.at(-1) ?? (quick ? '2' : '50'));
-  const repetitions = quick ? 1 : 5;
+  const repetitions = quick ? 1 : 3;
 
   const bench = await openBench();
-  const model = await loadModel(MODEL, { device: bench.device, cachePositions: 64 * 5 * 512 });
+  const model = await loadModel(MODEL, { device: bench.device, cachePositions: 32 * 5 * 512 });
   const problems = abacusProblems(2n, count);
   const prompts = problems.map(({ prompt }) => model.tokenizer?.encode(prompt) ?? new Uint32Array());
   const options = withModelDefaults(model.defaults, { sampler: 'egps' });
-  if (64 * cachePositions(Math.max(...prompts.map(({ length }) => length)), options) > model.cachePositions) {
-    throw new Error('the cache is too small for 64 chains');
+  if (32 * cachePositions(Math.max(...prompts.map(({ length }) => length)), options) > model.cachePositions) {
+    throw new Error('the cache is too small for 32 chains');
   }
   const jobs = prompts.map((prompt, chain) => ({ prompt, options: { ...options, chain } }));
 
   const rates = [];
-  for (const chains of quick ? [1, 4] : [1, 2, 4, 8, 16, 32, 64]) {
+  for (const chains of quick ? [1, 4] : [1, 2, 4, 8, 16]) {
     progress(`${chains} chains side by side`);
-    const seconds = await repeat(quick ? 1 : 3, async () => {
+    const seconds = await repeat(quick ? 1 : 2, async () => {
       const started = performance.now();
       await sampleEach(model, jobs, { concurrency: chains });
       return (performance.now() - started) / 1000;
