@@ -47,8 +47,8 @@ gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, th
 choice or code.
 Samplers are given as in --sampler egps,metropolis:final-steps=10,sample:temperature=0.25, with the options of
 \`egps generate\`; final-steps=0/5/20 makes three that are read off one chain.
-The graders math, exact and choice read the last \\boxed{} of a response; code runs the function "entry_point" and
-then "answer", a program that raises unless it is right.
+The graders math, exact and choice read the last \\boxed{} of a response; code runs the function
+"entry_point" and then "answer", a program that raises unless it is right.
 
 Every response is on the disk (results.jsonl) before it counts. Started again with the same arguments, a run
 goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
