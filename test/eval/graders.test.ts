@@ -33,6 +33,7 @@ test('a choice is one letter, whatever is around it', () => {
     'A/B',
     'A^2',
     'a = 5',
+    'A.5',
     'Both',
     '\\alpha',
     'AB',

@@ -115,6 +115,11 @@ test('a response does not depend on the other items, samplers and chains', () =>
     });
     assert.is(alone.length, 4);
     for (const line of alone) assert.ok(all.includes(line), line);
+    // The same prompt under other ids: the id alone makes the random numbers others.
+    const prompt = Uint32Array.of(1);
+    const named = ['a', 'b', 'c', 'd'].map((id) => ({ item: { ...items[0].item, id }, prompt }));
+    const texts = (await run(join(dir, 'named'), { items: named })).map((line) => JSON.parse(line).text);
+    assert.ok(new Set(texts).size > 12, `${new Set(texts).size} of ${texts.length} differ`);
     const other = await run(join(dir, 'other'), { seed: 8n });
     assert.is.not(other.join(), all.join());
   }));
