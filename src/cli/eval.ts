@@ -105,12 +105,11 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
       const missing = () => total - (run as RunFolder).record().results.length;
       try {
         if (missing() > 0) {
-          const opened = await openFor(folder, items, entries, asked.concurrency, asked.samples, io);
-          model = opened.model;
+          model = await openFor(folder, items, asked, io);
           const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
           const { description } = model.adapter;
           await run.begin({ process: process_, adapter: description, versions: versions() });
-          const { samples, seed } = asked;
+          const { samples, seed, concurrency } = asked;
           await evaluate({
             model,
             items,
@@ -120,7 +119,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
             folder: run,
             graders,
             process: process_,
-            concurrency: opened.chains,
+            concurrency,
             trace: parsed.flags.has('no-traces') ? undefined : tracer(model),
             signal: io.signal,
             onProgress: teller(entries, io),
@@ -237,23 +236,25 @@ function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all
   );
 }
 
-/** Loads the model with a cache for as many chains as are asked for, or else half as many, and so on. */
+/** Loads the model with a cache for as many chains of the largest sampler as are asked for, or for as many as it can have. */
 async function openFor(
   folder: Folder,
   items: readonly Prompted[],
-  entries: readonly Entry[],
-  concurrency: number,
-  samples: number,
+  { entries, concurrency, samples }: Asked,
   io: Io,
-): Promise<{ model: Model; chains: number }> {
+): Promise<Model> {
   const longest = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 1), 1);
   const chain = Math.max(...entries.map(({ options }) => cachePositions(longest, options)));
-  for (let chains = Math.min(concurrency, items.length * samples); ; chains = chains >> 1) {
+  let chains = Math.min(concurrency, items.length * samples);
+  for (;;) {
     try {
-      return { model: await openModel(folder, chains * chain, io), chains };
+      return await openModel(folder, chains * chain, io);
     } catch (error) {
       if (!(error instanceof OutOfMemoryError) || chains === 1) throw error;
-      io.err(`egps: no room for ${chains} chains side by side, trying ${chains >> 1}: ${error.message}\n`);
+      const { needed, available = needed / 2 } = error;
+      const fewer = Math.max(1, Math.min(chains - 1, Math.floor((chains * available) / needed)));
+      io.err(`egps: no room for ${chains} chains of the largest sampler side by side, trying ${fewer}\n`);
+      chains = fewer;
     }
   }
 }

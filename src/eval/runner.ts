@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { answerText, type GenerativeModel } from '../generate.ts';
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
-import { type Job, sampleEach } from '../sampling/sample-many.ts';
+import { cachePositions, type Job, sampleEach } from '../sampling/sample-many.ts';
 import { readAt } from './budgets.ts';
 import type { Graders } from './graders/graders.ts';
 import type { Grade, Item } from './item.ts';
@@ -34,7 +34,7 @@ export interface Evaluation {
   readonly graders: Graders;
   /** Name of this process in its timings. */
   readonly process: string;
-  /** Most chains side by side. */
+  /** Most chains side by side; fewer of a sampler whose chains are too large for the model's cache. */
   readonly concurrency: number;
   /** Makes the page that replays a chain; without it there are none. */
   trace?(drawn: Sample, chain: Job, wallSeconds: number): string;
@@ -124,6 +124,11 @@ async function evaluateEntry(
     }
   }
   const before = done;
+  const largest = chains.reduce(
+    (n, { prompt, options }) => Math.max(n, cachePositions(prompt.length, options)),
+    1,
+  );
+  const fitting = Math.max(1, Math.floor(model.cachePositions / largest));
   const starts: number[] = [];
   const decoded = new Float64Array(chains.length);
   const first = clock();
@@ -140,7 +145,7 @@ async function evaluateEntry(
 
   await sampleEach(model, chains, {
     signal,
-    concurrency,
+    concurrency: Math.min(concurrency, fitting),
     onStart(i) {
       starts[i] = clock();
     },

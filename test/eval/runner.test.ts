@@ -9,6 +9,7 @@ import type { Grade } from '../../src/eval/item.ts';
 import { type Plan, RunFolder } from '../../src/eval/run-folder.ts';
 import { type Entry, type Evaluation, evaluate, traceFile } from '../../src/eval/runner.ts';
 import { resolveOptions, sample } from '../../src/sampling/sample.ts';
+import { cachePositions } from '../../src/sampling/sample-many.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { TableModel } from '../support/table-model.ts';
 
@@ -177,6 +178,28 @@ test('a grader that fails and a disk that fails end the run with their errors', 
     const given = { items, entries: ENTRIES, samples: 2, seed: 7n, graders, process: 'p', concurrency: 3 };
     await failure(OutputError, /full/, () => evaluate({ ...given, model: table(), folder: full }));
     await folder.close();
+  }));
+
+test('no more chains run side by side than the cache holds of this sampler', () =>
+  withFolder({}, async (dir) => {
+    const [plain, egps] = ENTRIES.map(({ options }) => cachePositions(3, options));
+    const most = async (name: string, positions: number, entry: Entry) => {
+      const model = Object.assign(table(), { cachePositions: positions });
+      const { decode } = model;
+      let now = 0;
+      let found = 0;
+      model.decode = async (...args) => {
+        found = Math.max(found, ++now);
+        await null; // the others begin
+        return decode.apply(model, args).finally(() => now--);
+      };
+      await run(join(dir, name), { model, entries: [entry], concurrency: 4 });
+      return found;
+    };
+    assert.is(await most('a', egps, ENTRIES[1]), 1);
+    assert.is(await most('b', 2 * egps, ENTRIES[1]), 2);
+    assert.is(await most('c', 3 * plain, ENTRIES[0]), 3);
+    assert.is(await most('d', Infinity, ENTRIES[0]), 4);
   }));
 
 test('a page is written for every chain before its result counts', () =>
