@@ -4,13 +4,6 @@
  */
 export const STYLE = `
 :root {
-  --paper: #faf9f7;
-  --card: #ffffff;
-  --ink: #1d1c1a;
-  --soft: #625e57;
-  --line: #e5e1d9;
-  --accent: #1d5fc4;
-  --no: #b23a2e;
   --c0: #4a7ff5;
   --c1: #db7312;
   --c2: #1c5230;
@@ -19,20 +12,9 @@ export const STYLE = `
   --c5: #2a719f;
   --c6: #191816;
   --c7: #938f8d;
-  font: 16px/1.55 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  accent-color: var(--accent);
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #131315;
-    --card: #1b1b1e;
-    --ink: #ebe8e2;
-    --soft: #a8a49c;
-    --line: #333338;
-    --accent: #84b0ff;
-    --no: #ff9387;
     --c0: #7091fe;
     --c1: #e38b1a;
     --c2: #557d5d;
@@ -43,22 +25,15 @@ export const STYLE = `
     --c7: #a09e9a;
   }
 }
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-body { margin: 0; }
-header, main, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 3rem; padding-bottom: 1.75rem; }
 h1 { margin: 0 0 0.75rem; font-size: 1.9rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.02em; overflow-wrap: anywhere; }
 h2 { margin: 0 0 0.6rem; font-size: 1.1rem; font-weight: 650; }
 h3, h4 { margin: 0; font-size: 0.9rem; font-weight: 650; overflow-wrap: anywhere; }
 p, dl, dd, fieldset { margin: 0; }
-ul { margin: 0; padding: 0; list-style: none; }
 main { display: grid; gap: 2.75rem; grid-template-columns: minmax(0, 1fr); }
-section { min-width: 0; }
 .heading { display: flex; flex-wrap: wrap; gap: 0.4rem 1rem; align-items: center; justify-content: space-between; margin-bottom: 0.6rem; }
 .heading h2 { margin: 0; }
-.aside, .note { color: var(--soft); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .note { margin-top: 0.6rem; max-width: 62rem; }
 .card, .scroll {
   background: var(--card);

@@ -5,6 +5,7 @@ import { distinct, type Result } from '../eval/result.ts';
 import type { SamplerSummary, Summary } from '../eval/summary.ts';
 import { type EvalData, type ItemData, type ResponseData, showEval } from './eval-page-client.ts';
 import { STYLE } from './eval-page-style.ts';
+import { htmlPage } from './page.ts';
 
 export interface EvalPage {
   summary: Summary;
@@ -20,30 +21,16 @@ const TEXT_LIMIT = 4000;
 
 /** One self-contained HTML document on a run, finished or not. It loads nothing and sends nothing. */
 export function evalPage(page: EvalPage): string {
-  // In JSON a "<" occurs in strings alone, where an escape is as good; "</script>" would end the element.
-  const data = JSON.stringify(evalData(page)).replaceAll('<', '\\u003c');
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Evaluation</title>
-<style>
-${STYLE}</style>
-</head>
-${BODY}
-<script type="application/json" id="run">${data}</script>
-<script>
-${chartScript()}
-</script>
-<script>
-${showEval}
-showEval(JSON.parse(document.getElementById('run').textContent), Chart);
-</script>
-</html>
-`;
+  return htmlPage({
+    title: 'Evaluation',
+    style: STYLE,
+    body: BODY,
+    data: evalData(page),
+    scripts: [
+      chartScript(),
+      `${showEval}\nshowEval(JSON.parse(document.getElementById('run').textContent), Chart);`,
+    ],
+  });
 }
 
 /** Chart.js as one classic script. The package keeps that file out of its exports, so it is found beside one of them. */

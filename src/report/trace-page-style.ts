@@ -1,49 +1,24 @@
 /** The style sheet of a trace page. One hue for the chain's doings, one for entropy, and both in either scheme. */
 export const STYLE = `
 :root {
-  --paper: #faf9f7;
-  --card: #ffffff;
-  --ink: #1d1c1a;
-  --soft: #625e57;
-  --line: #e5e1d9;
-  --accent: #1d5fc4;
-  --no: #b23a2e;
   --heat: #f2a53a;
   --hatch: rgb(29 28 26 / 0.13);
   --shadow: 0 1px 2px rgb(29 28 26 / 0.05), 0 8px 24px rgb(29 28 26 / 0.06);
-  font: 16px/1.55 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  accent-color: var(--accent);
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #131315;
-    --card: #1b1b1e;
-    --ink: #ebe8e2;
-    --soft: #a8a49c;
-    --line: #333338;
-    --accent: #84b0ff;
-    --no: #ff9387;
     --heat: #92510c;
     --hatch: rgb(235 232 226 / 0.14);
     --shadow: 0 1px 2px rgb(0 0 0 / 0.4), 0 8px 24px rgb(0 0 0 / 0.3);
   }
 }
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
-body { margin: 0; }
-header, main, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 3rem; padding-bottom: 2rem; }
 h1 { margin: 0 0 0.75rem; font-size: 1.9rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.02em; }
 h2 { margin: 0; font-size: 1rem; font-weight: 650; }
 h3 { margin: 0 0 0.5rem; font-size: 0.95rem; font-weight: 650; }
 p { margin: 0; }
-ul { margin: 0; padding: 0; list-style: none; }
 #explanation { max-width: 54rem; color: var(--soft); }
-section { min-width: 0; }
 .heading { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; justify-content: space-between; }
-.aside, .note { color: var(--soft); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .note { margin-top: 0.75rem; }
 
 #columns { display: grid; gap: 2.5rem; grid-template-columns: minmax(0, 1fr) minmax(0, 25rem); align-items: start; }

@@ -1,4 +1,5 @@
 import type { Sample, SamplerOptions, Step } from '../sampling/sample.ts';
+import { htmlPage } from './page.ts';
 import { type ReplayData, type ReplayStep, replay } from './trace-page-client.ts';
 import { STYLE } from './trace-page-style.ts';
 
@@ -18,27 +19,13 @@ export interface TracePage {
 
 /** One self-contained HTML document that replays a run step by step. It loads nothing and sends nothing. */
 export function tracePage(page: TracePage): string {
-  // In JSON a "<" occurs in strings alone, where an escape is as good; "</script>" would end the element.
-  const data = JSON.stringify(replayData(page)).replaceAll('<', '\\u003c');
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>How this answer was drawn</title>
-<style>
-${STYLE}</style>
-</head>
-${BODY}
-<script type="application/json" id="run">${data}</script>
-<script>
-${replay}
-replay(JSON.parse(document.getElementById('run').textContent));
-</script>
-</html>
-`;
+  return htmlPage({
+    title: 'How this answer was drawn',
+    style: STYLE,
+    body: BODY,
+    data: replayData(page),
+    scripts: [`${replay}\nreplay(JSON.parse(document.getElementById('run').textContent));`],
+  });
 }
 
 const BODY = `<body>

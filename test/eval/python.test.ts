@@ -449,7 +449,7 @@ test('of fenced blocks the last with the function counts, else the last body', (
 });
 
 test('a response without code is none', () => {
-  for (const response of ['', ' \n\t\n', '\nprint(1)', '\n\n# TODO']) {
+  for (const response of ['', ' \n\t\n', '\nprint(1)', '\n\n# later']) {
     assert.is(completeProgram(ITEM, response), null, JSON.stringify(response));
   }
 });

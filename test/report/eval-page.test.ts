@@ -1,6 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
@@ -10,14 +7,7 @@ import { type EvalPage, evalPage } from '../../src/report/eval-page.ts';
 import type { EvalData } from '../../src/report/eval-page-client.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
-import { withFolder } from '../support/folder.ts';
-
-const ARTEFACTS = 'test-artefacts';
-const SIZES = {
-  desktop: { width: 1280, height: 900 },
-  phone: { width: 360, height: 740 },
-};
-const SCHEMES = ['light', 'dark'] as const;
+import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 
 /** Name, chance to be right and tokens decoded for one that is kept. */
 const SAMPLERS: [sampler: string, skill: number, work: number][] = [
@@ -273,40 +263,6 @@ test('what was found', () => {
 
 let browser: Browser;
 
-/** Opens a page without a network. Whatever the browser says or asks for besides fails the test. */
-async function visit(
-  page: EvalPage,
-  size: keyof typeof SIZES,
-  colorScheme: 'light' | 'dark',
-  run: (page: Page) => Promise<void>,
-): Promise<void> {
-  mkdirSync(ARTEFACTS, { recursive: true });
-  await withFolder({ 'page.html': evalPage(page) }, async (folder) => {
-    const url = pathToFileURL(join(folder, 'page.html')).href;
-    const complaints: string[] = [];
-    const context = await browser.newContext({
-      viewport: SIZES[size],
-      colorScheme,
-      reducedMotion: 'reduce',
-      offline: true,
-      hasTouch: size === 'phone',
-    });
-    try {
-      const page = await context.newPage();
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('request', (request) => {
-        if (request.url() !== url) complaints.push(`asks for ${request.url()}`);
-      });
-      await page.goto(url);
-      await run(page);
-    } finally {
-      await context.close();
-    }
-    assert.equal(complaints, []);
-  });
-}
-
 test.before(async () => {
   browser = await launchBrowser();
 });
@@ -399,7 +355,7 @@ function leastContrast(page: Page): Promise<{ ratio: number; where: string }> {
 for (const scheme of SCHEMES) {
   for (const size of ['desktop', 'phone'] as const) {
     test(`the page: ${scheme}, ${size}`, async () => {
-      await visit(crates, size, scheme, async (page) => {
+      await visit(browser, evalPage(crates), size, scheme, async (page) => {
         const seen = await colours(page);
         assert.is(seen.length, 1 + SAMPLERS.length);
         assert.ok(Math.min(...seen) > 3, `no chart is blank: ${seen} colours`);
@@ -433,7 +389,7 @@ const accuracyIn = (one: { accuracy: number | null; interval: readonly number[] 
   percent(one?.accuracy as number) + bounds(one?.interval as number[]);
 
 test('the numbers are those of the summary', async () => {
-  await visit(crates, 'desktop', 'light', async (page) => {
+  await visit(browser, evalPage(crates), 'desktop', 'light', async (page) => {
     const { samplers, comparisons } = crates.summary;
     assert.equal(
       await cells(page, 'samplers'),
@@ -497,7 +453,7 @@ interface Charts {
 }
 
 test('each cost has its chart, and a point tells its numbers', async () => {
-  await visit(crates, 'desktop', 'light', async (page) => {
+  await visit(browser, evalPage(crates), 'desktop', 'light', async (page) => {
     const label = () => page.evaluate(() => document.getElementById('frontier')?.getAttribute('aria-label'));
     const picture = () =>
       page.evaluate(() => (document.getElementById('frontier') as HTMLCanvasElement).toDataURL());
@@ -547,7 +503,7 @@ function idsWhere(holds: (verdicts: Verdict[], prompt: string) => boolean): stri
 }
 
 test('items are marked, listed page by page and filtered', async () => {
-  await visit(crates, 'desktop', 'light', async (page) => {
+  await visit(browser, evalPage(crates), 'desktop', 'light', async (page) => {
     const all = idsWhere(() => true);
     assert.equal(await listed(page), {
       ids: all.slice(0, 50),
@@ -600,7 +556,7 @@ test('items are marked, listed page by page and filtered', async () => {
 });
 
 test('a count of a pair leads to its items', async () => {
-  await visit(crates, 'desktop', 'dark', async (page) => {
+  await visit(browser, evalPage(crates), 'desktop', 'dark', async (page) => {
     await fill(page, { 'filter-text': 'no such text', 'filter-kind': 'disagree' });
     await page.focus('#comparisons tbody tr:nth-child(8) td:nth-child(4) button');
     await page.keyboard.press('Enter');
@@ -616,7 +572,7 @@ test('a count of a pair leads to its items', async () => {
 });
 
 test('an item opens and closes by key, and tells all', async () => {
-  await visit(crates, 'phone', 'light', async (page) => {
+  await visit(browser, evalPage(crates), 'phone', 'light', async (page) => {
     await page.focus('#items .opener');
     await page.keyboard.press('Enter');
     const [{ id, prompt, answer }] = crates.items;
@@ -673,7 +629,7 @@ test('nothing of a text is markup', async () => {
     1,
     evil,
   );
-  await visit(hostile, 'phone', 'dark', async (page) => {
+  await visit(browser, evalPage(hostile), 'phone', 'dark', async (page) => {
     await page.click('#items .opener');
     const found = await page.evaluate(() => ({
       title: document.title,
@@ -704,7 +660,7 @@ test('several responses an item', async () => {
     return result.item === whole.items[3].id ? { ...result, ...none, verdict: 'too long' } : result;
   });
   const summary = summarise(run, samplers, results, []);
-  await visit({ ...whole, results, summary }, 'desktop', 'light', async (page) => {
+  await visit(browser, evalPage({ ...whole, results, summary }), 'desktop', 'light', async (page) => {
     const rows = await cells(page, 'items');
     const marksOf = (i: number) =>
       samplers.map(({ sampler }) => {
@@ -740,7 +696,7 @@ test('a run that has hardly begun', async () => {
   for (const count of [0, 1, 20]) {
     const begun = results.slice(0, count);
     const early = { ...crates, results: begun, summary: summarise(summary.run, summary.samplers, begun, []) };
-    await visit(early, 'phone', 'light', async (page) => {
+    await visit(browser, evalPage(early), 'phone', 'light', async (page) => {
       const marks = (await cells(page, 'items')).flatMap(([, ...marks]) => marks);
       assert.is(marks.length, 50 * 9);
       assert.is(marks.filter((mark) => mark !== '·').length, count);
@@ -762,7 +718,7 @@ test('a run that has hardly begun', async () => {
 });
 
 test('a large run opens and filters', async () => {
-  await visit(example(500, SAMPLERS.slice(0, 8)), 'desktop', 'light', async (page) => {
+  await visit(browser, evalPage(example(500, SAMPLERS.slice(0, 8))), 'desktop', 'light', async (page) => {
     assert.is((await listed(page)).ids.length, 50);
     await fill(page, { 'filter-text': 'train/499' });
     assert.equal((await listed(page)).ids, ['train/499']);
@@ -775,7 +731,7 @@ test('more families than colours', async () => {
     0.3 + i / 60,
     1 + i,
   ]);
-  await visit(example(10, many), 'desktop', 'dark', async (page) => {
+  await visit(browser, evalPage(example(10, many)), 'desktop', 'dark', async (page) => {
     const looks = await page.evaluate(() =>
       Array.from(
         document.querySelectorAll<SVGPathElement>('#legend path'),

@@ -1,6 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
@@ -9,17 +6,11 @@ import { resolveOptions } from '../../src/sampling/options.ts';
 import { sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
-import { withFolder } from '../support/folder.ts';
 import { TableModel } from '../support/table-model.ts';
+import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 import { arithmetic } from './example.ts';
 
-const ARTEFACTS = 'test-artefacts';
 const RUN = { adapter: 'A quick adapter', wallSeconds: 12.345 };
-const SIZES = {
-  desktop: { width: 1280, height: 900 },
-  phone: { width: 360, height: 740 },
-};
-const SCHEMES = ['light', 'dark'] as const;
 
 /** The response after step i, by the definition. */
 function replayed(steps: readonly Step[], i: number): number[] {
@@ -109,40 +100,6 @@ test('a log ρ of −∞ survives', () => {
 // In a browser.
 
 let browser: Browser;
-
-/** Opens a page without a network. Whatever the browser says or asks for besides fails the test. */
-async function visit(
-  html: string,
-  size: keyof typeof SIZES,
-  colorScheme: 'light' | 'dark',
-  run: (page: Page) => Promise<void>,
-): Promise<void> {
-  mkdirSync(ARTEFACTS, { recursive: true });
-  await withFolder({ 'page.html': html }, async (folder) => {
-    const url = pathToFileURL(join(folder, 'page.html')).href;
-    const complaints: string[] = [];
-    const context = await browser.newContext({
-      viewport: SIZES[size],
-      colorScheme,
-      reducedMotion: 'reduce',
-      offline: true,
-      hasTouch: size === 'phone',
-    });
-    try {
-      const page = await context.newPage();
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('request', (request) => {
-        if (request.url() !== url) complaints.push(`asks for ${request.url()}`);
-      });
-      await page.goto(url);
-      await run(page);
-    } finally {
-      await context.close();
-    }
-    assert.equal(complaints, []);
-  });
-}
 
 function goTo(page: Page, step: number): Promise<void> {
   return page.evaluate((value) => {
@@ -252,7 +209,7 @@ test.after(() => browser?.close());
 for (const scheme of SCHEMES) {
   for (const size of ['desktop', 'phone'] as const) {
     test(`every step is shown as the trace has it: ${scheme}, ${size}`, async () => {
-      await visit(page(), size, scheme, async (page) => {
+      await visit(browser, page(), size, scheme, async (page) => {
         const last = arithmetic.sample.trace.steps.length - 1;
         assert.equal(await shown(page), expected(arithmetic, last), 'at first the end');
         // Forwards, backwards and in leaps: what stays on the page from one step to the next must be right each time.
@@ -287,7 +244,7 @@ test('the example has closed and open blocks', () => {
 });
 
 test('keyboard, buttons and chart move through the steps', async () => {
-  await visit(page(), 'desktop', 'light', async (page) => {
+  await visit(browser, page(), 'desktop', 'light', async (page) => {
     const counter = async () => (await shown(page)).counter;
     await page.focus('#slider');
     await page.keyboard.press('Home');
@@ -337,7 +294,7 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
     ];
   };
   const withoutProbability = (told: (string | null | undefined)[] | null) => told?.filter((_, i) => i !== 1);
-  await visit(page(), 'desktop', 'dark', async (page) => {
+  await visit(browser, page(), 'desktop', 'dark', async (page) => {
     assert.is(await tooltip(page), null);
     await page.hover('[data-at="23"]');
     const told = await tooltip(page);
@@ -354,7 +311,7 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
     await page.keyboard.press('Escape');
     assert.is(await tooltip(page), null);
   });
-  await visit(page(), 'phone', 'light', async (page) => {
+  await visit(browser, page(), 'phone', 'light', async (page) => {
     await page.tap('[data-at="5"]');
     assert.equal(withoutProbability(await tooltip(page)), about(5));
     await page.screenshot({ path: `${ARTEFACTS}/trace-light-phone-tooltip.png` });
@@ -364,7 +321,7 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
 test('the map shows closed blocks and cuts, and leads to the token', async () => {
   const last = arithmetic.sample.trace.steps.length - 1;
   const { closed, marks } = expected(arithmetic, last);
-  await visit(page(), 'desktop', 'light', async (page) => {
+  await visit(browser, page(), 'desktop', 'light', async (page) => {
     const found = await page.evaluate(() => {
       const count = (selector: string) => document.querySelectorAll(`#map ${selector}`).length;
       return { shut: count('.shut'), took: count('.took'), left: count('.left') };
@@ -388,7 +345,7 @@ test('the map shows closed blocks and cuts, and leads to the token', async () =>
 test('what cannot be seen is marked, and nothing of a text is markup', async () => {
   const odd = ['<b>bold</b>\n', '\u202eabc', '', '\ufffd', '\t', '\u0000', '</script>'];
   const tokenText = (id: number) => odd[id % odd.length];
-  await visit(page({ tokenText, prompt: '<i>&amp;\u200b' }), 'phone', 'dark', async (page) => {
+  await visit(browser, page({ tokenText, prompt: '<i>&amp;\u200b' }), 'phone', 'dark', async (page) => {
     const found = await page.evaluate(() => {
       const answer = document.getElementById('answer') as HTMLElement;
       const marks = Array.from(
@@ -415,7 +372,7 @@ for (const sampler of ['egps', 'karan-du', 'smc', 'best-of-n', 'greedy'] as cons
   test(`a run of ${sampler} on a toy`, async () => {
     const run = await toyRun(sampler);
     const last = run.sample.trace.steps.length - 1;
-    await visit(tracePage(run), 'desktop', 'light', async (page) => {
+    await visit(browser, tracePage(run), 'desktop', 'light', async (page) => {
       for (let i = last; i >= 0; i--) {
         if (last > 0) await goTo(page, i);
         assert.equal(await shown(page), expected(run, i), `step ${i}`);
