@@ -49,15 +49,10 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
 const PURPOSE = 4 * 2 ** 28;
 
 /**
- * Percentile interval, 95 %, of the mean of paired differences, one an item: the items are drawn again with replacement (Efron,
- * 1979). The same arguments give the same interval.
+ * Percentile intervals, 95 %, of the means of columns of paired differences, one an item: the items are drawn again with replacement
+ * (Efron, 1979), the same ones for all columns, which are equally long. The same arguments give the same intervals.
  */
-export function bootstrap(differences: readonly number[], seed: bigint, resamples = 10000): Interval {
-  return bootstrapAll([differences], seed, resamples)[0];
-}
-
-/** `bootstrap` of each of several columns of one length, at the price of drawing once. */
-export function bootstrapAll(
+export function bootstrap(
   columns: readonly (readonly number[])[],
   seed: bigint,
   resamples = 10000,

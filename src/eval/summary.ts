@@ -1,5 +1,5 @@
 import { distinct, keyOf, type Result, type Timing } from './result.ts';
-import { bootstrapAll, type Interval, majority, mcnemar, passAtK, wilson } from './statistics.ts';
+import { bootstrap, type Interval, majority, mcnemar, passAtK, wilson } from './statistics.ts';
 
 /** What was run. */
 export interface RunInfo {
@@ -271,7 +271,7 @@ function compareAll(names: readonly string[], graded: readonly Graded[], seed: b
     ({ length }) => String(length),
   )) {
     if (size === '0') continue;
-    for (const [i, interval] of bootstrapAll(columns, seed).entries()) intervals.set(columns[i], interval);
+    for (const [i, interval] of bootstrap(columns, seed).entries()) intervals.set(columns[i], interval);
   }
   return pairs.map(({ differences, ...comparison }) => ({
     ...comparison,

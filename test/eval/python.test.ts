@@ -44,6 +44,8 @@ check(largest)
 `,
 };
 
+const programOf = (response: string) => completeProgram(ITEM, response)?.program ?? null;
+
 const RIGHT = '    return max(numbers, default=0)\n';
 const WHOLE = `def largest(numbers):\n${RIGHT}`;
 
@@ -403,34 +405,31 @@ test('what it cannot be opened with', async () => {
 test('a continuation is cut at the published stop sequences', () => {
   const after = ['class A:', 'def f():', '# note', 'if x:', 'print(1)', '```', '@cache'];
   for (const line of after) {
-    assert.is(completeProgram(ITEM, `${RIGHT}${line}\nrest`), PROMPT + RIGHT, line);
+    assert.is(programOf(`${RIGHT}${line}\nrest`), PROMPT + RIGHT, line);
   }
   const kept = '    if numbers:\n        # here\n        print(1)\n\n    return 0\nx = 1\n';
-  assert.is(completeProgram(ITEM, kept), PROMPT + kept);
-  assert.is(completeProgram(ITEM, RIGHT.replace('\n', '\r\n')), PROMPT + RIGHT);
+  assert.is(programOf(kept), PROMPT + kept);
+  assert.is(programOf(RIGHT.replace('\n', '\r\n')), PROMPT + RIGHT);
 });
 
 test('a continuation is no less one for the blocks after it', () => {
-  assert.is(completeProgram(ITEM, `${RIGHT}\`\`\`\n\nOr:\n\`\`\`python\n${WHOLE}\`\`\`\n`), PROMPT + RIGHT);
+  assert.is(programOf(`${RIGHT}\`\`\`\n\nOr:\n\`\`\`python\n${WHOLE}\`\`\`\n`), PROMPT + RIGHT);
 });
 
 test('the whole function takes the place of the prompt', () => {
   const before = PROMPT.slice(0, PROMPT.indexOf('def largest'));
   const expected = `${before}\n${WHOLE}`;
-  assert.is(completeProgram(ITEM, WHOLE), expected);
-  assert.is(completeProgram(ITEM, `${WHOLE}\nprint(largest([1]))\n`), expected);
+  assert.is(programOf(WHOLE), expected);
+  assert.is(programOf(`${WHOLE}\nprint(largest([1]))\n`), expected);
+  assert.is(programOf(`import os\n\n# As asked.\n${WHOLE}`), `${before}\nimport os\n\n# As asked.\n${WHOLE}`);
+  assert.is(programOf(PROMPT + RIGHT), `${before}\n${PROMPT}${RIGHT}`);
+  assert.is(programOf(`@f\ndef g(): pass\n${WHOLE}`), `${before}\n@f\ndef g(): pass\n${WHOLE}`);
   assert.is(
-    completeProgram(ITEM, `import os\n\n# As asked.\n${WHOLE}`),
-    `${before}\nimport os\n\n# As asked.\n${WHOLE}`,
-  );
-  assert.is(completeProgram(ITEM, PROMPT + RIGHT), `${before}\n${PROMPT}${RIGHT}`);
-  assert.is(completeProgram(ITEM, `@f\ndef g(): pass\n${WHOLE}`), `${before}\n@f\ndef g(): pass\n${WHOLE}`);
-  assert.is(
-    completeProgram(ITEM, `def f():\n    pass\n\`\`\`\n\n\`\`\`python\n${WHOLE}`),
+    programOf(`def f():\n    pass\n\`\`\`\n\n\`\`\`python\n${WHOLE}`),
     `${before}\n${WHOLE}`,
     'not fenced at first',
   );
-  assert.match(completeProgram(ITEM, 'def largest_of(x):\n    pass\n') ?? '', PROMPT);
+  assert.match(programOf('def largest_of(x):\n    pass\n') ?? '', PROMPT);
 });
 
 test('of fenced blocks the last with the function counts, else the last body', () => {
@@ -439,18 +438,18 @@ test('of fenced blocks the last with the function counts, else the last body', (
     blocks.map((block) => `Here:\n\`\`\`python\n${block}\`\`\`\n`).join('');
   const helper = 'def other():\n    pass\n\n';
   assert.is(
-    completeProgram(ITEM, chat('def largest(x):\n    return 0\n', helper + WHOLE, 'largest([])\n')),
+    programOf(chat('def largest(x):\n    return 0\n', helper + WHOLE, 'largest([])\n')),
     `${before}\n${helper}${WHOLE}`,
   );
-  assert.is(completeProgram(ITEM, chat(RIGHT, 'largest([])\n')), PROMPT + RIGHT);
-  assert.is(completeProgram(ITEM, chat(WHOLE).replace(/^/gm, '  ')), `${before}\n${WHOLE}`);
-  assert.is(completeProgram(ITEM, chat(WHOLE).slice(0, -4)), `${before}\n${WHOLE}`, 'left open');
-  assert.is(completeProgram(ITEM, `\`\`\`\n${WHOLE}\`\`\``), `${before}\n${WHOLE}`, 'without a language');
+  assert.is(programOf(chat(RIGHT, 'largest([])\n')), PROMPT + RIGHT);
+  assert.is(programOf(chat(WHOLE).replace(/^/gm, '  ')), `${before}\n${WHOLE}`);
+  assert.is(programOf(chat(WHOLE).slice(0, -4)), `${before}\n${WHOLE}`, 'left open');
+  assert.is(programOf(`\`\`\`\n${WHOLE}\`\`\``), `${before}\n${WHOLE}`, 'without a language');
 });
 
 test('a response without code is none', () => {
   for (const response of ['', ' \n\t\n', '\nprint(1)', '\n\n# later']) {
-    assert.is(completeProgram(ITEM, response), null, JSON.stringify(response));
+    assert.is(programOf(response), null, JSON.stringify(response));
   }
 });
 

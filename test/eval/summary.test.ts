@@ -221,7 +221,7 @@ test('comparisons', () => {
     neither: 1,
     p: 0.375,
     difference: 3 / 7,
-    interval: bootstrap([0, 1, 1, 1, -1, 0, 1], 7n),
+    interval: bootstrap([[0, 1, 1, 1, -1, 0, 1]], 7n)[0],
   });
   const nothing = {
     items: 0,

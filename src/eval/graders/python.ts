@@ -35,7 +35,8 @@ export interface PythonGraderOptions {
 }
 
 /**
- * The Python program that a response makes, without the checks that follow it; null where the response has none.
+ * The Python program that a response makes, without the checks that follow it, and what of it is the response's; null where
+ * the response has none.
  * - A response that starts with the function, after imports, comments, helper functions or what the prompt has before
  *   it, takes the function's place.
  * - A response that starts with indented code continues the prompt.
@@ -48,11 +49,10 @@ export interface PythonGraderOptions {
  * `def`, `#`, `if`, `print` (the published stop sequences of HumanEval), three backticks or `@`. Helper functions
  * after the function are lost with it, as in every evaluation with these stop sequences.
  */
-export function completeProgram(item: Item, response: string): string | null {
-  return complete(item, response)?.program ?? null;
-}
-
-function complete(item: Item, response: string): { completion: string; program: string } | null {
+export function completeProgram(
+  item: Item,
+  response: string,
+): { completion: string; program: string } | null {
   const text = response.replaceAll('\r\n', '\n');
   const head = new RegExp(`^(?:async +)?def +${item.entryPoint}\\b`, 'm');
   const before = item.prompt.slice(0, Math.max(0, item.prompt.search(head)));
@@ -173,7 +173,7 @@ export class PythonGrader {
   async grade(item: Item, response: string, signal?: AbortSignal): Promise<Grade> {
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     stop.throwIfAborted();
-    const made = complete(item, response);
+    const made = completeProgram(item, response);
     if (!made) return { verdict: 'no answer', answer: null };
     const run = this.#run([made.program, item.answer], stop);
     this.#running.add(run);
