@@ -1,12 +1,13 @@
-// One decoding row: where it stands, and how its next token is to be drawn. The last kernel of a step moves token and
-// position on, so that a step's commands can be repeated without the CPU.
+// One row of a pass: the token it feeds, where that stands, and what is asked of the logits that come of it. A row that draws for itself
+// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/engine/rows.ts writes it.
 struct Row {
   token: u32,           // the token to feed
   position: u32,        // its position in the sequence
   table: u32,           // where in tables its block table starts: page numbers, one for every PAGE positions
   valid: u32,           // keys and values below this position are in the cache and are not written again
   limit: u32,           // positions from here on are not computed: the row is finished
-  given: u32,           // the token to score instead of drawing one; NONE to draw
+  ask: u32,             // NOTHING but the summary, GIVEN, TAIL or DRAW
+  word: u32,            // GIVEN: the token whose distance is asked for; TAIL: the random word that picks it
   seed_low: u32,
   seed_high: u32,
   chain: u32,
@@ -15,11 +16,13 @@ struct Row {
   alpha: f32,
   top_k: u32,           // 0: off
   top_p: f32,           // 1: off
-  slot: u32,            // where in the ring the next result goes
+  slot: u32,            // where in the results its next one goes
+  stride: u32,          // from there to the one after
   one: u32,             // 1, see Slab in weights.wgsl
   spans: u32,           // where its partial results of the attention start
   team_spans: u32,      // leading spans whose pages the rows of its team have in common
 }
-const NONE = 0xffffffffu;
-
-fn truncated(row: Row) -> bool { return row.top_k > 0u || row.top_p < 1.0; }
+const NOTHING = 0u;
+const GIVEN = 1u;
+const TAIL = 2u; // a token outside the list, by the random word
+const DRAW = 3u; // the next token, which is fed next

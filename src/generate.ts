@@ -1,3 +1,5 @@
+import { type Extract, Extractor } from './answers/extract.ts';
+import { type AnswerShare, shares, voted } from './answers/shares.ts';
 import type { SamplerDefaults } from './checkpoint/config.ts';
 import type { Tokenizer } from './checkpoint/tokenizer.ts';
 import type { LanguageModel } from './engine/language-model.ts';
@@ -10,12 +12,20 @@ import {
   sample,
 } from './sampling/sample.ts';
 import { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
+import { likeliest, type Pick as PickName, type Visit, visitsAfter } from './sampling/visits.ts';
 
 export interface GenerateOptions extends Partial<SamplerOptions> {
   /** Wrap a text prompt in the model's chat template, as a message of the user's. */
   chat?: boolean;
   /** The text ends before the first of these; tokens and their numbers stay whole. */
   stop?: readonly string[];
+  /** What the final answer of a response is; gives `answers`. */
+  extract?: Extract;
+  /**
+   * Which response `text` is of. last: the last state, the only one that is a sample of p^α. likeliest: of all that the run has come by the
+   * one of highest log p. vote: the likeliest with the most probable final answer, which needs `extract`.
+   */
+  pick?: PickName;
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
 }
@@ -24,6 +34,12 @@ export interface Answer extends Sample {
   /** null where the model has no tokenizer. */
   text: string | null;
   promptTokens: Uint32Array;
+  /** The response that `pick` names, which `text` is of; the numbers beside it are those of the last state. */
+  picked: Pick<Visit, 'tokens' | 'finish' | 'logProbability'>;
+  /** Final answers with their estimated probabilities under p^α, most probable first; null without `extract`. */
+  answers: AnswerShare[] | null;
+  /** The first case in which `extract` failed, if it did. */
+  extractTrouble: string | null;
 }
 
 /** What `generate` needs of a model; see `loadModel`. */
@@ -42,13 +58,13 @@ export async function generate(
   prompt: string | ArrayLike<number>,
   options: GenerateOptions = {},
 ): Promise<Answer> {
-  const { chat, stop = [], signal, onProgress, ...given } = options;
+  const { chat, stop = [], extract, pick, signal, onProgress, ...given } = options;
   const { tokenizer } = model;
+  const finish = finisher(model, stop, extract, pick);
   const resolved = withModelDefaults(model.defaults, given);
   const promptTokens = encodePrompt(tokenizer, prompt, chat);
-  checkStop(tokenizer, stop);
   const drawn = await sample(model, promptTokens, resolved, { signal, onProgress });
-  return answer(model, drawn, promptTokens, stop);
+  return finish(drawn, promptTokens);
 }
 
 export interface GenerateManyOptions
@@ -68,29 +84,56 @@ export async function generateMany(
   prompts: readonly (string | ArrayLike<number>)[],
   options: GenerateManyOptions = {},
 ): Promise<Answer[]> {
-  const { chat, stop = [], signal, concurrency, onProgress, onAnswer, ...given } = options;
+  const { chat, stop = [], extract, pick, signal, concurrency, onProgress, onAnswer, ...given } = options;
   const { tokenizer } = model;
+  const finish = finisher(model, stop, extract, pick);
   const resolved = withModelDefaults(model.defaults, given);
   const promptTokens = prompts.map((prompt) => encodePrompt(tokenizer, prompt, chat));
-  checkStop(tokenizer, stop);
   const answers: Answer[] = [];
-  const onSample = (drawn: Sample, i: number) => {
-    answers[i] = answer(model, drawn, promptTokens[i], stop);
+  const onSample = async (drawn: Sample, i: number) => {
+    answers[i] = await finish(drawn, promptTokens[i]);
     onAnswer?.(answers[i], i);
   };
   await sampleMany(model, promptTokens, resolved, { signal, concurrency, onProgress, onSample });
   return answers;
 }
 
-function answer(
+/**
+ * Makes an answer of what was drawn.
+ * @throws OptionError
+ */
+function finisher(
   { tokenizer, eosTokens }: GenerativeModel,
-  drawn: Sample,
-  promptTokens: Uint32Array,
   stop: readonly string[],
-): Answer {
-  const text = tokenizer && answerText(tokenizer, drawn.tokens, eosTokens, stop);
-  return { ...drawn, text, promptTokens };
+  extract: Extract | undefined,
+  pick: PickName = 'last',
+): (drawn: Sample, promptTokens: Uint32Array) => Promise<Answer> {
+  checkStop(tokenizer, stop);
+  if (!PICKS.includes(pick)) throw new OptionError(`pick is ${JSON.stringify(pick)}: one of ${PICKS.join(', ')}`);
+  if (extract !== undefined && !tokenizer) throw new OptionError('extract needs a model with a tokenizer');
+  if (pick === 'vote' && extract === undefined) {
+    throw new OptionError('pick is "vote": it needs extract, which says what the final answer of a response is');
+  }
+  const extractor = extract === undefined ? undefined : new Extractor(extract);
+  const textOf = (tokens: Uint32Array) => tokenizer && answerText(tokenizer, tokens, eosTokens, stop);
+  return async (drawn, promptTokens) => {
+    const visits = visitsAfter(drawn.visited);
+    const found: (string | null)[] = [];
+    if (extractor) for (const { tokens } of visits) found.push(await extractor.answer(textOf(tokens) ?? ''));
+    const picked =
+      pick === 'last' ? drawn : ((pick === 'vote' && voted(visits, found)) || likeliest(visits));
+    return {
+      ...drawn,
+      text: textOf(picked.tokens),
+      promptTokens,
+      picked: { tokens: picked.tokens, finish: picked.finish, logProbability: picked.logProbability },
+      answers: extractor ? shares(visits, found) : null,
+      extractTrouble: extractor?.trouble ?? null,
+    };
+  };
 }
+
+const PICKS: readonly PickName[] = ['last', 'likeliest', 'vote'];
 
 /**
  * DEFAULTS, overridden by the model's own, overridden by `options`.

@@ -1,13 +1,17 @@
 export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './calibrate.ts';
 export type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
+export type { Extract } from './answers/extract.ts';
+export type { AnswerShare } from './answers/shares.ts';
 export type {
-  Column,
-  Continuation,
-  DecodeRow,
+  Ask,
+  Feed,
   LanguageModel,
+  Reading,
   RngKey,
   Sequence,
+  Sharpening,
+  Summary,
 } from './engine/language-model.ts';
 export * from './errors.ts';
 export {
@@ -29,6 +33,7 @@ export {
   DEFAULTS,
   type Decoding,
   type Hooks,
+  type Pick,
   type Progress,
   resolveOptions,
   type Sample,
@@ -37,5 +42,9 @@ export {
   type Step,
   sample,
   type Trace,
+  type Visit,
+  type Visited,
 } from './sampling/sample.ts';
 export { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
+export { likeliest, visitsAfter } from './sampling/visits.ts';
+export { type Scores, score } from './tree/score.ts';

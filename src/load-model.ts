@@ -20,7 +20,10 @@ import { WeightLoader } from './model/weights.ts';
 export interface LoadOptions {
   /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
   device?: GPUDevice;
-  /** Positions the KV cache holds, over all sequences (a shared prefix counts once). Default 16384, fewer if one binding cannot show them. */
+  /**
+   * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
+   * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
+   */
   cachePositions?: number;
   signal?: AbortSignal;
   onProgress?(loadedBytes: number, totalBytes: number): void;
@@ -44,7 +47,7 @@ export interface Model extends LanguageModel {
   dispose(): void;
 }
 
-const DEFAULT_POSITIONS = 16384;
+export const DEFAULT_POSITIONS = 16384;
 
 /**
  * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
@@ -94,8 +97,8 @@ export async function buildModel(
     const positions = cachePositions(config, gpu, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
     const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
-    needed = total + positions * bytesPerPosition(config) * config.numHiddenLayers;
-    const cache = new KvCache(gpu, config, positions);
+    needed = total + (positions + 2 * PAGE) * bytesPerPosition(config) * config.numHiddenLayers;
+    const cache = new KvCache(gpu, config, positions + 2 * PAGE);
     scoped = false;
     const full = await gpu.device.popErrorScope(); // before the weights, which take long to read
     if (full) throw outOfMemory(needed, full);
@@ -137,7 +140,7 @@ function outOfMemory(needed: number, { message }: GPUError): OutOfMemoryError {
 function cachePositions(config: ModelConfig, gpu: Gpu, asked: number | undefined): number {
   if (asked === undefined) {
     const most = Math.floor(gpu.maxBinding / (bytesPerPosition(config) * PAGE)) * PAGE;
-    return Math.min(DEFAULT_POSITIONS, most);
+    return Math.min(DEFAULT_POSITIONS, most - 2 * PAGE);
   }
   if (!Number.isInteger(asked) || asked < 1)
     throw new OptionError(`cachePositions is ${asked}: a whole number from 1 on`);

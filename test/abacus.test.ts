@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { generate, loadModel } from '../src/index.ts';
+import { type Answer, generate, loadModel, score } from '../src/index.ts';
 
 const DIR = 'models/abacus';
 
@@ -25,16 +25,25 @@ test('greedy answers are those of transformers in float64', async () => {
 test('one seed gives one answer, whatever else is decoded beside it', async () => {
   const model = await loadModel(DIR);
   const problems: { prompt: string }[] = JSON.parse(readFileSync(`${DIR}/heldout.json`, 'utf8'));
-  const options = { sampler: 'egps', seed: 5n, steps: 2, finalSteps: 3 } as const;
+  const options = { sampler: 'egps', seed: 5n, particles: 12, finalSteps: 6 } as const;
   const alone = await generate(model, problems[0].prompt, options);
   const together = await Promise.all(
     problems.slice(0, 4).map(({ prompt }) => generate(model, prompt, options)),
   );
-  assert.equal(together[0].tokens, alone.tokens);
-  assert.equal(together[0].logp, alone.logp);
-  assert.equal(together[0].trace, alone.trace);
-  const other = await generate(model, problems[0].prompt, { ...options, seed: 6n });
-  assert.not.equal(other.trace, alone.trace);
+  // How far an abandoned candidate was written, and what was computed, depend on company.
+  const essence = ({ tokens, logp, entropy, visited, trace }: Answer) => ({
+    tokens,
+    logp,
+    entropy,
+    weights: visited.particles.map(({ weight }) => weight),
+    steps: trace.steps.map(({ kind, cut, outcome, tokens, logp }) => ({ kind, cut, outcome, tokens, logp })),
+  });
+  assert.equal(essence(together[0]), essence(alone));
+  for (const other of [{ tree: 'off' }, { draft: 0 }, { draft: 8, lookAhead: 3 }] as const) {
+    assert.equal(essence(await generate(model, problems[0].prompt, { ...options, ...other })), essence(alone));
+  }
+  const another = await generate(model, problems[0].prompt, { ...options, seed: 6n });
+  assert.not.equal(essence(another), essence(alone));
   model.dispose();
 });
 
@@ -45,13 +54,11 @@ test('a careful line in the held-out problems costs next to nothing', async () =
   const prompt = model.tokenizer.encode(
     'Mia has 47 shells. Mia finds 86. Mia gives away 38. How many shells now?',
   );
-  const sequence = await model.prefill(prompt);
   const line =
     '\n47 + 86: 7 + 6 = 13, write 3, carry 1; 4 + 8 + 1 = 13, write 13. So 47 + 86 = 133.\n133 - 38';
-  const { logp, tokens } = await model.score(sequence, model.tokenizer.encode(line), {
-    temperature: 1,
-    alpha: 4,
-  });
+  const tokens = model.tokenizer.encode(line);
+  const scores = await score(model, [...prompt, ...tokens], { temperature: 1, alpha: 4 });
+  const logp = scores.logp.subarray(prompt.length - 1);
   const style = Array.from(tokens).findIndex((id) => model.tokenizer?.tokenText(id) === ':');
   assert.ok(
     Math.abs(Math.exp(logp[style]) - 0.42) < 0.1,

@@ -7,27 +7,19 @@ import { CheckpointError, NonFiniteError, OptionError, UnsupportedModelError } f
 import { loadModel, type Model } from '../src/load-model.ts';
 import { failure } from './support/folder.ts';
 import { inTemporaryFolder } from './support/models.ts';
-import { randomCheckpoint } from './support/random-checkpoint.ts';
+import { overwrite, randomCheckpoint } from './support/random-checkpoint.ts';
 
 const PROMPT = [3, 1, 4, 1, 5, 9, 2, 6];
 
-/** Overwrites a tensor of a checkpoint in place. */
-function damage(dir: string, tensor: string, value: number): void {
-  const file = join(dir, 'model.safetensors');
-  const bytes = readFileSync(file);
-  const header = Number(bytes.readBigUInt64LE());
-  const [from, to] = JSON.parse(bytes.toString('utf8', 8, 8 + header))[tensor].data_offsets;
-  for (let at = 8 + header + from; at < 8 + header + to; at += 4) bytes.writeFloatLE(value, at);
-  writeFileSync(file, bytes);
-}
-
-async function decodeOnce(model: Model): Promise<void> {
-  const sequence = await model.prefill(PROMPT);
-  const key = { seed: 0n, chain: 0, step: 0, candidate: 0 };
+async function computeOnce(model: Model): Promise<void> {
+  const sequence = await model.prefill(PROMPT.slice(0, -1));
   try {
-    await model.decode([{ sequence, maxTokens: 20, temperature: 1, alpha: 4, key }]);
+    const sharpening = { temperature: 1, alpha: 4 };
+    const [[{ error }]] = await model.compute([
+      { sequence, position: PROMPT.length - 1, tokens: PROMPT.slice(-1), sharpening },
+    ]);
+    if (error) throw error;
   } finally {
-    assert.is(sequence.length, PROMPT.length, 'a failed call leaves its rows as they were');
     sequence.free();
   }
 }
@@ -43,9 +35,9 @@ for (const [tensor, layer] of [
   test(`a NaN in ${tensor} is blamed on ${layer}`, () =>
     inTemporaryFolder(async (dir) => {
       randomCheckpoint(dir, {}, 1);
-      damage(dir, tensor, Number.NaN);
+      overwrite(dir, tensor, Number.NaN);
       const model = await loadModel(dir);
-      const error = await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+      const error = await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
       assert.is(error.layer, layer);
       assert.is(error.position, PROMPT.length - 1);
       model.dispose();
@@ -55,11 +47,11 @@ for (const [tensor, layer] of [
 test('an overflow to infinity is found as well, and other calls go on', () =>
   inTemporaryFolder(async (dir) => {
     randomCheckpoint(dir, {}, 1);
-    damage(dir, 'model.layers.1.mlp.up_proj.weight', 1e38);
+    overwrite(dir, 'model.layers.1.mlp.up_proj.weight', 1e38);
     const model = await loadModel(dir);
-    const error = await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+    const error = await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
     assert.is(error.layer, 'model.layers.1.mlp');
-    await failure(NonFiniteError, /non-finite/, () => decodeOnce(model));
+    await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
     model.dispose();
   }));
 

@@ -97,9 +97,9 @@ export class KvCache {
     return this.free.length - this.reserved;
   }
 
-  /** A new sequence, none of whose keys are computed yet. */
-  sequence(tokens: ArrayLike<number>): CachedSequence {
-    return new CachedSequence(this, tokens);
+  /** A new sequence, of no tokens. */
+  sequence(): CachedSequence {
+    return new CachedSequence(this, new Numbers([]), 0);
   }
 
   /** Sets pages aside. @throws OutOfMemoryError before anything has changed. */
@@ -139,48 +139,45 @@ export class KvCache {
   }
 }
 
-/** A sequence of tokens with the pages that hold its keys and values. */
+/** Tokens that have been fed: the pages that hold their keys and values. */
 export class CachedSequence {
   readonly cache: KvCache;
   /** Page numbers; entry i holds positions PAGE·i … PAGE·i + PAGE − 1. */
-  table = new Numbers([]);
-  /** Keys and values of positions below this are in the cache. */
-  valid = 0;
+  readonly table: Numbers;
   /** True while a call of the engine is extending it. */
   busy = false;
-  readonly tokens: Numbers;
+  private tokens: number;
   private freed = false;
 
-  constructor(cache: KvCache, tokens: ArrayLike<number>) {
+  constructor(cache: KvCache, table: Numbers, length: number) {
     this.cache = cache;
-    this.tokens = new Numbers(tokens);
+    this.table = table;
+    this.tokens = length;
   }
 
+  /** Positions whose keys and values are in the cache. */
   get length(): number {
-    return this.tokens.length;
+    return this.tokens;
   }
 
   fork(): CachedSequence {
     this.check();
-    const copy = new CachedSequence(this.cache, this.tokens.view());
-    copy.table = new Numbers(this.table.view());
-    copy.valid = this.valid;
+    const copy = new CachedSequence(this.cache, new Numbers(this.table.view()), this.tokens);
     this.cache.retain(copy.table.view());
     return copy;
   }
 
   rollback(length: number): void {
     this.check();
-    if (!Number.isInteger(length) || length < 1 || length > this.length) {
-      throw new OptionError(`rollback to length ${length}: the sequence has ${this.length} tokens`);
+    if (!Number.isInteger(length) || length < 0 || length > this.tokens) {
+      throw new OptionError(`rollback to length ${length}: the sequence has ${this.tokens} tokens`);
     }
-    this.tokens.length = length;
-    this.valid = Math.min(this.valid, length);
-    this.trim();
+    this.tokens = length;
+    while (this.table.length * PAGE >= length + PAGE) this.cache.release(this.table.pop());
   }
 
   free(): void {
-    if (this.busy) throw new OptionError('a sequence was freed while it was being decoded');
+    if (this.busy) throw new OptionError('a sequence was freed while it was being computed');
     if (this.freed) return;
     this.freed = true;
     while (this.table.length > 0) this.cache.release(this.table.pop());
@@ -189,33 +186,30 @@ export class CachedSequence {
   /** Throws if the sequence cannot be used now. */
   check(): void {
     if (this.freed) throw new OptionError('a sequence was used after it had been freed');
-    if (this.busy) throw new OptionError('a sequence was used while it was being decoded');
+    if (this.busy) throw new OptionError('a sequence was used while it was being computed');
   }
 
   /** The most pages that writing keys up to position `end` (exclusive) can take. */
   pagesNeeded(end: number): number {
     const held = this.table.length;
-    const shared =
-      this.valid < held * PAGE &&
-      this.valid < end &&
-      this.cache.isShared(this.table.at(Math.floor(this.valid / PAGE)));
-    return Math.max(0, Math.ceil(end / PAGE) - held) + (shared ? 1 : 0);
+    const copied = this.tokens < Math.min(end, held * PAGE) && this.cache.isShared(this.table.at(held - 1));
+    return Math.max(0, Math.ceil(end / PAGE) - held) + (copied ? 1 : 0);
   }
 
   /**
-   * Makes positions `valid` to `end` writable: takes pages, and of the one shared page that can be among them a new one, to be
-   * made a copy by what it adds to `copies`. Returns how many reserved pages it took.
+   * Makes the positions from the end of the sequence to `end` writable: takes pages, and in place of a shared last page a new one, to
+   * be made a copy by what it adds to `copies`. Returns how many reserved pages it took.
    */
   makeWritable(end: number, copies: PageCopy[]): number {
     let taken = 0;
-    const first = Math.floor(this.valid / PAGE);
-    if (this.valid < end && first < this.table.length && this.cache.isShared(this.table.at(first))) {
-      const from = this.table.at(first);
+    const last = this.table.length - 1;
+    if (this.tokens < Math.min(end, (last + 1) * PAGE) && this.cache.isShared(this.table.at(last))) {
+      const from = this.table.at(last);
       const to = this.cache.take();
       taken++;
       copies.push({ from, to });
       this.cache.release(from);
-      this.table.set(first, to);
+      this.table.set(last, to);
     }
     while (this.table.length * PAGE < end) {
       this.table.push(this.cache.take());
@@ -224,16 +218,9 @@ export class CachedSequence {
     return taken;
   }
 
-  /** Appends tokens, all of whose predecessors' keys have been written. */
-  append(tokens: ArrayLike<number>): void {
-    for (let i = 0; i < tokens.length; i++) this.tokens.push(tokens[i]);
-    this.valid = this.length - 1;
-    this.trim();
-  }
-
-  private trim(): void {
-    while ((this.table.length - 1) * PAGE >= this.valid && this.table.length > 0) {
-      this.cache.release(this.table.pop());
-    }
+  /** Says that keys up to position `length` have been written; pages beyond are given back. */
+  settle(length: number): void {
+    this.tokens = length;
+    while (this.table.length * PAGE >= length + PAGE) this.cache.release(this.table.pop());
   }
 }

@@ -5,14 +5,11 @@ import { type Calibration, calibrate } from '../calibrate.ts';
 import { loadDefaults } from '../checkpoint/config.ts';
 import { CheckpointError, OptionError } from '../errors.ts';
 import { encodePrompt, withModelDefaults } from '../generate.ts';
-import { cachePositions } from '../sampling/sample-many.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
 
 const SAMPLES = 128;
-const CACHE = 16384;
-const MOST_ROWS = 32;
 const BAR = 24;
 
 export const calibrateCommand: Command = {
@@ -55,9 +52,8 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     const target = join(folder.dir, 'egps.json');
     if (!dry) await access(folder.dir, constants.W_OK).catch((error) => refuse(target, error));
 
-    const row = cachePositions(Math.max(...encoded.map(({ length }) => length)), plain);
-    const rows = Math.max(1, Math.min(MOST_ROWS, samples, Math.floor(CACHE / row)));
-    const model = await openModel(folder, rows * row, io);
+    const longest = Math.max(...encoded.map(({ length }) => length));
+    const model = await openModel(folder, longest + plain.maxNewTokens, io);
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
     let fitted: Calibration;

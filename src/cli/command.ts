@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import { OptionError } from '../errors.ts';
-import { loadModel, type Model } from '../load-model.ts';
+import { DEFAULT_POSITIONS, loadModel, type Model } from '../load-model.ts';
 import type { OptionSpec, Parsed } from './args.ts';
 import { bytes } from './format.ts';
 import type { Redraw } from './terminal.ts';
@@ -70,10 +70,13 @@ export async function openFolder(dir: string = embeddedModel()): Promise<Folder>
   return { dir, config, defaults, tokenizer };
 }
 
-/** Loads the weights, showing progress, and says what in the checkpoint is not used. */
+/**
+ * Loads the weights, showing progress, and says what in the checkpoint is not used.
+ * @param positions of the longest prompt with its answer; the cache has room for many times as much where that is little
+ */
 export async function openModel({ dir }: Folder, positions: number, io: Io): Promise<Model> {
   const model = await loadModel(dir, {
-    cachePositions: positions,
+    cachePositions: positions > DEFAULT_POSITIONS ? positions : undefined,
     signal: io.signal,
     onProgress(loaded, total) {
       io.redraw.update(() => ({

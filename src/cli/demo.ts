@@ -3,10 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors.ts';
 import { encodePrompt, withModelDefaults } from '../generate.ts';
-import { cachePositions } from '../sampling/sample-many.ts';
 import { seed, value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
-import { accountLines } from './format.ts';
+import { accountLines, shareLines } from './format.ts';
 import { watch } from './generate.ts';
 import { printable, sideBySide } from './terminal.ts';
 
@@ -38,13 +37,13 @@ egps.json.
     const promptTokens = encodePrompt(folder.tokenizer, prompt);
     const plainOptions = { sampler: 'sample', temperature: 1, seed: number } as const;
     const egpsOptions = { sampler: 'egps', seed: number } as const;
-    const positions = cachePositions(promptTokens.length, withModelDefaults(folder.defaults, egpsOptions));
+    const { maxNewTokens } = withModelDefaults(folder.defaults, egpsOptions);
 
     io.out(`${printable(prompt)}\n\nThe right answer is ${answer}. Seed ${number}.\n\n`);
-    const model = await openModel(folder, positions, io);
+    const model = await openModel(folder, promptTokens.length + maxNewTokens, io);
     try {
-      const plain = await watch(model, promptTokens, plainOptions, [], io);
-      const egps = await watch(model, promptTokens, egpsOptions, [], io);
+      const plain = await watch(model, promptTokens, plainOptions, io);
+      const egps = await watch(model, promptTokens, { ...egpsOptions, extract: 'boxed' }, io);
       const columns = [
         {
           title: `plain sampling: ${verdict(plain.answer.text, answer)}`,
@@ -59,7 +58,7 @@ egps.json.
           : columns.map(({ title, text }) => `${title}\n\n${printable(text)}\n\n`).join(''),
       );
       io.out(`plain sampling\n${accountLines(plain.answer, plain.wallSeconds, model.adapter)}\n\n`);
-      io.out(`egps\n${accountLines(egps.answer, egps.wallSeconds, model.adapter)}\n`);
+      io.out(`egps\n${shareLines(egps.answer.answers ?? [])}\n${accountLines(egps.answer, egps.wallSeconds, model.adapter)}\n`);
     } finally {
       model.dispose();
     }

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, OptionError, OutputError } from '../errors.ts';
-import { keyOf } from '../eval/result.ts';
+import { rowName } from '../eval/picks.ts';
+import { keyOf, type Result } from '../eval/result.ts';
 import {
   differences,
   type Plan,
@@ -41,18 +42,15 @@ export async function merge(parsed: Parsed, io: Io): Promise<void> {
   const { shard, ...plan } = parts[0].plan;
   for (const part of parts) checkComplete(part);
 
-  const order = new Map(plan.samplers.map(({ sampler }, i) => [sampler, i]));
+  const rows = plan.samplers.flatMap(({ sampler, picks }) => picks.map((pick) => rowName(sampler, pick)));
+  const order = new Map(rows.map((name, i) => [name, i]));
+  const place = ({ sampler, pick }: Result) => order.get(rowName(sampler, pick)) as number;
   const results = parts
     .flatMap(({ record }) => record.results)
-    .sort(
-      (a, b) =>
-        compare(a.item, b.item) ||
-        (order.get(a.sampler) as number) - (order.get(b.sampler) as number) ||
-        a.sample - b.sample,
-    );
-  const place = new Map(plan.items.map((id, i) => [id, i]));
-  const placeOf = ({ id }: { id: string }) => place.get(id) as number;
-  const items = (await Promise.all(paths.map(readItems))).flat().sort((a, b) => placeOf(a) - placeOf(b));
+    .sort((a, b) => compare(a.item, b.item) || place(a) - place(b) || a.sample - b.sample);
+  const numbers = new Map(plan.items.map((id, i) => [id, i]));
+  const numberOf = ({ id }: { id: string }) => numbers.get(id) as number;
+  const items = (await Promise.all(paths.map(readItems))).flat().sort((a, b) => numberOf(a) - numberOf(b));
   const folder = await RunFolder.open(out, plan, items);
   try {
     const before = folder.record();
@@ -123,8 +121,10 @@ function checkParts(parts: readonly Part[]): void {
 function checkComplete({ path, plan, record }: Part): void {
   const expected = new Set(
     partOf(plan.items, plan.shard).flatMap((item) =>
-      plan.samplers.flatMap(({ sampler }) =>
-        Array.from({ length: plan.samples }, (_, sample) => keyOf({ item, sampler, sample })),
+      plan.samplers.flatMap(({ sampler, picks }) =>
+        picks.flatMap((pick) =>
+          Array.from({ length: plan.samples }, (_, sample) => keyOf({ item, sampler, pick, sample })),
+        ),
       ),
     ),
   );

@@ -23,6 +23,7 @@ export async function writeReport(
     task: plan.task,
     model: plan.model,
     adapters: [...new Set(sessions.map(({ adapter }) => adapter))],
+    concurrency: [...new Set(sessions.map(({ concurrency }) => concurrency))],
     versions: sessions.at(-1)?.versions ?? {},
     seed: plan.seed,
     samples: plan.samples,
@@ -36,6 +37,7 @@ export async function writeReport(
     summary,
     items,
     results,
+    timings,
     trace({ item, sampler, sample }) {
       const file = traceFile(item, chains.get(sampler) ?? sampler, sample);
       const found = runs.map((run) => join(run, file)).find((path) => existsSync(path));
@@ -57,30 +59,38 @@ export function summaryTable({ samplers, run, complete }: Summary): string {
     'right',
     '%',
     '95 % interval',
-    'decoded',
-    'sequential',
+    'right mass %',
+    'drawn',
+    'computed',
+    'passes',
     'seconds',
     'length',
     'no answer',
   ];
   const extra = several ? [`pass@${run.samples} %`, 'majority %'] : [];
   const rows = samplers.map((s) => [
-    s.sampler,
+    s.name,
     `${s.right}/${s.items * run.samples}`,
     percent(s.accuracy),
     s.interval ? `${percent(s.interval[0])} to ${percent(s.interval[1])}` : '',
-    count(s.decodedTokens),
-    count(s.sequentialSteps),
+    percent(s.mass),
+    count(s.drawnTokens),
+    count(s.computedRows),
+    count(s.sequentialPasses),
     s.wallSeconds === null ? '' : s.wallSeconds.toPrecision(3),
     count(s.length),
     String(s.noAnswer),
     ...(several ? [percent(s.passAt.at(-1)?.value ?? null), percent(s.majority?.accuracy ?? null)] : []),
   ]);
   const right = [false, ...Array(head.length - 1 + extra.length).fill(true)];
+  const runs = samplers.filter(({ pick }) => pick === 'last');
   const notes = [
     complete ? '' : 'Not complete: some responses are missing.',
+    samplers.some(({ mass }) => mass !== null)
+      ? 'right mass: what the run estimates right answers to have under p^alpha. Costs are means a run, the same for all its picks.'
+      : '',
     noteOf(samplers, 'timedOut', 'responses were given up by the grader and count as wrong'),
-    noteOf(samplers, 'tooLong', 'responses were not drawn, the item being too long for the context'),
+    noteOf(runs, 'tooLong', 'responses were not drawn, the item being too long for the context'),
     run.badLines > 0 ? `${run.badLines} lines of the file were left out.` : '',
   ];
   return [table([[...head, ...extra], ...rows], right), ...notes.filter(Boolean)].join('\n');

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
-import { OptionError, OutOfMemoryError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
+import { hasAnswers, picksOf } from '../eval/picks.ts';
 import { type Plan, RunFolder } from '../eval/run-folder.ts';
 import {
   type Entry,
@@ -17,7 +18,6 @@ import { encodePrompt } from '../generate.ts';
 import type { Model } from '../load-model.ts';
 import { didYouMean } from '../nearest.ts';
 import { tracePage } from '../report/trace-page.ts';
-import { cachePositions } from '../sampling/sample-many.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
   type Command,
@@ -35,6 +35,8 @@ import { rate, seconds } from './format.ts';
 import { parseSamplers, SAMPLER_OPTIONS } from './sampler-options.ts';
 
 const CHAINS = 32;
+/** Beside the longest response: pages that are not full. */
+const SPARE = 64;
 const PROMPT_STYLES = ['base', 'chat'];
 /** Seconds between the lines that tell of progress where there is no terminal. */
 const TELL = 60;
@@ -46,11 +48,15 @@ export const evalCommand: Command = {
 gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact,
 choice or code.
 Samplers are given as in --sampler egps,metropolis:final-steps=10,sample:temperature=0.25, with the options of
-\`egps generate\`; final-steps=0/5/20 makes three that are read off one chain.
+\`egps generate\`; final-steps=0/5/20 makes three that are read off one chain. Of each run three responses are
+graded: the last state, which stands under the sampler's name and is the only one that is a sample of p^A; the
+likeliest that the run has come by; and the likeliest with the most probable final answer, a vote. greedy and
+sample come by one response alone. best-of-n returns the likeliest of its own, and its vote counts all alike.
+Programs (humaneval) are not voted on.
 The graders math, exact and choice read the last \\boxed{} of a response; code runs the function
 "entry_point" and then "answer", a program that raises unless it is right.
 
-Every response is on the disk (results.jsonl) before it counts. Started again with the same arguments, a run
+Every response is on the disk (results.jsonl; what it cost stands in timings.jsonl) before it counts. Started again with the same arguments, a run
 goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
 report.html, and a page that replays each chain under traces.
 
@@ -65,7 +71,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
     sampler: { value: 'LIST', help: 'samplers with their options (default: egps)' },
     alpha: SAMPLER_OPTIONS.alpha,
     'max-new-tokens': SAMPLER_OPTIONS['max-new-tokens'],
-    samples: { value: 'N', help: 'responses an item and sampler (default: 1)' },
+    samples: { value: 'N', help: 'runs an item and sampler (default: 1)' },
     limit: { value: 'N', help: 'the first N items alone (abacus: 200 unless given)' },
     seed: { value: 'S', help: 'same seed, same results (default: 0)' },
     'prompt-style': {
@@ -74,10 +80,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
     },
     shard: { value: 'PART', help: 'i/n: part i of n, from 0; or auto/n' },
     out: { value: 'DIR', help: 'output folder (default: eval-TASK)' },
-    concurrency: {
-      value: 'N',
-      help: `chains side by side, as far as their cache can be had (default: ${CHAINS})`,
-    },
+    concurrency: { value: 'N', help: `chains side by side (default: ${CHAINS})` },
     'skip-bad': { help: 'leave out lines of the file that are no items; they are counted' },
     'allow-code-execution': { help: 'run the Python code that the model writes (humaneval), confined' },
     'no-traces': { help: 'do not write the pages that replay the chains' },
@@ -101,19 +104,21 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
       const own = items.map(({ item }) => item);
       run = await RunFolder.open(out, plan, own);
       tell(task, items, plan, io);
-      const total = items.length * asked.samples * plan.samplers.length;
+      const rows = plan.samplers.reduce((n, { picks }) => n + picks.length, 0);
+      const total = items.length * asked.samples * rows;
       const missing = () => total - (run as RunFolder).record().results.length;
       try {
         if (missing() > 0) {
-          model = await openFor(folder, items, asked, io);
+          const { samples, seed, concurrency, voting } = asked;
+          model = await openModel(folder, longest(asked) + SPARE, io);
           const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
-          const { description } = model.adapter;
-          await run.begin({ process: process_, adapter: description, versions: versions() });
-          const { samples, seed, concurrency } = asked;
+          const { description: adapter } = model.adapter;
+          await run.begin({ process: process_, adapter, concurrency, versions: versions() });
           await evaluate({
             model,
             items,
             entries,
+            voting,
             samples,
             seed,
             folder: run,
@@ -151,6 +156,8 @@ interface Asked {
   /** Of this shard. */
   readonly items: readonly Prompted[];
   readonly entries: readonly Entry[];
+  /** All items, those of other shards too, have final answers to vote on. */
+  readonly voting: boolean;
   readonly samples: number;
   readonly seed: bigint;
   readonly concurrency: number;
@@ -190,6 +197,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
   const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);
 
+  const voting = task.items.every(({ grader }) => hasAnswers(grader));
   const file = data ?? (name.endsWith('.jsonl') ? name : undefined);
   const plan: Plan = {
     egps: version(),
@@ -201,7 +209,8 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
     samplers: entries.flatMap(({ options, readings }) =>
       readings.map(({ sampler, finalSteps = options.finalSteps }) => {
         const { seed, chain, ...resolved } = { ...options, finalSteps };
-        return { sampler, options: resolved, chain: readings[readings.length - 1].sampler };
+        const last = readings[readings.length - 1].sampler;
+        return { sampler, options: resolved, chain: last, picks: picksOf(options.sampler, voting) };
       }),
     ),
     seed: String(number),
@@ -218,7 +227,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   });
   const parent = value(parsed, 'out') ?? `eval-${basename(name, '.jsonl')}`;
   const out = shard ? `${parent}/shard-${shard.index}-of-${shard.count}` : parent;
-  return { task, items, entries, samples, seed: number, concurrency, folder, plan, out };
+  return { task, items, entries, voting, samples, seed: number, concurrency, folder, plan, out };
 }
 
 /** What of the task is not, or not yet, evaluated here. */
@@ -236,27 +245,10 @@ function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all
   );
 }
 
-/** Loads the model with a cache for as many chains of the largest sampler as are asked for, or for as many as it can have. */
-async function openFor(
-  folder: Folder,
-  items: readonly Prompted[],
-  { entries, concurrency, samples }: Asked,
-  io: Io,
-): Promise<Model> {
-  const longest = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 1), 1);
-  const chain = Math.max(...entries.map(({ options }) => cachePositions(longest, options)));
-  let chains = Math.min(concurrency, items.length * samples);
-  for (;;) {
-    try {
-      return await openModel(folder, chains * chain, io);
-    } catch (error) {
-      if (!(error instanceof OutOfMemoryError) || chains === 1) throw error;
-      const { needed, available = needed / 2 } = error;
-      const fewer = Math.max(1, Math.min(chains - 1, Math.floor((chains * available) / needed)));
-      io.err(`egps: no room for ${chains} chains of the largest sampler side by side, trying ${fewer}\n`);
-      chains = fewer;
-    }
-  }
+/** Positions of the longest prompt with its longest response. */
+function longest({ items, entries }: Asked): number {
+  const prompt = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 0), 0);
+  return prompt + Math.max(...entries.map(({ options }) => options.maxNewTokens));
 }
 
 function versions(): Record<string, string> {
@@ -279,14 +271,14 @@ function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']>
 function teller(entries: readonly Entry[], io: Io): (progress: EvaluationProgress) => void {
   let told = performance.now();
   return (progress) => {
-    const { entry, done, total, before, accuracy, decodedTokens, seconds: passed } = progress;
+    const { entry, done, total, before, accuracy, drawnTokens, seconds: passed } = progress;
     const { readings } = entries[entry];
     const left = ((total - done) * passed) / (done - before);
     const facts = [
       `${readings[readings.length - 1].sampler} (${entry + 1} of ${entries.length})`,
       `${done} of ${total}`,
       !Number.isNaN(accuracy) && `${(100 * accuracy).toFixed(1)} % right`,
-      rate(decodedTokens, passed),
+      rate(drawnTokens, passed),
       Number.isFinite(left) && `${seconds(left)} left`,
     ].filter((fact) => typeof fact === 'string');
     io.redraw.update(() => ({ text: '', done: done / total, facts }));

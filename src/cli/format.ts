@@ -1,3 +1,4 @@
+import type { AnswerShare } from '../answers/shares.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import type { Diagnostics } from '../sampling/diagnostics.ts';
 import type { Account, Sample } from '../sampling/sample.ts';
@@ -38,8 +39,9 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
       ? `${acceptance(account)} (${account.accepted} of ${account.proposed} moves${account.held > 0 ? `, ${account.held} held` : ''})`
       : undefined;
   const counts = [
-    `${account.decodedTokens} tokens decoded in ${account.sequentialSteps} sequential steps`,
-    rate(account.decodedTokens, wallSeconds),
+    `${account.drawnTokens} tokens drawn`,
+    `${account.computedRows} computed in ${account.sequentialPasses} passes`,
+    account.draftedRows > 0 ? `${account.usedDrafts} of ${account.draftedRows} guesses used` : undefined,
     moves,
     account.abandoned > 0 ? `${account.abandoned} candidates abandoned early` : undefined,
   ];
@@ -50,6 +52,17 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
     adapter.description,
   ];
   return [counts, result].map((facts) => facts.filter((fact) => fact !== undefined).join(' · ')).join('\n');
+}
+
+const SHOWN = 4;
+
+/** The most probable final answers with their shares. */
+export function shareLines(answers: readonly AnswerShare[]): string {
+  const shown = answers.slice(0, SHOWN).map(({ answer, probability }) => {
+    return `${answer ?? 'no answer'} ${(100 * probability).toFixed(1)} %`;
+  });
+  const rest = answers.length > SHOWN ? ` · ${answers.length - SHOWN} more` : '';
+  return `final answers: ${shown.join(' · ')}${rest}`;
 }
 
 /** What several chains say about convergence: a line, and one on acceptance where anything was proposed. */

@@ -1,12 +1,14 @@
 import { constants } from 'node:fs';
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { Extract } from '../answers/extract.ts';
 import { OptionError } from '../errors.ts';
 import {
   type Answer,
   answerText,
   checkStop,
   encodePrompt,
+  type GenerateOptions,
   generate,
   generateMany,
   withModelDefaults,
@@ -15,11 +17,10 @@ import type { AdapterDescription } from '../gpu/device.ts';
 import type { Model } from '../load-model.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
-import type { Progress, SamplerOptions } from '../sampling/sample.ts';
-import { cachePositions } from '../sampling/sample-many.ts';
+import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';
 import { type Parsed, tokenIds, value, whole } from './args.ts';
 import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
-import { acceptance, accountLines, diagnosticLines, json, rate } from './format.ts';
+import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import { printable, type View } from './terminal.ts';
 
@@ -36,6 +37,14 @@ from the start of the run.
     model: MODEL_OPTION,
     ...SAMPLER_OPTIONS,
     chat: { help: 'wrap the prompt in the chat template of the model' },
+    pick: {
+      value: 'WHICH',
+      help: 'last (a sample of p^A), likeliest (of all responses that the run came by)\nor vote (likeliest with the most probable final answer) (default: last)',
+    },
+    extract: {
+      value: 'HOW',
+      help: 'what the final answer is: boxed, letter or a regular expression; shows how probable each is',
+    },
     stop: { value: 'TEXT', help: 'end the answer before TEXT (may be given more than once)' },
     'prompt-tokens': { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
     'num-samples': {
@@ -50,6 +59,7 @@ from the start of the run.
     const given = samplerOptions(parsed);
     const ids = value(parsed, 'prompt-tokens');
     const stop = parsed.values.stop ?? [];
+    const how = { stop, extract: extract(value(parsed, 'extract')), pick: value(parsed, 'pick') as PickName | undefined };
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
@@ -59,8 +69,7 @@ from the start of the run.
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));
     const promptTokens = encodePrompt(folder.tokenizer, prompt, parsed.flags.has('chat'));
-    const chains = Math.min(samples, CHAINS);
-    const model = await openModel(folder, chains * cachePositions(promptTokens.length, options), io);
+    const model = await openModel(folder, promptTokens.length + options.maxNewTokens, io);
     const print = (answer: Answer, chain: number, wallSeconds: number) => {
       if (parsed.flags.has('json')) {
         io.out(`${json(answerJson(answer, { ...options, chain }, model.adapter, wallSeconds))}\n`);
@@ -73,18 +82,32 @@ from the start of the run.
     };
     try {
       if (samples > 1) {
-        await many(model, promptTokens, samples, options, given, stop, io, print);
+        await many(model, promptTokens, samples, options, { ...given, ...how }, io, print);
         return;
       }
-      const { answer, wallSeconds } = await watch(model, promptTokens, given, stop, io);
+      const { answer, wallSeconds } = await watch(model, promptTokens, { ...given, ...how }, io);
       print(answer, options.chain, wallSeconds);
-      if (!parsed.flags.has('json')) io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+      if (answer.extractTrouble !== null) io.err(`egps: warning: ${answer.extractTrouble}: counted as no answer\n`);
+      if (!parsed.flags.has('json')) {
+        if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
+        io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+      }
       if (file !== undefined) await writeTrace(file, model, promptTokens, answer, options, wallSeconds);
     } finally {
       model.dispose();
     }
   },
 };
+
+/** @throws OptionError */
+function extract(text: string | undefined): Extract | undefined {
+  if (text === undefined || text === 'boxed' || text === 'letter') return text;
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new OptionError(`--extract ${text}: ${(error as Error).message}`);
+  }
+}
 
 /** Before anything is computed. @throws OptionError */
 async function checkWritable(file: string): Promise<void> {
@@ -112,8 +135,7 @@ async function many(
   promptTokens: Uint32Array,
   samples: number,
   options: SamplerOptions,
-  given: Partial<SamplerOptions>,
-  stop: readonly string[],
+  given: Omit<GenerateOptions, 'onProgress'>,
   io: Io,
   print: (answer: Answer, chain: number, wallSeconds: number) => void,
 ): Promise<void> {
@@ -122,25 +144,29 @@ async function many(
   const ready: Answer[] = [];
   let printed = 0;
   let done = 0;
-  const decoded = new Float64Array(samples); // tokens of each chain
-  const total = () => decoded.reduce((a, b) => a + b, 0);
+  const drawn = new Float64Array(samples); // tokens of each chain
+  const computed = new Float64Array(samples); // rows of each chain
+  const total = (counts: Float64Array) => counts.reduce((a, b) => a + b, 0);
+  const count = (i: number, { drawnTokens, computedRows }: Account) => {
+    drawn[i] = drawnTokens;
+    computed[i] = computedRows;
+  };
   const answers = await generateMany(model, Array(samples).fill(promptTokens), {
     ...given,
-    stop,
     concurrency: CHAINS,
     signal: io.signal,
     onProgress: ({ account }, i) => {
-      decoded[i] = account.decodedTokens;
+      count(i, account);
       io.redraw.update(() => ({
         text: '',
         done: done / samples,
-        facts: [`${done} of ${samples} answers`, `${total()} tokens`, rate(total(), elapsed())],
+        facts: [`${done} of ${samples} answers`, `${total(drawn)} tokens`, rate(total(drawn), elapsed())],
       }));
     },
     onAnswer: (answer, i) => {
       ready[i] = answer;
       done++;
-      decoded[i] = answer.account.decodedTokens;
+      count(i, answer.account);
       io.redraw.clear();
       for (; ready[printed]; printed++) print(ready[printed], options.chain + printed, elapsed());
     },
@@ -148,7 +174,8 @@ async function many(
   io.redraw.clear();
   const { sampler, steps, finalSteps, blockSize } = options;
   const diagnostics = diagnose(answers, sampler === 'karan-du' ? steps : finalSteps, blockSize);
-  io.err(`${total()} tokens decoded · ${rate(total(), elapsed())} · ${model.adapter.description}\n`);
+  const counts = `${total(drawn)} tokens drawn · ${total(computed)} computed`;
+  io.err(`${counts} · ${rate(total(drawn), elapsed())} · ${model.adapter.description}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
 }
 
@@ -181,11 +208,11 @@ function promptIds(ids: string, { words, flags }: Parsed): number[] {
 export async function watch(
   model: Model,
   promptTokens: Uint32Array,
-  options: Partial<SamplerOptions>,
-  stop: readonly string[],
+  options: GenerateOptions,
   io: Io,
 ): Promise<{ answer: Answer; wallSeconds: number }> {
-  const { maxNewTokens } = withModelDefaults(model.defaults, options);
+  const { stop = [], extract: _extract, pick: _pick, ...given } = options;
+  const { maxNewTokens } = withModelDefaults(model.defaults, given);
   const { tokenizer, eosTokens } = model;
   const textOf = (tokens: Uint32Array) =>
     tokenizer ? answerText(tokenizer, tokens, eosTokens, stop) : [...tokens].join(',');
@@ -193,7 +220,6 @@ export async function watch(
   const elapsed = () => (performance.now() - began) / 1000;
   const answer = await generate(model, promptTokens, {
     ...options,
-    stop,
     signal: io.signal,
     onProgress: (progress) =>
       io.redraw.update(() => progressView(progress, textOf(progress.tokens), maxNewTokens, elapsed())),
@@ -206,13 +232,13 @@ export async function watch(
 export function progressView(progress: Progress, text: string, horizon: number, wallSeconds: number): View {
   const { block, blocks, step, steps, account, tokens } = progress;
   const chain = steps > 1;
-  const decoded = Math.max(account.decodedTokens, tokens.length); // the account lags behind while an answer grows
+  const drawn = Math.max(account.drawnTokens, tokens.length); // the account lags behind while an answer grows
   const facts = [
     chain && `block ${block}/${blocks}`,
     chain && `step ${step}/${steps}`,
     acceptance(account),
-    `${decoded} tokens`,
-    rate(decoded, wallSeconds),
+    `${drawn} tokens`,
+    rate(drawn, wallSeconds),
   ];
   return {
     text,
@@ -240,6 +266,8 @@ export function answerJson(
     finish: answer.finish,
     logProbability: answer.logProbability,
     logTarget: answer.logTarget,
+    picked: answer.picked,
+    answers: answer.answers,
     promptTokens: answer.promptTokens,
     account: answer.account,
     seed,

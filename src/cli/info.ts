@@ -1,5 +1,4 @@
 import { withModelDefaults } from '../generate.ts';
-import { cachePositions } from '../sampling/sample-many.ts';
 import { value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { bytes } from './format.ts';
@@ -16,8 +15,7 @@ export const infoCommand: Command = {
   async run(parsed, io) {
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, {});
-    const positions = cachePositions(PROMPT, options);
-    const model = await openModel(folder, positions, io);
+    const model = await openModel(folder, PROMPT + options.maxNewTokens, io);
     try {
       const { adapter, config, memory } = model;
       const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -38,7 +36,7 @@ export const infoCommand: Command = {
         ]),
         ['memory', bytes(weights + cache + scratch)],
         ['  weights', bytes(weights)],
-        ['  cache', `${bytes(cache)} for ${positions} positions`],
+        ['  cache', `${bytes(cache)} for ${model.cachePositions} positions`],
         ['  scratch', bytes(scratch)],
       ];
       const width = Math.max(...lines.map(([name]) => name.length));

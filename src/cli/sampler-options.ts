@@ -51,19 +51,39 @@ export const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     value: 'X',
     help: 'chains, smc: temperature of the proposals (default: 1 / alpha)',
   },
-  n: {
-    value: 'N',
-    help: `best-of-n: answers to choose from; smc: particles (default: ${DEFAULTS.n})`,
+  growth: {
+    value: 'HOW',
+    help: `egps: the first answer comes from particles, or grows by blocks with\nrefining steps between (default: ${DEFAULTS.growth})`,
   },
+  particles: { value: 'N', help: `egps, smc: particles (default: ${DEFAULTS.particles})` },
+  n: { value: 'N', help: `best-of-n: answers to choose from (default: ${DEFAULTS.n})` },
   temperature: {
     value: 'X',
     help: `sample, best-of-n: temperature (default: ${DEFAULTS.temperature})`,
   },
   'top-k': { value: 'K', help: 'sample, best-of-n: draw from the K most likely tokens' },
   'top-p': { value: 'P', help: 'sample, best-of-n: draw from the smallest set with this mass' },
+  tree: {
+    value: 'on|off',
+    help: `off: nothing is found again, drafted or looked ahead to; the same answer,\nfor measurements (default: ${DEFAULTS.tree})`,
+  },
+  draft: {
+    value: 'N',
+    help: `most tokens guessed behind one that is needed, or auto (default: ${DEFAULTS.draft})`,
+  },
+  'look-ahead': {
+    value: 'N',
+    help: `chains: later steps computed for beside the current one, or auto\n(default: ${DEFAULTS.lookAhead})`,
+  },
+  'tree-nodes': {
+    value: 'N',
+    help: `most prefixes of a prompt that are kept (default: ${DEFAULTS.treeNodes})`,
+  },
   seed: { value: 'S', help: `same seed, same answer (default: ${DEFAULTS.seed})` },
   chain: { value: 'C', help: `another chain of the same seed (default: ${DEFAULTS.chain})` },
 };
+
+const orAuto = (option: string, text: string) => (text === 'auto' ? text : whole(option, text));
 
 /** The sampler's options that stand on the command line. @throws OptionError */
 export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
@@ -83,7 +103,13 @@ export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
     gate: read('gate', number),
     decoding: value(parsed, 'decoding') as Decoding | undefined,
     acceptance: value(parsed, 'acceptance') as Acceptance | undefined,
+    growth: value(parsed, 'growth') as SamplerOptions['growth'] | undefined,
+    particles: read('particles', whole),
     n: read('n', whole),
+    tree: value(parsed, 'tree') as SamplerOptions['tree'] | undefined,
+    draft: read('draft', orAuto),
+    lookAhead: read('look-ahead', orAuto),
+    treeNodes: read('tree-nodes', whole),
     proposalTemperature: read('proposal-temperature', number),
     temperature: read('temperature', number),
     topK: read('top-k', whole),

@@ -1,9 +1,10 @@
-import type { Continuation } from '../engine/language-model.ts';
+import type { LanguageModel } from '../engine/language-model.ts';
 import { OptionError } from '../errors.ts';
 import { encodePrompt, withModelDefaults } from '../generate.ts';
 import type { Model } from '../load-model.ts';
 import { logProbability } from '../sampling/response.ts';
 import { DEFAULTS } from '../sampling/sample.ts';
+import { score } from '../tree/score.ts';
 import { number, tokenIds, value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
 import { json, table } from './format.ts';
@@ -60,17 +61,11 @@ the default of --alpha.
 
 /** Scores every token but the first under what precedes it. */
 export async function scoreTokens(
-  model: Pick<Model, 'prefill' | 'score' | 'tokenizer'>,
+  model: LanguageModel & Pick<Model, 'tokenizer'>,
   ids: Uint32Array,
   alpha: number,
 ): Promise<ScoredToken[]> {
-  const sequence = await model.prefill(ids.subarray(0, 1));
-  let scored: Continuation;
-  try {
-    scored = await model.score(sequence, ids.subarray(1), { temperature: 1, alpha });
-  } finally {
-    sequence.free();
-  }
+  const scored = await score(model, ids, { temperature: 1, alpha });
   return Array.from(ids, (id, i) => ({
     id,
     text: model.tokenizer?.tokenText(id) ?? null,

@@ -1,6 +1,7 @@
 /**
- * The interface between the samplers and whatever computes next-token distributions: the GPU engine, or a toy
- * table in tests. Positions are absolute (the prompt's first token is 0); entropies and logarithms are in nats.
+ * The interface between the prefix tree and whatever computes next-token distributions: the GPU engine, or a toy table in tests.
+ * Prefixes go in, summaries of distributions come out; nobody draws but the CPU. Positions are absolute (the prompt's first token
+ * is 0).
  */
 
 /** Address of a stream of random numbers; the position and the purpose complete the Philox counter. */
@@ -14,78 +15,102 @@ export interface RngKey {
   readonly candidate: number;
 }
 
-/**
- * A sequence of tokens with its keys and values. `length` counts every token, also the last one, whose key may
- * still be pending. A sequence that has been freed must not be used again.
- */
+/** Tokens that have been fed, with their keys and values. One that has been freed must not be used again. */
 export interface Sequence {
   readonly length: number;
   /** A second sequence with the same tokens; shares storage until one of them is written to. */
   fork(): Sequence;
-  /** Forgets every token from position `length` on. O(1), touches no GPU memory. 1 ≤ length ≤ this.length. */
+  /** Forgets every token from position `length` on. O(1), touches no GPU memory. */
   rollback(length: number): void;
   free(): void;
 }
 
-/** The GPU gives f32, toy tables f64. */
-export type Column = Float32Array | Float64Array;
-
-/** Tokens and, for each, the statistics of the distribution it was drawn from. All columns have equal length. */
-export interface Continuation {
-  tokens: Uint32Array;
-  /** log p(token | prefix) under the base model at temperature 1 over the whole vocabulary. */
-  logp: Column;
-  /** log q(token | prefix) under the distribution really drawn from; 0 when greedy. */
-  logq: Column;
-  /** log Z_α = log Σ_v p(v | prefix)^α ≤ 0. */
-  logZ: Column;
-  /** Shannon entropy of p(· | prefix), nats. */
-  entropy: Column;
-  finish: 'eos' | 'length' | 'abandoned';
+/** How a distribution is sharpened: the α ≥ 1 of log Z_α, and the temperature τ of the proposal; 0 is greedy. */
+export interface Sharpening {
+  readonly alpha: number;
+  readonly temperature: number;
 }
 
-export interface DecodeRow {
-  /** Grows in place by the tokens returned. */
-  sequence: Sequence;
-  /** At least 1. */
-  maxTokens: number;
-  /** Proposal temperature τ; 0 is greedy (argmax, lowest index on ties). */
-  temperature: number;
-  /** The α ≥ 1 of log Z_α; does not change what is drawn. */
-  alpha: number;
-  /** Keep the k most likely tokens (ties with the k-th are kept). */
-  topK?: number;
-  /** Then keep the smallest set of most likely tokens whose mass at this temperature reaches topP. */
-  topP?: number;
-  key: RngKey;
+/**
+ * The next-token distribution after a prefix: its largest logits one by one, and sums over all the others, so that no difference of
+ * totals cancels. A function of the prefix and the sharpening alone. d = logit − the largest logit.
+ */
+export interface Summary {
+  /** Ascending. */
+  readonly ids: Uint32Array;
+  /** d of each; 0 for at least one. The GPU gives f32, toy tables f64. */
+  readonly distances: Float32Array | Float64Array;
+  /** Over the tokens that are not listed: Σ e^d, Σ d e^d, Σ e^(α d) and Σ e^(d / τ). */
+  readonly base: number;
+  readonly mean: number;
+  readonly sharp: number;
+  readonly tempered: number;
+}
+
+/** What a row is asked beyond its summary. */
+export type Ask =
+  /** The d of this token. */
+  | { readonly token: number }
+  /** A token that is not listed, drawn from q by this random word of 32 bits: by inverse distribution function in the order of ids. */
+  | { readonly tail: number }
+  /** All logits. */
+  | 'logits';
+
+/**
+ * Tokens to be fed one after another, from `position` on: behind the sequence, which then grows by them, or again where it has
+ * them already.
+ */
+export interface Feed {
+  readonly sequence: Sequence;
+  /** At most the sequence's length. */
+  readonly position: number;
+  readonly tokens: readonly number[];
+  readonly sharpening: Sharpening;
+  /** What the last of them is asked. */
+  readonly ask?: Ask;
+  /**
+   * Up to so many tokens more may be drawn after the last one and fed on in the same call. It is no more than a guess at what will be
+   * drawn from the summaries: what comes of it is up to the caller. Only for tokens that are new.
+   */
+  readonly ahead?: {
+    readonly most: number;
+    readonly key: RngKey;
+    readonly topK?: number;
+    readonly topP?: number;
+  };
+}
+
+/** What came of one token that was fed. */
+export interface Reading {
+  readonly token: number;
+  readonly summary: Summary;
+  /** The answer to `ask`. */
+  readonly asked?: { readonly token: number; readonly distance: number };
+  readonly logits?: Float32Array | Float64Array;
+  /** Where the numbers cannot be used: thrown by whoever needs them. */
+  readonly error?: Error;
 }
 
 export interface LanguageModel {
   readonly vocabSize: number;
   /** Most tokens a sequence can hold, prompt included. */
   readonly contextLength: number;
-  /** Positions that all its sequences together can hold; what forks share counts once. */
+  /** Positions that all its sequences together can hold, in pages of `pageSize`; what forks share counts once. */
   readonly cachePositions: number;
+  readonly pageSize: number;
   readonly eosTokens: ReadonlySet<number>;
-  /** At least one token. Computes keys and values of all tokens but the last, whose turn comes in `decode`. */
+  /** Rows that go through the model together: more of them take another pass. A pass takes them in multiples of `tile`. */
+  readonly rows: number;
+  readonly tile: number;
+  /** A real GPU, where further rows cost next to nothing. */
+  readonly parallel: boolean;
+  /** Computes keys and values of these tokens. */
   prefill(tokens: ArrayLike<number>): Promise<Sequence>;
   /**
-   * Continues each row until EOS (which is returned as its last token), `maxTokens`, or abandonment. Rows are
-   * decoded together: one pass over the weights serves all rows in flight, also those of concurrent calls. The token at
-   * absolute position t is drawn by Gumbel-max with Philox counter (chain, step·256 + candidate, t, v/4).
-   * An aborted signal rejects with its reason within one chunk; rows keep what they had at the call.
-   * @param keepGoing called now and then with all that is decoded so far, one entry a row, when the rows that have not ended are
-   * equally long, at lengths that depend on the call alone; false abandons those rows (finish: 'abandoned')
+   * Feeds the tokens of all feeds in one pass, a row each, or in as few as their number allows; calls that come together are merged.
+   * Each token's numbers are the same in every bit whatever else is in the pass.
+   * @returns for each feed the readings of its tokens, then of those it ran ahead with: what it drew up to EOS or `most`
+   * @throws OutOfMemoryError before anything has changed
    */
-  decode(
-    rows: DecodeRow[],
-    signal?: AbortSignal,
-    keepGoing?: (soFar: readonly Continuation[]) => boolean,
-  ): Promise<Continuation[]>;
-  /** The same columns for given tokens, appended to `sequence`; bit-identical to those `decode` gives for them. */
-  score(
-    sequence: Sequence,
-    tokens: ArrayLike<number>,
-    at: { temperature: number; alpha: number },
-  ): Promise<Continuation>;
+  compute(feeds: readonly Feed[]): Promise<Reading[][]>;
 }

@@ -1,35 +1,48 @@
-import type { Sample, SamplerOptions } from '../sampling/sample.ts';
-import type { Result } from './result.ts';
+import type { Account, Sample, SamplerOptions } from '../sampling/sample.ts';
+import { type Visit, visitsAfter } from '../sampling/visits.ts';
 
-/** Where a chain stood after some of its final steps, and what it had cost up to there. */
-export type Reading = Pick<Result, 'logp' | 'account'> & { readonly response: Uint32Array };
+/** Where a chain stood after some of its final steps, what it had come by, and what it had cost up to there. */
+export interface Reading {
+  /** The state. */
+  readonly last: Pick<Visit, 'tokens' | 'finish' | 'logProbability'>;
+  /** All responses, with their weights. */
+  readonly visits: readonly Visit[];
+  /** The same with the weights of the states after the steps at the full horizon, each counted alike; none without such steps. */
+  readonly states: readonly Visit[];
+  /** Steps taken, growth included. */
+  readonly steps: number;
+  readonly account: Readonly<Account>;
+}
 
 /**
  * The chain after `finalSteps` of its final steps: what a run with so few would have returned, since step n draws the same random numbers
  * whatever is to follow. undefined: at its end.
  */
-export function readAt(sample: Sample, options: SamplerOptions, finalSteps: number | undefined): Reading {
-  const { trace, account, tokens, logProbability } = sample;
-  if (finalSteps === undefined || finalSteps === options.finalSteps) {
-    const { decodedTokens, sequentialSteps, proposed, accepted, held, abandoned } = account;
-    const sums = { decodedTokens, sequentialSteps, proposed, accepted, held, abandoned };
-    return { response: tokens, logp: logProbability, account: sums };
-  }
-  const taken = trace.steps.slice(0, trace.steps.length - options.finalSteps + finalSteps);
+export function readAt(
+  sample: Sample,
+  options: SamplerOptions,
+  finalSteps: number | undefined,
+  eosTokens: ReadonlySet<number>,
+): Reading {
+  const { trace, visited } = sample;
+  const left = finalSteps === undefined ? 0 : options.finalSteps - finalSteps;
+  const taken = trace.steps.slice(0, trace.steps.length - left);
+  const seen = visited.states.length - 1 - left;
+  return {
+    last: left > 0 ? stateAfter(taken, eosTokens) : sample,
+    visits: visitsAfter(visited, seen),
+    states: seen > 0 ? visitsAfter({ ...visited, particles: [] }, seen) : [],
+    steps: taken.length,
+    account: taken[taken.length - 1].account,
+  };
+}
+
+/** Replays the steps. */
+function stateAfter(steps: Sample['trace']['steps'], eosTokens: ReadonlySet<number>): Reading['last'] {
   let response: number[] = [];
-  const sums = { decodedTokens: 0, sequentialSteps: 0, proposed: 0, accepted: 0, held: 0, abandoned: 0 };
-  for (const { kind, cut, lengths, abandoned, outcome, tokens } of taken) {
+  for (const { cut, outcome, tokens } of steps) {
     if (outcome >= 0) response = [...response.slice(0, cut), ...tokens];
-    const drawn = lengths.map((length) => length - cut);
-    const total = drawn.reduce((a, b) => a + b, 0);
-    sums.decodedTokens += total;
-    sums.sequentialSteps += options.decoding === 'best-first' ? total : Math.max(0, ...drawn);
-    if (kind === 'hold') sums.held++;
-    if (kind === 'propose') {
-      sums.proposed++;
-      if (outcome >= 0) sums.accepted++;
-      sums.abandoned += abandoned.filter(Boolean).length;
-    }
   }
-  return { response: Uint32Array.from(response), logp: taken[taken.length - 1].logp, account: sums };
+  const finish = eosTokens.has(response[response.length - 1]) ? 'eos' : 'length';
+  return { tokens: Uint32Array.from(response), finish, logProbability: steps[steps.length - 1].logp };
 }

@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OutputError } from '../errors.ts';
+import type { Pick as PickName } from '../sampling/sample.ts';
 import type { Item } from './item.ts';
 import { FolderLock } from './lock.ts';
 import { distinct, type Result, type Timing } from './result.ts';
@@ -24,9 +25,11 @@ export interface Plan {
     readonly options: Readonly<Record<string, unknown>>;
     /** The sampler whose chain this one is read off; itself where it has one of its own. */
     readonly chain: string;
+    /** Responses of a chain that are graded. */
+    readonly picks: readonly PickName[];
   }[];
   readonly seed: string;
-  /** Responses an item and sampler. */
+  /** Chains an item and sampler. */
   readonly samples: number;
   readonly limit?: number;
   /** Lines of the file that were left out. */
@@ -41,6 +44,8 @@ export interface Session {
   /** As in its timings. */
   readonly process: string;
   readonly adapter: string;
+  /** Most chains side by side, on which costs depend. */
+  readonly concurrency: number;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -115,8 +120,9 @@ export class RunFolder {
 
   /** @throws OutputError; what was added before is safe */
   async add(results: readonly Result[], timings: readonly Timing[]): Promise<void> {
-    await writing(this.path, () => this.results.append(results, true));
+    // First, so that a result on record has its costs beside it.
     await writing(this.path, () => this.timings.append(timings, false));
+    await writing(this.path, () => this.results.append(results, true));
   }
 
   /** Says who is at work from now on. */
@@ -210,11 +216,16 @@ export function differences(before: Plan, now: Plan): string[] {
         samplers.map(({ sampler }) => sampler).join(','),
       );
       if (old !== current) found.push(`samplers was ${old}, is ${current}`);
-      for (const { sampler, options } of now.samplers) {
-        const other = before.samplers.find((each) => each.sampler === sampler)?.options;
-        for (const option of Object.keys({ ...other, ...options })) {
-          const [was, is] = [other?.[option], options[option]].map(show);
-          if (other && was !== is) found.push(`${option} of ${sampler} was ${was}, is ${is}`);
+      for (const { sampler, options, picks } of now.samplers) {
+        const other = before.samplers.find((each) => each.sampler === sampler);
+        if (!other) continue;
+        const [old, current]: Record<string, unknown>[] = [
+          { ...other.options, picks: other.picks },
+          { ...options, picks },
+        ];
+        for (const option of Object.keys({ ...old, ...current })) {
+          const [was, is] = [old[option], current[option]].map(show);
+          if (was !== is) found.push(`${option} of ${sampler} was ${was}, is ${is}`);
         }
       }
       if (found.length === 0) found.push('the samplers were read off other chains');

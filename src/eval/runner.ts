@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { answerText, type GenerativeModel } from '../generate.ts';
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
-import { cachePositions, type Job, sampleEach } from '../sampling/sample-many.ts';
+import { type Job, sampleEach } from '../sampling/sample-many.ts';
 import { readAt } from './budgets.ts';
 import type { Graders } from './graders/graders.ts';
 import type { Grade, Item } from './item.ts';
-import { keyOf, type Result } from './result.ts';
+import { gradePicks, picksOf } from './picks.ts';
+import { keyOf, type Result, type Timing } from './result.ts';
 import type { RunFolder } from './run-folder.ts';
 
 /** A sampler, and the names of what is read off its chain. */
@@ -28,13 +29,15 @@ export interface Evaluation {
   readonly model: GenerativeModel;
   readonly items: readonly Prompted[];
   readonly entries: readonly Entry[];
+  /** All items of the run, those of other shards too, have final answers to vote on. */
+  readonly voting: boolean;
   readonly samples: number;
   readonly seed: bigint;
   readonly folder: RunFolder;
   readonly graders: Graders;
   /** Name of this process in its timings. */
   readonly process: string;
-  /** Most chains side by side; fewer of a sampler whose chains are too large for the model's cache. */
+  /** Most chains side by side. */
   readonly concurrency: number;
   /** Makes the page that replays a chain; without it there are none. */
   trace?(drawn: Sample, chain: Job, wallSeconds: number): string;
@@ -48,10 +51,10 @@ export interface EvaluationProgress {
   readonly done: number;
   readonly total: number;
   readonly before: number;
-  /** Share of right ones among what the last reading of the entry has on record; NaN before the first. */
+  /** Share of right ones among the last states that the last reading of the entry has on record; NaN before the first. */
   readonly accuracy: number;
   /** Tokens drawn and seconds passed since the entry began. */
-  readonly decodedTokens: number;
+  readonly drawnTokens: number;
   readonly seconds: number;
 }
 
@@ -81,6 +84,7 @@ async function evaluateEntry(
     model,
     items,
     entries,
+    voting,
     samples,
     seed,
     folder,
@@ -96,6 +100,7 @@ async function evaluateEntry(
   clock: () => number,
 ): Promise<void> {
   const { options, readings } = entries[entry];
+  const picks = picksOf(options.sampler, voting);
   const last = readings[readings.length - 1].sampler;
   const chains: Chain[] = [];
   let done = 0;
@@ -108,29 +113,26 @@ async function evaluateEntry(
   };
   for (const { item, prompt } of items) {
     for (let sample = 0; sample < samples; sample++) {
-      const key = ({ sampler }: { sampler: string }) => keyOf({ item: item.id, sampler, sample });
-      if (readings.every((reading) => found.has(key(reading)))) {
-        count(found.get(key({ sampler: last })) as Result);
+      const rows = readings.flatMap(({ sampler }) =>
+        picks.map((pick) => ({ item: item.id, sampler, pick, sample })),
+      );
+      if (rows.every((row) => found.has(keyOf(row)))) {
+        const key = keyOf({ item: item.id, sampler: last, pick: 'last', sample });
+        count(found.get(key) as Result);
       } else if (prompt) {
         const own = { ...options, seed: seedOf(seed, item), chain: sample };
         chains.push({ item, sample, prompt, options: own });
       } else {
-        await folder.add(
-          readings.map(({ sampler }) => tooLong(item, sampler, sample)),
-          [],
-        );
+        await folder.add(rows.map(tooLong), []);
         count({ verdict: 'too long' });
       }
     }
   }
   const before = done;
-  const largest = chains.reduce(
-    (n, { prompt, options }) => Math.max(n, cachePositions(prompt.length, options)),
-    1,
-  );
-  const fitting = Math.max(1, Math.floor(model.cachePositions / largest));
   const starts: number[] = [];
-  const decoded = new Float64Array(chains.length);
+  /** Of each chain, when it had taken so many steps. */
+  const passed: number[][] = chains.map(() => []);
+  const drawnTokens = new Float64Array(chains.length);
   const first = clock();
   const report = () =>
     onProgress?.({
@@ -139,57 +141,83 @@ async function evaluateEntry(
       total: items.length * samples,
       before,
       accuracy: right / graded,
-      decodedTokens: decoded.reduce((a, b) => a + b, 0),
+      drawnTokens: drawnTokens.reduce((a, b) => a + b, 0),
       seconds: clock() - first,
     });
 
   await sampleEach(model, chains, {
     signal,
-    concurrency: Math.min(concurrency, fitting),
+    concurrency,
     onStart(i) {
       starts[i] = clock();
     },
-    onProgress({ account }, i) {
-      decoded[i] = account.decodedTokens;
+    onProgress({ account, step }, i) {
+      passed[i][step] ??= clock();
+      drawnTokens[i] = account.drawnTokens;
       report();
     },
     async onSample(drawn, i, stop) {
       const { item, sample } = chains[i];
       const ended = clock();
-      decoded[i] = drawn.account.decodedTokens;
-      const results = await read(drawn, chains[i], stop);
-      const timing = {
-        item: item.id,
-        sampler: last,
-        sample,
-        process,
-        began: starts[i],
-        ended,
-        graded: clock() - ended,
-      };
+      drawnTokens[i] = drawn.account.drawnTokens;
+      const { results, read } = await grade(drawn, chains[i], stop);
+      const graded = clock() - ended;
+      const timings = read.map(({ sampler, steps, costs }): Timing => {
+        const at = sampler === last ? ended : (passed[i][steps] ?? ended);
+        return { item: item.id, sampler, sample, process, began: starts[i], ended: at, graded, costs };
+      });
+      passed[i] = [];
       if (trace) {
         await folder.write(traceFile(item.id, last, sample), trace(drawn, chains[i], ended - starts[i]));
       }
-      await folder.add(results, [timing]);
-      count(results[results.length - 1]);
+      await folder.add(results, timings);
+      count(results.find((one) => one.sampler === last && one.pick === 'last') as Result);
       report();
     },
   });
 
-  /** The results of a chain, graded. */
-  async function read(drawn: Sample, { item, sample, options }: Chain, stop: AbortSignal): Promise<Result[]> {
+  /** The results of a chain, graded, and what it had taken up to each reading. */
+  async function grade(drawn: Sample, { item, sample, options }: Chain, stop: AbortSignal) {
+    const textOf = (tokens: Uint32Array) =>
+      model.tokenizer ? answerText(model.tokenizer, tokens, model.eosTokens, []) : '';
     const grades = new Map<string, Grade>();
+    const judge = {
+      async grade(tokens: Uint32Array) {
+        const text = textOf(tokens);
+        const basis = graders.basis(item, text);
+        const grade = grades.get(basis) ?? (await graders.grade(item, text, stop));
+        grades.set(basis, grade);
+        return grade;
+      },
+      equal: (a: string, b: string) => graders.equal(item, a, b, stop),
+    };
     const results: Result[] = [];
+    const read = [];
     for (const { sampler, finalSteps } of readings) {
-      const { response, logp, account } = readAt(drawn, options, finalSteps);
-      const text = model.tokenizer ? answerText(model.tokenizer, response, model.eosTokens, []) : '';
-      const grade = grades.get(text) ?? (await graders.grade(item, text, stop));
-      grades.set(text, grade);
-      const finish = model.eosTokens.has(response[response.length - 1]) ? 'eos' : 'length';
-      const tokens = response.length;
-      results.push({ item: item.id, sampler, sample, ...grade, text, tokens, finish, logp, account });
+      const reading = readAt(drawn, options, finalSteps, model.eosTokens);
+      const { proposed, accepted, held, ...costs } = reading.account;
+      const moves = { proposed, accepted, held };
+      read.push({ sampler, steps: reading.steps, costs });
+      const graded = await gradePicks(reading, picks, options.sampler, item, judge);
+      for (const { pick, response, grade, mass, overSteps } of graded) {
+        const { tokens, finish, logProbability: logp } = response;
+        results.push({
+          item: item.id,
+          sampler,
+          pick,
+          sample,
+          ...grade,
+          text: textOf(tokens),
+          tokens: tokens.length,
+          finish,
+          logp,
+          mass,
+          overSteps,
+          moves,
+        });
+      }
     }
-    return results;
+    return { results, read };
   }
 }
 
@@ -198,10 +226,19 @@ function seedOf(seed: bigint, { id }: Item): bigint {
   return createHash('sha256').update(`${seed}/${id}`).digest().readBigUInt64LE();
 }
 
-function tooLong(item: Item, sampler: string, sample: number): Result {
-  const account = { decodedTokens: 0, sequentialSteps: 0, proposed: 0, accepted: 0, held: 0, abandoned: 0 };
-  const nothing = { answer: null, text: '', tokens: 0, finish: null, logp: null, account };
-  return { item: item.id, sampler, sample, verdict: 'too long', ...nothing };
+function tooLong(row: Pick<Result, 'item' | 'sampler' | 'pick' | 'sample'>): Result {
+  return {
+    ...row,
+    verdict: 'too long',
+    answer: null,
+    text: '',
+    tokens: 0,
+    finish: null,
+    logp: null,
+    mass: null,
+    overSteps: null,
+    moves: { proposed: 0, accepted: 0, held: 0 },
+  };
 }
 
 /** Where the page of a chain stands in the folder of the run. @param sampler the last reading of the entry */

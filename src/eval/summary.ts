@@ -1,4 +1,7 @@
-import { distinct, keyOf, type Result, type Timing } from './result.ts';
+import type { Pick as PickName } from '../sampling/sample.ts';
+import { rowName } from './picks.ts';
+import { distinct, type Result, type RunCosts, type Timing, timingKeyOf } from './result.ts';
+import type { Plan } from './run-folder.ts';
 import { bootstrap, type Interval, majority, mcnemar, passAtK, wilson } from './statistics.ts';
 
 /** What was run. */
@@ -6,6 +9,8 @@ export interface RunInfo {
   readonly task: string;
   readonly model: string;
   readonly adapters: string[];
+  /** Most chains side by side, of each process. */
+  readonly concurrency: number[];
   readonly versions: Record<string, string>;
   readonly seed: string;
   /** Responses an item. */
@@ -17,13 +22,16 @@ export interface RunInfo {
 }
 
 /**
- * How a sampler did. An item is graded once all of its responses are there; accuracy and what follows from it is over these,
+ * How a sampler did, by one of the picks. An item is graded once all of its responses are there; accuracy and what follows from it is over these,
  * everything else over all responses. null stands where there is nothing to count.
  */
 export interface SamplerSummary {
+  /** Of the sampler and the pick. */
+  readonly name: string;
   /** As on the command line. */
   readonly sampler: string;
-  /** The same without the options that are budgets: samplers of one family make one curve. */
+  readonly pick: PickName;
+  /** The name without the options that are budgets: one family makes one curve. */
   readonly family: string;
   /** Resolved; what JSON has no number for is a string. */
   readonly options: Record<string, unknown>;
@@ -53,22 +61,30 @@ export interface SamplerSummary {
   readonly lengths: number[];
   /** Share of responses that were cut at the most tokens allowed. */
   readonly cutAtHorizon: number | null;
-  /** Means a response. */
-  readonly decodedTokens: number | null;
-  readonly sequentialSteps: number | null;
-  /** Seconds a response at the concurrency used: how long any was being drawn, over their number. */
+  /** Means of what results have of these; null for other picks than `last`. */
+  readonly mass: number | null;
+  readonly overSteps: number | null;
+  /** Means a response, the same for all picks of a run. Tokens that were drawn: those walked for free, too. */
+  readonly drawnTokens: number | null;
+  /** Tokens that went through the model, of these on a guess, and of these walked later. */
+  readonly computedRows: number | null;
+  readonly draftedRows: number | null;
+  readonly usedDrafts: number | null;
+  readonly sequentialPasses: number | null;
+  /** Seconds a response at the concurrency used: each moment counts as one, and is shared among the chains that run then. */
   readonly wallSeconds: number | null;
   /** Share of proposals accepted, over all responses. */
   readonly acceptance: number | null;
   /** Means a response. */
   readonly held: number | null;
   readonly abandoned: number | null;
-  /** For each cost: no other sampler is at least as accurate at the same cost or less, and better in one of the two. */
-  readonly frontier: { decoded: boolean; sequential: boolean; wall: boolean };
+  /** For each cost: no other is at least as accurate at the same cost or less, and better in one of the two. */
+  readonly frontier: { passes: boolean; rows: boolean; wall: boolean };
 }
 
-/** Two samplers on the items that both have graded. */
+/** Two samplers, or two picks of one, on the items that both have graded. */
 export interface Comparison {
+  /** Names as in the summaries. */
   readonly a: string;
   readonly b: string;
   readonly items: number;
@@ -88,19 +104,22 @@ export interface Comparison {
 /** What summary.json holds. */
 export interface Summary {
   readonly run: RunInfo;
-  /** Every sampler has all of its responses. */
+  /** All responses are there. */
   readonly complete: boolean;
   /** Ascending, from 0: a length is counted in the bin (lower edge, upper edge]. */
   readonly lengthEdges: number[];
   readonly samplers: SamplerSummary[];
-  /** Each pair once, in the order of the samplers. */
+  /**
+   * Each pair once, in the order of the samplers: the last states with each other, the picks of a sampler with each other, and the
+   * likeliest ones with best-of-n, which returns the likeliest of its own.
+   */
   readonly comparisons: Comparison[];
 }
 
 /** Sums up a run, be it finished or not. What belongs to none of these samplers is left out. */
 export function summarise(
   run: RunInfo,
-  samplers: readonly { sampler: string; options: Record<string, unknown> }[],
+  samplers: Plan['samplers'],
   results: readonly Result[],
   timings: readonly Timing[],
 ): Summary {
@@ -108,17 +127,28 @@ export function summarise(
   const ordered = distinct(results)
     .filter(({ sample }) => sample < run.samples)
     .sort((a, b) => (a.item === b.item ? a.sample - b.sample : a.item < b.item ? -1 : 1));
-  const responses = groupBy(ordered, ({ sampler }) => sampler);
-  const times = groupBy(distinct(timings), ({ sampler }) => sampler);
-  const all = samplers.flatMap(({ sampler }) => responses.get(sampler) ?? []);
-  const lengthEdges = edges(all.reduce((longest, { tokens }) => Math.max(longest, tokens), 1));
-  const graded = samplers.map(({ sampler }) => gradedItems(responses.get(sampler) ?? [], run.samples));
-  const summaries = samplers.map(({ sampler, options }, i) => ({
+  const responses = groupBy(ordered, ({ sampler, pick }) => rowName(sampler, pick));
+  const spent = spendings(samplers, ordered, distinct(timings));
+  const rows = samplers.flatMap(({ picks, ...sampler }) =>
+    picks.map((pick) => {
+      const name = rowName(sampler.sampler, pick);
+      return { ...sampler, pick, name, responses: responses.get(name) ?? [] };
+    }),
+  );
+  const longest = rows
+    .flatMap(({ responses }) => responses)
+    .reduce((n, { tokens }) => Math.max(n, tokens), 1);
+  const lengthEdges = edges(longest);
+  const graded = rows.map(({ responses }) => gradedItems(responses, run.samples));
+  const summaries = rows.map(({ name, sampler, pick, options, responses }, i) => ({
+    name,
     sampler,
-    family: sampler.replace(/:(final-steps|steps|n)=[^:]*/g, ''),
+    pick,
+    family: name.replace(/:(final-steps|steps|n|particles)=[^: ]*/g, ''),
     options: Object.fromEntries(Object.entries(options).map(([key, value]) => [key, forJson(value)])),
     ...accuracyOf(graded[i], run.samples),
-    ...costOf(responses.get(sampler) ?? [], times.get(sampler) ?? [], lengthEdges),
+    ...responsesOf(responses, lengthEdges),
+    ...costOf(responses, spent),
   }));
   return {
     run,
@@ -127,16 +157,12 @@ export function summarise(
     samplers: summaries.map((summary) => ({
       ...summary,
       frontier: {
-        decoded: isUnbeaten(summary, summaries, ({ decodedTokens }) => decodedTokens),
-        sequential: isUnbeaten(summary, summaries, ({ sequentialSteps }) => sequentialSteps),
+        passes: isUnbeaten(summary, summaries, ({ sequentialPasses }) => sequentialPasses),
+        rows: isUnbeaten(summary, summaries, ({ computedRows }) => computedRows),
         wall: isUnbeaten(summary, summaries, ({ wallSeconds }) => wallSeconds),
       },
     })),
-    comparisons: compareAll(
-      samplers.map(({ sampler }) => sampler),
-      graded,
-      BigInt(run.seed),
-    ),
+    comparisons: compareAll(rows, graded, BigInt(run.seed)),
   };
 }
 
@@ -200,10 +226,11 @@ function majorityOf(graded: Graded): SamplerSummary['majority'] {
   return { right, accuracy: right / graded.size, interval: wilson(right, graded.size) };
 }
 
-function costOf(results: readonly Result[], timings: readonly Timing[], lengthEdges: readonly number[]) {
-  const drawn = results.filter(({ verdict }) => verdict !== 'too long');
-  const accounts = drawn.map(({ account }) => account);
-  const proposed = sum(accounts.map((account) => account.proposed));
+const isDrawn = ({ verdict }: Result): boolean => verdict !== 'too long';
+
+function responsesOf(results: readonly Result[], lengthEdges: readonly number[]) {
+  const drawn = results.filter(isDrawn);
+  const proposed = sum(drawn.map(({ moves }) => moves.proposed));
   const lengths = lengthEdges.slice(1).map(() => 0);
   for (const { tokens } of drawn) lengths[Math.max(0, Math.ceil(tokens / lengthEdges[1]) - 1)]++;
   return {
@@ -215,28 +242,84 @@ function costOf(results: readonly Result[], timings: readonly Timing[], lengthEd
     length: mean(drawn.map(({ tokens }) => tokens)),
     lengths,
     cutAtHorizon: mean(drawn.map(({ finish }) => Number(finish === 'length'))),
-    decodedTokens: mean(accounts.map(({ decodedTokens }) => decodedTokens)),
-    sequentialSteps: mean(accounts.map(({ sequentialSteps }) => sequentialSteps)),
-    wallSeconds: wallSecondsOf(drawn, timings),
-    acceptance: proposed === 0 ? null : sum(accounts.map(({ accepted }) => accepted)) / proposed,
-    held: mean(accounts.map(({ held }) => held)),
-    abandoned: mean(accounts.map(({ abandoned }) => abandoned)),
+    mass: mean(drawn.flatMap(({ mass }) => mass ?? [])),
+    overSteps: mean(drawn.flatMap(({ overSteps }) => overSteps ?? [])),
+    acceptance: proposed === 0 ? null : sum(drawn.map(({ moves }) => moves.accepted)) / proposed,
+    held: mean(drawn.map(({ moves }) => moves.held)),
   };
 }
 
-/** For each process how long any of its responses was being drawn, summed over the processes, over the responses. */
-function wallSecondsOf(drawn: readonly Result[], timings: readonly Timing[]): number | null {
-  const keys = new Set(drawn.map(keyOf));
-  const own = timings.filter((timing) => keys.has(keyOf(timing)));
-  let seconds = 0;
-  for (const timed of groupBy(own, ({ process }) => process).values()) {
-    let end = -Infinity;
-    for (const { began, ended } of timed.sort((a, b) => a.began - b.began)) {
-      seconds += Math.max(0, ended - Math.max(began, end));
-      end = Math.max(end, ended);
+type Spent = RunCosts & { readonly seconds: number };
+
+function costOf(results: readonly Result[], spent: ReadonlyMap<string, Spent>) {
+  const known = results.flatMap((result) => spent.get(timingKeyOf(result)) ?? []);
+  return {
+    drawnTokens: mean(known.map(({ drawnTokens }) => drawnTokens)),
+    computedRows: mean(known.map(({ computedRows }) => computedRows)),
+    draftedRows: mean(known.map(({ draftedRows }) => draftedRows)),
+    usedDrafts: mean(known.map(({ usedDrafts }) => usedDrafts)),
+    sequentialPasses: mean(known.map(({ sequentialPasses }) => sequentialPasses)),
+    wallSeconds: mean(known.map(({ seconds }) => seconds)),
+    abandoned: mean(known.map(({ abandoned }) => abandoned)),
+  };
+}
+
+/** By key of the timing, what each response cost. */
+function spendings(
+  samplers: Plan['samplers'],
+  results: readonly Result[],
+  timings: readonly Timing[],
+): Map<string, Spent> {
+  const drawn = new Set(results.filter(isDrawn).map(timingKeyOf));
+  const times = groupBy(
+    timings.filter((timing) => drawn.has(timingKeyOf(timing))),
+    ({ sampler }) => sampler,
+  );
+  const spent = new Map<string, Spent>();
+  for (const { sampler, chain } of samplers) {
+    const clocks = new Map(
+      [...groupBy(times.get(chain) ?? [], ({ process }) => process)].map(([process, chains]) => [
+        process,
+        sharedTime(chains),
+      ]),
+    );
+    for (const timing of times.get(sampler) ?? []) {
+      const clock = clocks.get(timing.process);
+      if (!clock) continue;
+      spent.set(timingKeyOf(timing), { ...timing.costs, seconds: clock(timing.ended) - clock(timing.began) });
     }
   }
-  return own.length === 0 ? null : seconds / own.length;
+  return spent;
+}
+
+/**
+ * Time as each of several chains has it that run side by side in one process: it goes as slowly as there are of them, so that what all have
+ * together is how long any ran.
+ */
+function sharedTime(chains: readonly Pick<Timing, 'began' | 'ended'>[]): (at: number) => number {
+  const changes = chains
+    .flatMap(({ began, ended }): [at: number, change: number][] => [
+      [began, 1],
+      [ended, -1],
+    ])
+    .sort(([a], [b]) => a - b);
+  let running = 0;
+  let passed = 0;
+  const points = changes.map(([at, change], i) => {
+    if (running > 0) passed += (at - changes[i - 1][0]) / running;
+    running += change;
+    return { at, passed, running };
+  });
+  return (at) => {
+    let [low, high] = [0, points.length - 1]; // the last one not after `at`
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (points[middle].at <= at) low = middle;
+      else high = middle - 1;
+    }
+    const point = points[low];
+    return point.passed + (point.running > 0 ? (at - point.at) / point.running : 0);
+  };
 }
 
 /** Edges of at most 24 bins of one width, a power of two as most limits are, up to the longest response. */
@@ -260,9 +343,25 @@ function isUnbeaten(one: Rated, all: readonly Rated[], costOf: (summary: Rated) 
   });
 }
 
-function compareAll(names: readonly string[], graded: readonly Graded[], seed: bigint): Comparison[] {
-  const pairs = names.flatMap((a, i) =>
-    names.slice(i + 1).map((b, j) => ({ a, b, ...paired(graded[i], graded[i + 1 + j]) })),
+interface Row {
+  readonly name: string;
+  readonly sampler: string;
+  readonly pick: PickName;
+}
+
+/** More pairs would be many, and say little: picks are made of the same runs. */
+function isCompared(a: Row, b: Row): boolean {
+  if (a.sampler === b.sampler || (a.pick === 'last' && b.pick === 'last')) return true;
+  const isLikeliest = ({ pick, sampler }: Row) =>
+    pick === 'likeliest' || (pick === 'last' && /^best-of-n(:|$)/.test(sampler));
+  return (a.pick === 'last' || b.pick === 'last') && isLikeliest(a) && isLikeliest(b);
+}
+
+function compareAll(rows: readonly Row[], graded: readonly Graded[], seed: bigint): Comparison[] {
+  const pairs = rows.flatMap((a, i) =>
+    rows.flatMap((b, j) =>
+      j > i && isCompared(a, b) ? [{ a: a.name, b: b.name, ...paired(graded[i], graded[j]) }] : [],
+    ),
   );
   // Pairs with as many items in common share their draws, which are most of the work.
   const intervals = new Map<readonly number[], Interval>();

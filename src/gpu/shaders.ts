@@ -201,58 +201,214 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   cache[page.y * PAGE_QUADS + id.x] = cache[page.x * PAGE_QUADS + id.x];
 }
 `,
-  'draw': /* wgsl */ `// Draws each row's next token from the summaries that lm-head.wgsl and truncate.wgsl left, and moves the row on. A workgroup does one row.
-struct Result {
-  token: u32,
+  'draw': /* wgsl */ `// Puts the summaries of a row's slices together and answers what the row asks: the distance of a given token, a token of the tail, or the
+// next token, which is then fed next. A workgroup does one row.
+//
+// The draw is by inverse distribution function in the order of ids: a random number says which token of the list it is or that it is one of
+// the others, and a second one which of those. The CPU draws again in f64 (src/tree/distribution.ts) and takes what the two agree on.
+override VOCABULARY: u32;
+override SLICES: u32;
+override THREADS: u32; // a power of two
+struct Result { // src/engine/rows.ts reads it
+  token: u32,    // given or drawn
+  distance: f32, // its d
   bad: u32,      // 1: a logit was NaN or infinite
-  distance: f32, // d of the token; this and the sums as in statistics.wgsl
-  base: f32,
-  mean: f32,
-  sharp: f32,
-  tempered: f32, // over the tokens kept by top-k and top-p
-  reserved: u32,
+  count: u32,    // of the entries
+  sums: Sums,
+  entries: array<Entry, LIST>, // in ascending order of ids, with d
 }
-override PARTS: u32;
-override RING: u32; // results a row
-const THREADS = 32u;
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
-@group(0) @binding(1) var<storage, read> parts: array<Statistics>;  // [rows][PARTS + 1]
-@group(0) @binding(2) var<storage, read_write> ring: array<Result>; // [rows][RING]
-@group(0) @binding(3) var<storage, read> given: array<f32>;         // [rows]: the logit of the token to score
-@group(0) @binding(4) var<uniform> one: u32;                        // 1, see Slab in weights.wgsl
+@group(0) @binding(1) var<storage, read> logits: array<f32>;   // [rows][VOCABULARY]
+@group(0) @binding(2) var<storage, read> slices: array<Slice>; // [rows][SLICES]
+@group(0) @binding(3) var<storage, read_write> results: array<Result>;
 
-var<workgroup> merging: array<Statistics, THREADS>;
+var<workgroup> here: Row;
+var<workgroup> most: Entry; // the largest logit
+var<workgroup> whole: u32;  // buckets that are listed
+var<workgroup> list: array<Entry, LIST>;
+var<workgroup> entries: u32; // of the list
+var<workgroup> weights: array<f32, LIST>; // e^(d / τ) of the list's entries; 0 where top-k or top-p leave them out
+var<workgroup> token: u32;  // NONE: one of the tail
+var<workgroup> masses: array<f32, THREADS>; // of the tail, a part each
+const NONE = 0xffffffffu;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let row = rows[group.y];
-  var s = nothing();
-  for (var part = thread; part < PARTS * one; part += THREADS) {
-    s = merge(s, parts[group.y * (PARTS + 1u) + part], row.alpha, row.inverse_temperature);
+  if (thread == 0u) { here = rows[group.y]; }
+  let row = workgroupUniformLoad(&here);
+  if (row.position >= row.limit) { return; }
+  let first = group.y * SLICES;
+
+  // The largest logit, and how many buckets no slice has had to leave out.
+  if (thread == 0u) {
+    var top = Entry(slices[first].top, slices[first].maximum);
+    for (var s = 1u; s < SLICES * row.one; s++) { // ids ascend with the slices
+      if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
+    }
+    var buckets = BUCKETS;
+    for (var s = 0u; s < SLICES * row.one; s++) {
+      if (slices[first + s].buckets < BUCKETS) {
+        buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
+      }
+    }
+    most = top;
+    whole = buckets;
   }
-  merging[thread] = s;
-  for (var step = THREADS / 2u * one; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if (thread < step) { merging[thread] = merge(merging[thread], merging[thread + step], row.alpha, row.inverse_temperature); }
+  let top = workgroupUniformLoad(&most);
+  var limit = workgroupUniformLoad(&whole);
+  for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
+    if (i % LIST < slices[first + i / LIST].count) {
+      let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
+      if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+    }
   }
-  if (thread > 0u || row.position >= row.limit) { return; }
-  s = merging[0];
-  if (truncated(row)) { // the distribution is still that of all tokens
-    let kept = parts[group.y * (PARTS + 1u) + PARTS];
-    s.token = kept.token;
-    s.logit = kept.logit;
-    s.tempered = kept.tempered;
+  workgroupBarrier();
+  if (thread == 0u) { whole = whole_buckets(limit); }
+  limit = workgroupUniformLoad(&whole);
+
+  // The list, and the sums over everything else. A thread takes neighbouring slices.
+  let part = (SLICES + THREADS - 1u) / THREADS;
+  let end = min((thread + 1u) * part, SLICES);
+  var sums = Sums();
+  var mine = 0u;
+  for (var s = thread * part; s < end * row.one; s++) {
+    sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
+    for (var i = 0u; i < slices[first + s].count; i++) {
+      let entry = slices[first + s].entries[i];
+      let d = entry.value - top.value;
+      if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
+    }
   }
-  var token = select(s.top, s.token, row.inverse_temperature > 0.0);
-  var logit = select(s.maximum, s.logit, row.inverse_temperature > 0.0);
-  if (row.given != NONE) {
-    token = row.given;
-    logit = given[group.y];
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+  var at = listed_before(thread);
+  for (var s = thread * part; s < end * row.one; s++) {
+    for (var i = 0u; i < slices[first + s].count; i++) {
+      let entry = slices[first + s].entries[i];
+      let d = entry.value - top.value;
+      if (bucket(d) < limit || entry.id == top.id) {
+        list[at] = Entry(entry.id, d);
+        at++;
+      }
+    }
   }
-  ring[group.y * RING + row.slot] = Result(token, u32(s.top == BAD), logit - s.maximum, s.base, s.mean, s.sharp, s.tempered, 0u);
-  rows[group.y].token = token;
+  if (thread == THREADS - 1u) { entries = at; }
+  let count = workgroupUniformLoad(&entries);
+  for (var i = thread; i < count; i += THREADS) { results[row.slot].entries[i] = list[i]; }
+  if (row.ask == DRAW) {
+    for (var i = thread; i < count; i += THREADS) { weights[i] = kept(i, count, row) * exp(row.inverse_temperature * list[i].value); }
+  }
+  workgroupBarrier();
+  let random = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, 0u), vec2u(row.seed_low, row.seed_high));
+  if (thread == 0u) {
+    token = select(top.id, row.word, row.ask == GIVEN);
+    if (row.ask == TAIL) { token = NONE; }
+    if (row.ask == DRAW && row.inverse_temperature > 0.0) {
+      token = of_list(random.x, count, select(sums.tempered, 0.0, row.top_k > 0u || row.top_p < 1.0), row);
+    }
+  }
+  if (workgroupUniformLoad(&token) == NONE) {
+    let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * VOCABULARY, top, limit, count, thread, row);
+    if (thread == 0u) { token = picked; }
+  }
+  let answer = workgroupUniformLoad(&token);
+  if (thread > 0u) { return; }
+  var bad = 0u;
+  for (var s = 0u; s < SLICES * row.one; s++) { bad |= slices[first + s].bad; }
+  results[row.slot].token = answer;
+  results[row.slot].distance = logits[group.y * VOCABULARY + min(answer, VOCABULARY - 1u)] - top.value;
+  results[row.slot].bad = bad;
+  results[row.slot].count = count;
+  results[row.slot].sums = sums;
+  if (row.ask == DRAW) { rows[group.y].token = answer; }
   rows[group.y].position = row.position + 1u;
-  rows[group.y].slot = row.slot + 1u;
+  rows[group.y].slot = row.slot + row.stride;
+}
+
+// 1 for an entry that top-k and then top-p keep, else 0. Equal logits stand or fall together.
+fn kept(entry: u32, count: u32, row: Row) -> f32 {
+  let d = list[entry].value;
+  var above = 0u;
+  for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
+  if (row.top_k > 0u && above >= row.top_k) { return 0.0; }
+  if (row.top_p >= 1.0) { return 1.0; }
+  var mass = 0.0; // of those above
+  var all = 0.0;
+  for (var i = 0u; i < count; i++) {
+    var higher = 0u;
+    for (var j = 0u; j < count; j++) { higher += u32(list[j].value > list[i].value); }
+    if (row.top_k > 0u && higher >= row.top_k) { continue; }
+    let w = exp(row.inverse_temperature * list[i].value);
+    all += w;
+    mass += select(0.0, w, list[i].value > d);
+  }
+  return select(0.0, 1.0, mass < row.top_p * all);
+}
+
+// In (0, 1).
+fn uniform_of(word: u32) -> f32 { return (f32(word >> 8u) + 0.5) * 0x1p-24; }
+
+// The entry of the list that a random word falls on, or NONE: the tail, whose mass is tail.
+fn of_list(word: u32, count: u32, tail: f32, row: Row) -> u32 {
+  var total = tail;
+  for (var i = 0u; i < count; i++) { total += weights[i]; }
+  let goal = uniform_of(word) * total;
+  var below = 0.0;
+  var last = NONE; // that has any weight
+  for (var i = 0u; i < count; i++) {
+    if (weights[i] == 0.0) { continue; }
+    below += weights[i];
+    last = list[i].id;
+    if (goal < below) { return last; }
+  }
+  return select(last, NONE, tail > 0.0);
+}
+
+// e^(d / τ) of a token of the tail, 0 for one that is listed.
+fn tail_weight(v: u32, offset: u32, top: Entry, limit: u32, count: u32, row: Row) -> f32 {
+  let d = logits[offset + v] - top.value;
+  if (bucket(d) < limit || v == top.id) {
+    for (var i = 0u; i < count; i++) {
+      if (list[i].id == v) { return 0.0; }
+    }
+  }
+  return exp(row.inverse_temperature * d);
+}
+
+// The token of the tail that a random word falls on. Each thread sums up a part of the row.
+fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u32, row: Row) -> u32 {
+  let part = (VOCABULARY + THREADS - 1u) / THREADS;
+  var mass = 0.0;
+  for (var v = thread * part; v < min((thread + 1u) * part, VOCABULARY) * row.one; v++) {
+    mass += tail_weight(v, offset, top, limit, count, row);
+  }
+  masses[thread] = mass;
+  workgroupBarrier();
+  var picked = NONE;
+  if (thread == 0u) {
+    var total = 0.0;
+    for (var t = 0u; t < THREADS * row.one; t++) { total += masses[t]; }
+    let goal = uniform_of(word) * total;
+    var below = 0.0;
+    var mine = 0u; // the part that the word falls on, or else the last that has any weight
+    var start = 0.0;
+    for (var t = 0u; t < THREADS * row.one; t++) {
+      if (masses[t] == 0.0) { continue; }
+      mine = t;
+      start = below;
+      below += masses[t];
+      if (goal < below) { break; }
+    }
+    below = start;
+    for (var v = mine * part; v < min((mine + 1u) * part, VOCABULARY) * row.one; v++) {
+      let w = tail_weight(v, offset, top, limit, count, row);
+      if (w == 0.0) { continue; }
+      picked = v;
+      below += w;
+      if (goal < below) { break; }
+    }
+  }
+  return picked;
 }
 `,
   'embed': /* wgsl */ `// The residual stream starts as the token's embedding. A thread does eight columns, and two sums of squares: all in the first.
@@ -302,63 +458,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
-  'lm-head': /* wgsl */ `// The normed stream times the LM head (or the tied embedding), and what sampling needs to know of these logits: they themselves go
-// to memory only for rows with top-k or top-p. A thread computes four neighbouring logits, REPEAT times, and leaves one summary a row; on a
-// GPU, whose threads are many, a workgroup does.
+  'lm-head': /* wgsl */ `// The normed stream times the LM head (or the tied embedding): the logits. A thread computes four neighbouring ones, REPEAT times.
 override VOCABULARY: u32;
 override REPEAT: u32;
-override PARTS: u32;   // summaries a row
-override MERGE: bool;  // one a workgroup
-@group(0) @binding(3) var<storage, read> rows: array<Row>;
-@group(0) @binding(4) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1]
-@group(0) @binding(5) var<storage, read_write> given: array<f32>;        // [rows]: the logit of the token to score
-@group(0) @binding(6) var<storage, read_write> logits: array<f32>;       // [rows][VOCABULARY], where row is truncated
-
-var<workgroup> merging: array<Statistics, THREADS>;
+@group(0) @binding(3) var<storage, read_write> logits: array<f32>; // [rows][VOCABULARY]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let first = place(group, thread);
   norms(first, thread);
-  var seen: array<Statistics, MOST>;
-  for (var m = 0u; m < TILE; m++) { seen[m] = nothing(); }
   let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
   for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
-    let quad = (group.x * REPEAT + c) * THREADS + thread;
-    let n = 4u * quad + vec4u(0u, 1u, 2u, 3u);
+    let n = 4u * ((group.x * REPEAT + c) * THREADS + thread) + vec4u(0u, 1u, 2u, 3u);
     multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
     for (var m = 0u; m < TILE * slab.one; m++) {
-      let row = rows[first.row + m];
       let l = products[m] * factors[m];
-      let four = slab.first / 4u + quad;
-      if (n.x < slab.count) {
-        let s = of_four(l, four, slab.count - n.x, noise4(row, four), row.alpha, row.inverse_temperature);
-        seen[m] = merge(seen[m], s, row.alpha, row.inverse_temperature);
+      let at = (first.row + m) * VOCABULARY + slab.first;
+      for (var j = 0u; j < 4u * slab.one; j++) {
+        if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
       }
-      let there = n < vec4u(slab.count);
-      let is_given = there & (4u * four + vec4u(0u, 1u, 2u, 3u) == vec4u(row.given));
-      if (any(is_given)) { given[first.row + m] = l[row.given % 4u]; }
-      if (truncated(row)) {
-        for (var j = 0u; j < 4u * slab.one; j++) {
-          if (there[j]) { logits[(first.row + m) * VOCABULARY + 4u * four + j] = l[j]; }
-        }
-      }
-    }
-  }
-  let part = slab.first / (4u * THREADS * REPEAT) + group.x;
-  for (var m = 0u; m < TILE; m++) {
-    var s = seen[m];
-    if (MERGE) {
-      let row = rows[first.row + m];
-      for (var step = 1u * slab.one; step < THREADS; step *= 2u) {
-        merging[thread] = s;
-        workgroupBarrier();
-        if (thread % (2u * step) == 0u) { s = merge(s, merging[thread + step], row.alpha, row.inverse_temperature); }
-        workgroupBarrier();
-      }
-      if (thread == 0u) { parts[(first.row + m) * (PARTS + 1u) + part] = s; }
-    } else {
-      parts[(first.row + m) * (PARTS + 1u) + part * THREADS + thread] = s;
     }
   }
 }
@@ -687,7 +805,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
-  'random': /* wgsl */ `// Philox 4x32-10 (Salmon et al., 2011), and Gumbel noise made from it.
+  'random': /* wgsl */ `// Philox 4x32-10 (Salmon et al., 2011).
 fn multiply_high(a: u32, b: u32) -> u32 {
   let low = (a & 0xffffu) * (b & 0xffffu);
   let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
@@ -705,31 +823,17 @@ fn philox(start: vec4u, seed: vec2u) -> vec4u {
   }
   return c;
 }
-
-// −log(E) with E = −log(1 − u) and u = (bits + ½) / 2^32. WGSL's log is good to 2^-21 near 1 only: there by series.
-fn gumbel(bits: u32) -> f32 {
-  if (bits < (1u << 26u)) {
-    let u = (f32(bits) + 0.5) * 0x1p-32;
-    return -log(u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * (0.25 + u * 0.2)))));
-  }
-  return -log(-log((f32(~bits) + 0.5) * 0x1p-32));
-}
-
-// Noise for the entries 4 · four to 4 · four + 3 of the vocabulary, of the token at the position after row.position.
-fn noise4(row: Row, four: u32) -> vec4f {
-  let bits = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, four), vec2u(row.seed_low, row.seed_high));
-  return vec4f(gumbel(bits.x), gumbel(bits.y), gumbel(bits.z), gumbel(bits.w));
-}
 `,
-  'row': /* wgsl */ `// One decoding row: where it stands, and how its next token is to be drawn. The last kernel of a step moves token and
-// position on, so that a step's commands can be repeated without the CPU.
+  'row': /* wgsl */ `// One row of a pass: the token it feeds, where that stands, and what is asked of the logits that come of it. A row that draws for itself
+// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/engine/rows.ts writes it.
 struct Row {
   token: u32,           // the token to feed
   position: u32,        // its position in the sequence
   table: u32,           // where in tables its block table starts: page numbers, one for every PAGE positions
   valid: u32,           // keys and values below this position are in the cache and are not written again
   limit: u32,           // positions from here on are not computed: the row is finished
-  given: u32,           // the token to score instead of drawing one; NONE to draw
+  ask: u32,             // NOTHING but the summary, GIVEN, TAIL or DRAW
+  word: u32,            // GIVEN: the token whose distance is asked for; TAIL: the random word that picks it
   seed_low: u32,
   seed_high: u32,
   chain: u32,
@@ -738,83 +842,16 @@ struct Row {
   alpha: f32,
   top_k: u32,           // 0: off
   top_p: f32,           // 1: off
-  slot: u32,            // where in the ring the next result goes
+  slot: u32,            // where in the results its next one goes
+  stride: u32,          // from there to the one after
   one: u32,             // 1, see Slab in weights.wgsl
   spans: u32,           // where its partial results of the attention start
   team_spans: u32,      // leading spans whose pages the rows of its team have in common
 }
-const NONE = 0xffffffffu;
-
-fn truncated(row: Row) -> bool { return row.top_k > 0u || row.top_p < 1.0; }
-`,
-  'statistics': /* wgsl */ `// What is kept of a set of logits while one token is drawn from them by Gumbel-max and the distribution is summed up.
-//
-// With d = l − maximum, the sums leave out the top entry, whose term is 1 (or 0 in mean), so that a nearly certain token keeps its
-// full relative precision; the CPU takes the logarithms in f64:
-//   log p = d − log1p(base),   log q = d / τ − log1p(tempered),   log Z_α = log1p(sharp) − α log1p(base),
-//   entropy = log1p(base) − mean / (1 + base).
-struct Statistics {
-  maximum: f32, // the largest logit; LOWEST for no logits at all
-  top: u32,     // its index, the lowest on a tie; or BAD
-  base: f32,    // Σ e^d
-  mean: f32,    // Σ d e^d
-  sharp: f32,   // Σ e^(α d)
-  tempered: f32, // Σ e^(d / τ)
-  token: u32,   // drawn so far
-  logit: f32,   // its logit
-  gumbel: f32,  // its noise
-}
-const LOWEST = -1e30;
-
-fn nothing() -> Statistics { return Statistics(LOWEST, NONE, 0, 0, 0, 0, NONE, LOWEST, LOWEST); }
-
-// In place of top where a logit was NaN or infinite.
-const BAD = 0xfffffffeu;
-
-fn merge(a: Statistics, b: Statistics, alpha: f32, inverse_temperature: f32) -> Statistics {
-  let b_above = b.maximum > a.maximum || (b.maximum == a.maximum && b.top < a.top);
-  let d = -abs(a.maximum - b.maximum);
-  let seen = min(a.maximum, b.maximum) > LOWEST;
-  let e = select(0.0, exp(d), seen);
-  let sharp = select(0.0, exp(alpha * d), seen);
-  let tempered = select(0.0, exp(inverse_temperature * d), seen);
-  // The terms of the lower set, its top among them, counted from the higher maximum.
-  var s: Statistics;
-  s.maximum = max(a.maximum, b.maximum);
-  s.top = select(select(a.top, b.top, b_above), BAD, a.top == BAD || b.top == BAD);
-  s.base = select(a.base, b.base, b_above) + e * (1.0 + select(b.base, a.base, b_above));
-  s.mean = select(a.mean, b.mean, b_above) + e * (select(b.mean, a.mean, b_above) + select(0.0, d, seen) * (1.0 + select(b.base, a.base, b_above)));
-  s.sharp = select(a.sharp, b.sharp, b_above) + sharp * (1.0 + select(b.sharp, a.sharp, b_above));
-  s.tempered = select(a.tempered, b.tempered, b_above) + tempered * (1.0 + select(b.tempered, a.tempered, b_above));
-  // Scores are compared by their difference: d / τ + noise of each would be rounded.
-  let b_drawn = fma(b.logit - a.logit, inverse_temperature, b.gumbel - a.gumbel) > 0.0;
-  s.token = select(a.token, b.token, b_drawn);
-  s.logit = select(a.logit, b.logit, b_drawn);
-  s.gumbel = select(a.gumbel, b.gumbel, b_drawn);
-  return s;
-}
-
-// Of the logits of entries 4 · four and following, the first count of them.
-fn of_four(l: vec4f, four: u32, count: u32, noise: vec4f, alpha: f32, inverse_temperature: f32) -> Statistics {
-  let index = vec4u(0u, 1u, 2u, 3u);
-  let there = index < vec4u(count);
-  let m = select(vec4f(LOWEST), l, there);
-  let maximum = max(max(m.x, m.y), max(m.z, m.w));
-  let top = select(select(select(3u, 2u, m.z == maximum), 1u, m.y == maximum), 0u, m.x == maximum);
-  let bad = there & ((bitcast<vec4u>(l) & vec4u(0x7f800000u)) == vec4u(0x7f800000u)); // the compiler may assume that l == l
-  let rest = there & (index != vec4u(top));
-  let d = l - maximum;
-  let e = select(vec4f(0), exp(d), rest);
-  let sharp = select(vec4f(0), exp(alpha * d), rest);
-  let tempered = select(vec4f(0), exp(inverse_temperature * d), rest);
-  let score = select(vec4f(LOWEST), fma(d, vec4f(inverse_temperature), noise), there);
-  let best = max(max(score.x, score.y), max(score.z, score.w));
-  let drawn = select(select(select(3u, 2u, score.z == best), 1u, score.y == best), 0u, score.x == best);
-  let at = select(4u * four + top, BAD, any(bad));
-  return Statistics(maximum, at, sum4(e), sum4(d * e), sum4(sharp), sum4(tempered), 4u * four + drawn, l[drawn], noise[drawn]);
-}
-
-fn sum4(v: vec4f) -> f32 { return v.x + v.y + (v.z + v.w); }
+const NOTHING = 0u;
+const GIVEN = 1u;
+const TAIL = 2u; // a token outside the list, by the random word
+const DRAW = 3u; // the next token, which is fed next
 `,
   'stream': /* wgsl */ `// The residual stream h of WIDTH columns. Each row holds [h | g∘h | sums of squares]: g∘h is what the next product takes, see norm.wgsl,
 // and there is one sum of squares for each quad of outputs.
@@ -824,98 +861,164 @@ fn stream_half() -> u32 { return (WIDTH + 7u) / 8u * 8u; }
 fn stream_squares() -> u32 { return (WIDTH + 31u) / 32u * 8u; }
 fn stream_stride() -> u32 { return 2u * stream_half() + stream_squares(); }
 `,
-  'truncate': /* wgsl */ `// For rows with top-k or top-p: which logits they keep, and a draw from these alone, left where draw.wgsl finds it. A workgroup does one row.
+  'summarise': /* wgsl */ `// The summary of one slice of a row of logits, counted from its own maximum. draw.wgsl puts the slices together. A workgroup does one slice.
 override VOCABULARY: u32;
-override THREADS: u32;
-override PARTS: u32;
+override SLICE: u32;   // logits
+override SLICES: u32;  // a row
+override THREADS: u32; // a power of two
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;             // [rows][VOCABULARY]
-@group(0) @binding(2) var<storage, read_write> parts: array<Statistics>; // [rows][PARTS + 1], the last one for this
+@group(0) @binding(1) var<storage, read> logits: array<f32>;          // [rows][VOCABULARY]
+@group(0) @binding(2) var<storage, read_write> slices: array<Slice>;  // [rows][SLICES]
 
 var<workgroup> here: Row;
-var<workgroup> adding: array<f32, THREADS>;
-var<workgroup> merging: array<Statistics, THREADS>;
-
-// Every thread's contribution, added pairwise in a fixed order. Ends with a barrier: all threads see the total.
-fn total(value: f32, thread: u32, one: u32) -> f32 {
-  adding[thread] = value;
-  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
-    workgroupBarrier();
-    if (thread < n) { adding[thread] += adding[thread + n]; }
-  }
-  return workgroupUniformLoad(&adding[0]);
-}
-
-fn largest(value: f32, thread: u32, one: u32) -> f32 {
-  adding[thread] = value;
-  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
-    workgroupBarrier();
-    if (thread < n) { adding[thread] = max(adding[thread], adding[thread + n]); }
-  }
-  return workgroupUniformLoad(&adding[0]);
-}
-
-// An integer that orders as the float does.
-fn order(value: f32) -> u32 {
-  let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
-}
-
-// The smallest logit (as order()) that top-k, then top-p keep, built bit by bit; equal logits stand or fall together.
-fn threshold(row: Row, offset: u32, top: f32, thread: u32) -> u32 {
-  var keep = 0u;
-  for (var bit = 0x80000000u; bit > 0u; bit >>= row.one) {
-    var count = 0.0; // exact up to 2^24 entries
-    for (var v = thread; v < VOCABULARY * row.one; v += THREADS) {
-      if (order(logits[offset + v]) >= (keep | bit)) { count += 1.0; }
-    }
-    if (total(count, thread, row.one) >= f32(row.top_k) && row.top_k > 0u) { keep |= bit; }
-  }
-  let k = keep;
-  keep = 0u;
-  var whole = 0.0;
-  for (var v = thread; v < VOCABULARY * row.one; v += THREADS) {
-    if (order(logits[offset + v]) >= k) { whole += exp((logits[offset + v] - top) * row.inverse_temperature); }
-  }
-  let wanted = row.top_p * total(whole, thread, row.one);
-  for (var bit = 0x80000000u; bit > 0u; bit >>= row.one) {
-    var mass = 0.0;
-    for (var v = thread; v < VOCABULARY * row.one; v += THREADS) {
-      let key = order(logits[offset + v]);
-      if (key >= k && key >= (keep | bit)) { mass += exp((logits[offset + v] - top) * row.inverse_temperature); }
-    }
-    if (total(mass, thread, row.one) >= wanted && row.top_p < 1.0) { keep |= bit; }
-  }
-  return max(k, keep);
-}
+var<workgroup> largest: array<Entry, THREADS>;
+var<workgroup> any_bad: atomic<u32>;
+var<workgroup> buckets: u32;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   if (thread == 0u) { here = rows[group.y]; }
   let row = workgroupUniformLoad(&here);
-  if (!truncated(row)) { return; }
+  if (row.position >= row.limit) { return; }
   let offset = group.y * VOCABULARY;
-  var most = LOWEST;
-  for (var v = thread; v < VOCABULARY * row.one; v += THREADS) { most = max(most, logits[offset + v]); }
-  let kept = threshold(row, offset, largest(most, thread, row.one), thread);
+  // A thread takes neighbouring logits, so that entries come in the order of their ids.
+  let part = (min(SLICE, VOCABULARY) + THREADS - 1u) / THREADS;
+  let first = group.x * SLICE + thread * part;
+  let end = min(first + part, min(group.x * SLICE + SLICE, VOCABULARY));
 
-  var s = nothing();
-  for (var four = thread; four < (VOCABULARY + 3u) / 4u * row.one; four += THREADS) {
-    let noise = noise4(row, four);
-    for (var j = 0u; j < 4u * row.one; j++) {
-      let v = 4u * four + j;
-      if (v >= VOCABULARY) { break; }
-      let l = logits[offset + v];
-      if (order(l) < kept) { continue; }
-      s = merge(s, Statistics(l, v, 0, 0, 0, 0, v, l, noise[j]), row.alpha, row.inverse_temperature);
-    }
+  var most = Entry(0xffffffffu, LOWEST);
+  for (var v = first; v < end * row.one; v++) {
+    let l = logits[offset + v];
+    if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { atomicOr(&any_bad, 1u); } // the compiler may assume that l == l
+    if (l > most.value) { most = Entry(v, l); }
   }
-  merging[thread] = s;
+  largest[thread] = most;
   for (var n = THREADS / 2u * row.one; n > 0u; n /= 2u) {
     workgroupBarrier();
-    if (thread < n) { merging[thread] = merge(merging[thread], merging[thread + n], row.alpha, row.inverse_temperature); }
+    if (thread < n) {
+      let a = largest[thread];
+      let b = largest[thread + n];
+      if (b.value > a.value || (b.value == a.value && b.id < a.id)) { largest[thread] = b; }
+    }
   }
-  if (thread == 0u) { parts[group.y * (PARTS + 1u) + PARTS] = merging[0]; }
+  most = workgroupUniformLoad(&largest[0]);
+
+  for (var v = first; v < end * row.one; v++) {
+    let b = bucket(logits[offset + v] - most.value);
+    if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { buckets = whole_buckets(BUCKETS); }
+  let whole = workgroupUniformLoad(&buckets);
+
+  var sums = Sums();
+  var mine = 0u;
+  for (var v = first; v < end * row.one; v++) {
+    let d = logits[offset + v] - most.value;
+    if (bucket(d) < whole || v == most.id) {
+      mine++;
+    } else {
+      sums = plus(sums, term(d, row));
+    }
+  }
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+
+  let slice = group.y * SLICES + group.x;
+  var at = listed_before(thread);
+  if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
+  for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {
+    let l = logits[offset + v];
+    if (bucket(l - most.value) < whole || v == most.id) {
+      slices[slice].entries[at] = Entry(v, l);
+      at++;
+    }
+  }
+  if (thread == 0u) {
+    slices[slice].maximum = most.value;
+    slices[slice].top = most.id;
+    slices[slice].bad = atomicLoad(&any_bad);
+    slices[slice].buckets = whole;
+    slices[slice].sums = sums;
+  }
+}
+`,
+  'summary': /* wgsl */ `// What is kept of a row of logits: the largest ones, each with its id, and sums over all the others. With d = logit − maximum, logits are
+// sorted into buckets a quarter wide; the list holds as many whole buckets as have no more than LIST entries together, or, if the first one
+// has more, nothing but the largest logit (of the lowest id). It is a function of the row alone.
+const LIST = 64u;
+const BUCKETS = 64u; // beyond d = −16 nothing is listed
+const LOWEST = -1e30;
+
+struct Entry { id: u32, value: f32 }
+
+// Over the logits that are not listed.
+struct Sums {
+  base: f32,     // Σ e^d
+  mean: f32,     // Σ d e^d
+  sharp: f32,    // Σ e^(α d)
+  tempered: f32, // Σ e^(d / τ)
+}
+
+// Of neighbouring logits, counted from their own maximum; summarise.wgsl makes it.
+struct Slice {
+  maximum: f32,
+  top: u32,     // its lowest id
+  bad: u32,     // 1: a logit was NaN or infinite
+  buckets: u32, // how many are listed
+  sums: Sums,
+  count: u32,   // of the entries, in ascending order of ids
+  entries: array<Entry, LIST>, // with the logits themselves
+}
+
+fn bucket(d: f32) -> u32 { return u32(min(-4.0 * d, f32(BUCKETS))); }
+
+fn term(d: f32, row: Row) -> Sums {
+  let e = exp(d);
+  return Sums(e, d * e, exp(row.alpha * d), exp(row.inverse_temperature * d));
+}
+
+fn plus(a: Sums, b: Sums) -> Sums {
+  return Sums(a.base + b.base, a.mean + b.mean, a.sharp + b.sharp, a.tempered + b.tempered);
+}
+
+// Sums that were taken from a maximum lower by −shift.
+fn shifted(s: Sums, shift: f32, row: Row) -> Sums {
+  let t = term(shift, row);
+  return Sums(t.base * s.base, t.base * (s.mean + shift * s.base), t.sharp * s.sharp, t.tempered * s.tempered);
+}
+
+var<workgroup> counts: array<atomic<u32>, BUCKETS>;
+var<workgroup> listed: array<u32, THREADS>; // by each thread
+var<workgroup> adding: array<Sums, THREADS>;
+
+// The most buckets, up to most, with no more than LIST entries.
+fn whole_buckets(most: u32) -> u32 {
+  var total = 0u;
+  var b = 0u;
+  while (b < most) {
+    total += atomicLoad(&counts[b]);
+    if (total > LIST) { break; }
+    b++;
+  }
+  return b;
+}
+
+// How many entries the threads before this one list.
+fn listed_before(thread: u32) -> u32 {
+  var sum = 0u;
+  for (var t = 0u; t < thread; t++) { sum += listed[t]; }
+  return sum;
+}
+
+// Every thread's sums, added pairwise in a fixed order. Ends with a barrier.
+fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
+  adding[thread] = sums;
+  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
+    workgroupBarrier();
+    if (thread < n) { adding[thread] = plus(adding[thread], adding[thread + n]); }
+  }
+  return workgroupUniformLoad(&adding[0]);
 }
 `,
   'weights': /* wgsl */ `// A weight matrix [rows, COLUMNS], interleaved so that eight neighbouring threads, one a row, read neighbouring words:

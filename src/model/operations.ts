@@ -7,8 +7,8 @@ import type { Tuning } from './tuning.ts';
 export const SPAN = 128;
 /** Partial results of the attention: longer contexts mean fewer rows at once. */
 export const SPANS_BYTES = 32 << 20;
-/** Results of one row that the ring can hold: the most steps between two readbacks. */
-export const RING = 16;
+/** Logits that a workgroup sums up. */
+const SLICE = 4096;
 
 const pad8 = (n: number) => Math.ceil(n / 8) * 8;
 
@@ -18,8 +18,7 @@ export function sizesOf(config: ModelConfig, tuning: Tuning) {
   const group = numAttentionHeads / numKeyValueHeads;
   // Query heads of one key head that a workgroup of the attention kernel takes together: they read keys and values once.
   const share = [8, 7, 6, 5, 4, 3, 2, 1].find((n) => group % n === 0) ?? 1;
-  const { threads, repeat, merge } = tuning.head;
-  const part = 4 * threads * repeat;
+  const { threads, repeat } = tuning.head;
   return {
     /** Strides of rows of activations, f32. */
     hidden: pad8(hiddenSize),
@@ -30,9 +29,10 @@ export function sizesOf(config: ModelConfig, tuning: Tuning) {
     share,
     /** Neighbouring rows whose common spans the attention reads once. */
     team: tuning.shareSpans ? Math.max(1, 2 ** Math.floor(Math.log2(6 / share))) : 1,
-    /** Logits of a workgroup of the LM head, and the summaries of all of them. */
-    part,
-    parts: Math.ceil(vocabSize / part) * (merge ? 1 : threads),
+    /** Logits of a workgroup of the LM head. */
+    part: 4 * threads * repeat,
+    /** Slices that a row of logits is summed up in. */
+    slices: Math.ceil(vocabSize / SLICE),
   };
 }
 
@@ -73,7 +73,7 @@ export async function compileOperations(
   isBf16: (names: readonly string[]) => boolean,
 ) {
   const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads } = config;
-  const { attended, activated, share, team, parts } = sizesOf(config, tuning);
+  const { attended, activated, share, team, slices } = sizesOf(config, tuning);
   const sizes = {
     EPSILON: config.rmsNormEps,
     Q_HEADS: numAttentionHeads,
@@ -84,10 +84,7 @@ export async function compileOperations(
     SHARE: share,
     WIDTH: hiddenSize,
     VOCABULARY: vocabSize,
-    PARTS: parts,
     REPEAT: tuning.head.repeat,
-    MERGE: tuning.head.merge,
-    RING,
   };
   type Constants = Record<string, number | boolean>;
   const compile = (files: ShaderName[], constants: Constants) =>
@@ -122,7 +119,7 @@ export async function compileOperations(
   const lmHead = async (): Promise<Variants> => {
     const name = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
     const { shader, threads, repeat } = tuning.head;
-    const files: ShaderName[] = ['norm', 'row', 'random', 'statistics', 'lm-head'];
+    const files: ShaderName[] = ['norm', 'lm-head'];
     const constants = { COLUMNS: hiddenSize, BF16: isBf16([name]) };
     const variants = await tiled(shader, threads, threads * repeat, files, constants);
     return { decode: variants, prefill: variants };
@@ -144,7 +141,7 @@ export async function compileOperations(
     return { qkv: q, output: o, gateUp: g, down: d };
   };
   const bf16 = isBf16(['model.embed_tokens.weight']);
-  const [layers, embed, whole, spans, common, merge, head, truncate, draw, copy] = await Promise.all([
+  const [layers, embed, whole, spans, common, merge, head, summarise, draw, copy] = await Promise.all([
     Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
     single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
     attention(1, true),
@@ -152,9 +149,9 @@ export async function compileOperations(
     attention(team, false),
     single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
     lmHead(),
-    single(['row', 'random', 'statistics', 'truncate'], { THREADS: vocabSize >= 4096 ? 256 : 64 }),
-    single(['row', 'statistics', 'draw']),
+    single(['row', 'summary', 'summarise'], { SLICE, SLICES: slices, THREADS: tuning.summaryThreads }),
+    single(['row', 'random', 'summary', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
     compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   ]);
-  return { layers, embed, whole, spans, common, merge, head, truncate, draw, copy };
+  return { layers, embed, whole, spans, common, merge, head, summarise, draw, copy };
 }

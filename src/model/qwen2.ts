@@ -1,28 +1,26 @@
 import { type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import { type Gpu, Usage } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import {
   compileOperations,
   type Operation,
-  RING,
   run,
   SPAN,
   SPANS_BYTES,
   sizesOf,
   type Variants,
 } from './operations.ts';
+import { RESULT_BYTES, ROW_BYTES } from './rows.ts';
 import { rowMultiple, type Tuning } from './tuning.ts';
 import type { Matrix, WeightLoader } from './weights.ts';
 
-/** Bytes of struct Row in shaders/row.wgsl. */
-export const ROW_BYTES = 72;
-/** Bytes of struct Result in shaders/draw.wgsl. */
-export const RESULT_BYTES = 32;
-/** For the logits of rows with top-k or top-p. */
+/** Bytes of struct Slice in shaders/summary.wgsl. */
+const SLICE_BYTES = 548;
+/** Steps between two readbacks of rows that draw for themselves, at most. */
+export const MOST_STEPS = 16;
+/** For the logits of a pass: of a vocabulary of 152 thousand 110 rows. */
 const LOGITS_BYTES = 64 << 20;
-/** Bytes of struct Statistics in shaders/statistics.wgsl. */
-const STATISTICS_BYTES = 36;
 
 /** Rows that a pass works on. */
 export interface Batch {
@@ -37,12 +35,14 @@ export interface Batch {
 
 /** A forward pass for a batch of rows, each with its own token, position and block table, all of them in GPU memory. */
 export interface Qwen2 {
-  /** Most rows in flight. */
+  /** Most rows of a pass. */
   readonly capacity: number;
-  /** Most rows in flight when some of them have top-k or top-p. */
+  /** Most rows of a pass whose logits are asked for. */
   readonly logitRows: number;
   /** Rows beyond those in flight, up to a multiple of this, must be inert: limit 0. Divides capacity. */
   readonly rowMultiple: number;
+  /** Rows that the multiplications take together: more, up to a multiple of it, cost little. */
+  readonly tile: number;
   /** Neighbouring rows, from a multiple of it on, whose common spans the attention reads once. 1: none. */
   readonly team: number;
   /** Spans of all rows that there is room for. */
@@ -52,11 +52,11 @@ export interface Qwen2 {
   readonly rows: GPUBuffer;
   /** u32: block tables, one after another. */
   readonly tables: GPUBuffer;
-  /** struct Result [capacity][RING]. */
-  readonly ring: GPUBuffer;
+  /** struct Result [logitRows * MOST_STEPS], where rows say. */
+  readonly results: GPUBuffer;
   /** f32 [capacity]: residual stream h, then g∘h, then sums of squares (shaders/norm.wgsl). */
   readonly stream: GPUBuffer;
-  /** f32 [logitRows][vocabulary]: of rows with top-k or top-p. */
+  /** f32 [logitRows][vocabulary]. */
   readonly logits: GPUBuffer;
   /** Bytes of all activations. */
   readonly scratchBytes: number;
@@ -66,10 +66,10 @@ export interface Qwen2 {
   copyPages(pass: GPUComputePassEncoder, copies: readonly PageCopy[]): void;
   /** Feeds each row's token at its position: keys and values go to the cache, `stream` holds the last hidden state. `halves`: how many half layers to run. */
   forward(pass: GPUComputePassEncoder, batch: Batch, halves?: number): void;
-  /** Sums up the logits of what `forward` left in the stream; those of rows with top-k or top-p are written out. */
+  /** The logits of what `forward` left in the stream, for at most `logitRows` rows. */
   head(pass: GPUComputePassEncoder, rows: number): void;
-  /** Draws each row's next token, records it in the ring and moves the row on. `truncate`: some use top-k or top-p. */
-  draw(pass: GPUComputePassEncoder, rows: number, truncate: boolean): void;
+  /** Sums up each row's logits, answers what it asks and moves it on. */
+  draw(pass: GPUComputePassEncoder, rows: number): void;
 }
 
 /** Loads the weights and compiles the kernels, side by side. */
@@ -85,7 +85,7 @@ export async function loadQwen2(
   const { vocabSize, headDim, numHiddenLayers } = config;
   const [heads, kvHeads] = [config.numAttentionHeads, config.numKeyValueHeads];
   const { capacity } = tuning;
-  const logitRows = Math.min(capacity, Math.max(4, Math.floor(LOGITS_BYTES / (4 * vocabSize))));
+  const logitRows = Math.min(capacity, Math.max(1, Math.floor(LOGITS_BYTES / (32 * vocabSize))) * 8); // whole tiles
   const sizes = sizesOf(config, tuning);
   const compiling = compileOperations(kernels, config, tuning, cache, (names) => weights.bf16(names));
   compiling.catch(() => {}); // awaited below, unless loading fails first
@@ -107,10 +107,9 @@ export async function loadQwen2(
   const attention = scratch('attention', capacity * sizes.attended);
   const activation = scratch('activation', capacity * sizes.activated);
   const logits = scratch('logits', logitRows * vocabSize);
-  const parts = scratch('parts', (capacity * (sizes.parts + 1) * STATISTICS_BYTES) / 4);
+  const slices = scratch('slices', (logitRows * sizes.slices * SLICE_BYTES) / 4);
   const copied = scratch('pages to copy', 2 * capacity);
-  const given = scratch('given', capacity);
-  const ring = scratch('ring', (capacity * RING * RESULT_BYTES) / 4);
+  const results = scratch('results', (logitRows * MOST_STEPS * RESULT_BYTES) / 4);
   const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
   scratchBytes += rotary.size;
 
@@ -182,10 +181,9 @@ export async function loadQwen2(
       down: apply(kernels.down, down, 32, [activation, next, stream]),
     };
   });
-  const head = apply(compiled.head, lmHead, 32, [stream, rows, parts, given, logits]);
-  const one = gpu.upload('one', new Uint32Array([1]), Usage.UNIFORM | Usage.COPY_DST);
-  const truncation = bind(compiled.truncate, [rows, logits, parts]);
-  const drawing = bind(compiled.draw, [rows, parts, ring, given, one]);
+  const head = apply(compiled.head, lmHead, 32, [stream, logits]);
+  const summarising = bind(compiled.summarise, [rows, logits, slices], sizes.slices);
+  const drawing = bind(compiled.draw, [rows, logits, slices, results]);
   const copies = cache.layers.map((layer) => kernels.bind(compiled.copy.layout, [copied, layer]));
 
   const attend = (pass: GPUComputePassEncoder, operation: Operation, teams: number, count: number) => {
@@ -198,12 +196,13 @@ export async function loadQwen2(
     capacity,
     logitRows,
     rowMultiple: rowMultiple(tuning),
+    tile: Math.max(...tuning.tiles),
     team: sizes.team,
     slots,
     numLayers: numHiddenLayers,
     rows,
     tables,
-    ring,
+    results,
     stream,
     logits,
     scratchBytes,
@@ -239,8 +238,8 @@ export async function loadQwen2(
     head(pass, count) {
       run(pass, head, count);
     },
-    draw(pass, count, truncate) {
-      if (truncate) run(pass, truncation, count);
+    draw(pass, count) {
+      run(pass, summarising, count);
       run(pass, drawing, count);
     },
   };

@@ -8,13 +8,14 @@ export interface Tuning {
     readonly threads: number;
     readonly quads: number;
   };
-  /** The LM head: quads of logits a thread, and whether a workgroup leaves one summary of them or each thread its own. */
+  /** The LM head: quads of logits a thread. */
   readonly head: {
     readonly shader: 'matvec' | 'matvec-subgroups';
     readonly threads: number;
     readonly repeat: number;
-    readonly merge: boolean;
   };
+  /** Threads of a workgroup that sums up logits: a power of two. */
+  readonly summaryThreads: number;
   /** Threads of a workgroup of the attention kernel, at least 8. */
   readonly attentionThreads: number;
   /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
@@ -36,7 +37,8 @@ const TILES_BYTES = 20 << 10;
 /** Many threads in flight for each row of a matrix; prompts by tiles in workgroup memory. */
 export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tuning => ({
   decode: { shader: 'matvec-split', threads: 256, quads: 8 },
-  head: { shader: 'matvec', threads: 64, repeat: 1, merge: true },
+  head: { shader: 'matvec', threads: 64, repeat: 1 },
+  summaryThreads: 256,
   attentionThreads: 32,
   shareSpans: false,
   capacity: 512,
@@ -52,7 +54,8 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
   const shader = subgroups ? 'matvec-subgroups' : 'matvec';
   return {
     decode: { shader, threads: 8, quads: 8 },
-    head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1, merge: false },
+    head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1 },
+    summaryThreads: vocabSize >= 4096 ? 64 : 8,
     attentionThreads: 8,
     shareSpans: true,
     capacity: 256,

@@ -14,21 +14,28 @@ export interface ItemData {
   id: string;
   prompt: string;
   answer: string;
-  /** By sampler, in the order of the summary, and by number of the response; null: not there yet. */
+  texts: TextData[];
+  /** By sampler and pick, in the order of the summary, and by number of the run; null: not there yet. */
   responses: (ResponseData | null)[][];
+}
+
+/** The end of a response, and how many characters before it were left out. */
+export interface TextData {
+  text: string;
+  left: number;
 }
 
 export interface ResponseData {
   verdict: Verdict;
   answer: string | null;
-  /** The end of the response, and how many characters before it were left out. */
-  text: string;
-  left: number;
+  /** Index into the item's texts. */
+  text: number;
   tokens: number;
   finish: 'eos' | 'length' | null;
   logp: number | null;
-  decodedTokens: number;
-  sequentialSteps: number;
+  mass: number | null;
+  /** Of its run; null: not known. */
+  costs: [drawnTokens: number, computedRows: number, sequentialPasses: number] | null;
   proposed: number;
   accepted: number;
   /** Address of its trace page. */
@@ -40,7 +47,7 @@ export interface ResponseData {
  * browser. Whatever comes from the run enters the document as text, never as markup.
  */
 export function showEval(data: EvalData, Chart: typeof ChartClass): void {
-  type Cost = 'decodedTokens' | 'sequentialSteps' | 'wallSeconds';
+  type Cost = 'sequentialPasses' | 'computedRows' | 'wallSeconds';
   interface Dot {
     x: number;
     y: number;
@@ -90,7 +97,8 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     `[${minus((100 * low).toFixed(1))}, ${minus((100 * high).toFixed(1))}]`;
   const signed = (share: number): string => `${share > 0 ? '+' : ''}${minus((100 * share).toFixed(1))}`;
   const chance = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));
-  const count = (n: number, what: string): string => `${grouped(String(n))} ${what}${n === 1 ? '' : 's'}`;
+  const count = (n: number, what: string, many = `${what}s`): string =>
+    `${grouped(String(n))} ${n === 1 ? what : many}`;
 
   /** Three digits, or all of a whole part. */
   function amount(value: number | null): string {
@@ -98,7 +106,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     return value >= 100 ? grouped(String(Math.round(value))) : minus(String(Number(value.toPrecision(3))));
   }
 
-  // Samplers: a letter each, a colour and a shape for each family.
+  // Samplers and their picks: a letter each, a shape for each family, and a colour that picks have in common.
 
   const letters = samplers.map(
     (_, i) =>
@@ -120,10 +128,16 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     ['star', 'M-4-4 4 4M4-4-4 4M0-5.5V5.5M-5.5 0H5.5'],
     ['cross', 'M0-5.5V5.5M-5.5 0H5.5'],
   ];
+  const PICKS = ['last', 'likeliest', 'vote'] as const;
+  /** Of the last states, whose picks go by other shapes. */
+  const baseOf = (family: string): string => family.replace(/ · (likeliest|vote)$/, '');
+  const bases = [...new Set(families.map(baseOf))];
   const lookOf = (family: string) => {
-    const i = families.indexOf(family);
-    // With more than eight families the pairings change, so that no two look alike before the 64th.
-    return { color: `--c${i % 8}`, shape: SHAPES[(i + Math.floor(i / 8)) % 8] };
+    const i = bases.indexOf(baseOf(family));
+    const [own] = membersOf(family);
+    // With more than eight families the pairings change, so that no two look alike before the 64th, or the 25th where there are picks.
+    const shape = i + Math.floor(i / 8) + 3 * PICKS.indexOf(samplers[own].pick);
+    return { color: `--c${i % 8}`, shape: SHAPES[shape % 8] };
   };
 
   function icon(family: string): SVGElement {
@@ -142,7 +156,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
 
   /** A sampler's name, which may wrap behind a colon. */
   function nameOf(i: number): HTMLElement {
-    const parts = samplers[i].sampler.split(/(?<=:)/);
+    const parts = samplers[i].name.split(/(?<=:)/);
     const text = element(
       'span',
       '',
@@ -153,19 +167,19 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
 
   /** What sets a sampler apart within its family. */
   function shortName(i: number): string {
-    const name = samplers[i].sampler;
+    const { name } = samplers[i];
     const partsOf = (name: string) => name.split(':').slice(1);
-    const others = membersOf(familyOf(samplers[i])).filter((other) => samplers[other].sampler.includes(':'));
+    const others = membersOf(familyOf(samplers[i])).filter((other) => samplers[other].name.includes(':'));
     const own = partsOf(name).filter(
-      (part) => !others.every((o) => partsOf(samplers[o].sampler).includes(part)),
+      (part) => !others.every((o) => partsOf(samplers[o].name).includes(part)),
     );
     const text = others.length > 1 && name.includes(':') && own.length > 0 ? own.join(':') : name;
     return text.length > 24 ? `${text.slice(0, 23)}…` : text;
   }
 
   const COSTS: [cost: Cost, name: string, onFrontier: (summary: SamplerSummary) => boolean][] = [
-    ['decodedTokens', 'decoded tokens', ({ frontier }) => frontier.decoded],
-    ['sequentialSteps', 'sequential steps', ({ frontier }) => frontier.sequential],
+    ['sequentialPasses', 'sequential passes', ({ frontier }) => frontier.passes],
+    ['computedRows', 'computed rows', ({ frontier }) => frontier.rows],
     ['wallSeconds', 'wall seconds', ({ frontier }) => frontier.wall],
   ];
 
@@ -176,10 +190,11 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
   definitions(find('facts'), [
     ['model', run.model],
     ['items', grouped(String(run.items))],
-    ['responses an item', String(run.samples)],
+    ['runs an item', String(run.samples)],
     ['prompts', run.promptStyle],
     ['seed', run.seed],
     ['adapter', run.adapters.join('; ')],
+    ['chains side by side', run.concurrency.join(', ')],
     ...Object.entries(run.versions),
   ]);
   find('findings').append(
@@ -226,8 +241,11 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
       },
     });
     /** Counted where there are any. */
-    const counted = (title: string, pick: (one: SamplerSummary) => number): Column[] =>
-      samplers.some((one) => pick(one) > 0) ? [plain(title, pick)] : [];
+    const counted = (title: string, pick: (one: SamplerSummary) => number | null): Column[] =>
+      samplers.some((one) => (pick(one) ?? 0) > 0) ? [plain(title, pick)] : [];
+    /** Where there is any. */
+    const estimate = (title: string, pick: (one: SamplerSummary) => number | null): Column[] =>
+      samplers.some((one) => pick(one) !== null) ? [share(title, pick)] : [];
     const costs = COSTS.filter(([cost]) => samplers.some((one) => one[cost] !== null)).map(
       ([cost, title, onFrontier]): Column => ({
         title,
@@ -254,7 +272,12 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
       ...passAt
         .filter(({ k }) => k > 1)
         .map(({ k }) => share(`pass@${k}`, (one) => one.passAt.find((pass) => pass.k === k)?.value ?? null)),
+      ...estimate('mass of right answers', ({ mass }) => mass),
+      ...estimate('right over the final steps', ({ overSteps }) => overSteps),
+      ...counted('drawn tokens', ({ drawnTokens }) => drawnTokens),
       ...costs,
+      ...counted('drafted rows', ({ draftedRows }) => draftedRows),
+      ...counted('drafts used', ({ usedDrafts }) => usedDrafts),
       plain('length', ({ length }) => length),
       plain('log p', ({ logp }) => logp),
       share('accepted', ({ acceptance }) => acceptance),
@@ -294,7 +317,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
       }),
     );
     find('samplers-note').textContent =
-      'Accuracy in per cent with its 95 % interval (Wilson). Costs, length and log p, in nats, are means a response; wall seconds are those at the concurrency of the run. ◆ marks the frontier: no other sampler is at least as accurate for the same cost or less.';
+      'Accuracy in per cent with its 95 % interval (Wilson). A sampler’s own row is of the last states of its runs, which alone are samples; “likeliest” is of the likeliest response that each run has come by, “vote” of the likeliest with its most probable answer, at no further cost. The mass of right answers is the run’s own estimate of how probable these are under p^α. Costs, length and log p, in nats, are means a response. Drawn tokens are those of all candidates, found in the tree or computed; computed rows are what went through the model, guesses included; wall seconds are those at the concurrency of the run, each moment shared among the chains that ran. ◆ marks the frontier: no other is at least as accurate for the same cost or less.';
   }
 
   // The chart of accuracy against cost.
@@ -548,7 +571,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     );
   }
 
-  const nameInTooltip = (i: number): string => `${letters[i]} ${samplers[i].sampler}`;
+  const nameInTooltip = (i: number): string => `${letters[i]} ${samplers[i].name}`;
 
   function tooltipLines(one: SamplerSummary): string[] {
     const { accuracy, interval, right, items } = one;
@@ -576,7 +599,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
         plot.setAttribute('role', 'img');
         plot.setAttribute(
           'aria-label',
-          `Lengths of the responses of ${one.sampler}: ${facts.filter(Boolean).join(', ')}`,
+          `Lengths of the responses of ${one.name}: ${facts.filter(Boolean).join(', ')}`,
         );
         const text = one.responses === 0 ? 'no responses yet' : facts.filter(Boolean).join(' · ');
         return element('article', 'card', title, element('p', '', text), element('div', 'plot', plot));
@@ -702,7 +725,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     find('legend').append(
       ...families.map((family) => {
         const own = membersOf(family);
-        const name = own.length === 1 ? samplers[own[0]].sampler : family;
+        const name = own.length === 1 ? samplers[own[0]].name : family;
         return element('li', '', icon(family), `${own.map((i) => letters[i]).join(', ')}: ${name}`);
       }),
       element('li', '', element('i', 'dashes'), 'frontier'),
@@ -725,7 +748,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     interval: [number, number] | null;
   }
 
-  const places = new Map(samplers.map(({ sampler }, i) => [sampler, i]));
+  const places = new Map(samplers.map(({ name }, i) => [name, i]));
   const pairs = summary.comparisons.map(
     (one): Pair => ({ ...one, a: places.get(one.a) as number, b: places.get(one.b) as number }),
   );
@@ -820,12 +843,12 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     find('comparisons-section').hidden = pairs.length === 0;
     if (pairs.length === 0) return;
     options(baseline, [
-      ...samplers.map(({ sampler }, i) => [String(i), `${letters[i]} ${sampler}`] as const),
+      ...samplers.map(({ name }, i) => [String(i), `${letters[i]} ${name}`] as const),
       ['all', 'each other: all pairs'],
     ]);
     baseline.addEventListener('change', fillComparisons);
     find('comparisons-note').textContent =
-      `On the items that both have graded. Difference in percentage points with its 95 % bootstrap interval over items. The counts are of the${several ? ' first response to each of the' : ''} items, p is McNemar’s (exact, two-sided) of the two “only” ones, not corrected for the number of pairs; below 0.05 it is bold. A count leads to its items.`;
+      `On the items that both have graded. Compared are the last states of the samplers with each other, the picks of one sampler with each other, and the likeliest ones with best-of-n. Difference in percentage points with its 95 % bootstrap interval over items. The counts are of the${several ? ' first response to each of the' : ''} items, p is McNemar’s (exact, two-sided) of the two “only” ones, not corrected for the number of pairs; below 0.05 it is bold. A count leads to its items.`;
     fillComparisons();
   }
 
@@ -964,7 +987,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
   }
 
   function detailRow(i: number): HTMLElement {
-    const { prompt, answer, responses } = items[i];
+    const { prompt, answer, texts, responses } = items[i];
     const asked = element(
       'div',
       'asked',
@@ -975,7 +998,9 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
       'div',
       'responses',
       ...responses.flatMap((ofSampler, s) =>
-        ofSampler.flatMap((one, sample) => (one === null ? [] : [responseBox(one, s, sample)])),
+        ofSampler.flatMap((one, sample) =>
+          one === null ? [] : [responseBox(one, texts[one.text], s, sample)],
+        ),
       ),
     );
     const cell = element('td', '', asked, list);
@@ -983,7 +1008,13 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     return element('tr', 'detail', cell);
   }
 
-  function responseBox(one: ResponseData, s: number, sample: number): HTMLElement {
+  const costsOf = ([drawn, rows, passes]: NonNullable<ResponseData['costs']>): string[] => [
+    count(drawn, 'drawn token'),
+    count(rows, 'computed row'),
+    count(passes, 'sequential pass', 'sequential passes'),
+  ];
+
+  function responseBox(one: ResponseData, { text, left }: TextData, s: number, sample: number): HTMLElement {
     const said = element('span', 'said', `${letters[s]}${several ? ` ${sample + 1}` : ''} · ${one.verdict}`);
     if (one.answer !== null) said.append(': ', element('bdi', '', one.answer));
     const tokens = one.finish === null ? '' : count(one.tokens, 'token');
@@ -994,12 +1025,11 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     );
     made.open = !several && one.finish !== null;
     const facts = [
-      samplers[s].sampler,
+      samplers[s].name,
       ...(one.finish === 'length' ? ['cut at the limit'] : []),
-      ...(one.finish === null
-        ? []
-        : [count(one.decodedTokens, 'decoded token'), count(one.sequentialSteps, 'sequential step')]),
       ...(one.logp === null ? [] : [`log p ${minus(one.logp.toFixed(2))}`]),
+      ...(one.costs === null ? [] : costsOf(one.costs)),
+      ...(one.mass === null ? [] : [`right with ${percent(one.mass)}`]),
       ...(one.proposed > 0 ? [`${one.accepted} of ${one.proposed} accepted`] : []),
     ];
     const line = element('p', 'aside facts', facts.join(' · '));
@@ -1009,9 +1039,8 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
       line.append(' · ', link);
     }
     made.append(line);
-    if (one.left > 0)
-      made.append(element('p', 'aside', `The first ${count(one.left, 'character')} are left out.`));
-    if (one.finish !== null) made.append(textBox(`Response of ${samplers[s].sampler}`, one.text));
+    if (left > 0) made.append(element('p', 'aside', `The first ${count(left, 'character')} are left out.`));
+    if (one.finish !== null) made.append(textBox(`Response of ${samplers[s].name}`, text));
     return made;
   }
 
@@ -1027,13 +1056,13 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
     for (const [i, cell] of table.querySelectorAll<HTMLElement>('thead th').entries()) {
       if (i === 0) continue;
       cell.className = 'mark-column';
-      cell.title = samplers[i - 1].sampler;
-      cell.append(element('span', 'hidden', ` ${samplers[i - 1].sampler}`));
+      cell.title = samplers[i - 1].name;
+      cell.append(element('span', 'hidden', ` ${samplers[i - 1].name}`));
     }
     for (const { sampler, verdict } of conditions) {
       options(sampler, [
         ['', 'any sampler'],
-        ...samplers.map((one, i) => [String(i), `${letters[i]} ${one.sampler}`] as const),
+        ...samplers.map((one, i) => [String(i), `${letters[i]} ${one.name}`] as const),
       ]);
       options(
         verdict,
@@ -1066,7 +1095,8 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
 
   function fillOptions(): void {
     find('options').append(
-      ...samplers.map(({ options }, i) => {
+      ...samplers.flatMap(({ options, pick }, i) => {
+        if (pick !== 'last') return [];
         const list = element('dl');
         definitions(
           list,
@@ -1075,7 +1105,7 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
             typeof value === 'string' ? value : (JSON.stringify(value) ?? '–'),
           ]),
         );
-        return element('details', '', element('summary', '', nameOf(i)), list);
+        return [element('details', '', element('summary', '', nameOf(i)), list)];
       }),
     );
   }

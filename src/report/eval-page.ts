@@ -1,9 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { distinct, type Result } from '../eval/result.ts';
+import { rowName } from '../eval/picks.ts';
+import { distinct, type Result, type RunCosts, type Timing, timingKeyOf } from '../eval/result.ts';
 import type { SamplerSummary, Summary } from '../eval/summary.ts';
-import { type EvalData, type ItemData, type ResponseData, showEval } from './eval-page-client.ts';
+import {
+  type EvalData,
+  type ItemData,
+  type ResponseData,
+  showEval,
+  type TextData,
+} from './eval-page-client.ts';
 import { STYLE } from './eval-page-style.ts';
 import { htmlPage } from './page.ts';
 
@@ -12,6 +19,7 @@ export interface EvalPage {
   /** The run's items in the order they are shown in; the right answer as text. */
   items: readonly { id: string; prompt: string; answer: string }[];
   results: readonly Result[];
+  timings: readonly Timing[];
   /** Address of the response's trace page, relative to this page, where there is one. */
   trace(result: Result): string | undefined;
 }
@@ -68,7 +76,7 @@ const BODY = `<body>
       <div id="frontier-box"><canvas id="frontier" role="img"></canvas></div>
       <ul id="legend"></ul>
     </div>
-    <p class="note">Higher and further to the left is better. Bars are 95 % intervals; the letters are those of the table.</p>
+    <p class="note">Higher and further to the left is better. Bars are 95 % intervals; the letters are those of the table. Picks of a run lie above each other: they cost the same.</p>
   </section>
   <section id="comparisons-section">
     <div class="heading">
@@ -115,52 +123,60 @@ const BODY = `<body>
 <footer>Measured with egps.</footer>
 </body>`;
 
-function evalData({ summary, items, results, trace }: EvalPage): EvalData {
+function evalData({ summary, items, results, timings, trace }: EvalPage): EvalData {
   const { samplers, run } = summary;
-  const columns = new Map(samplers.map(({ sampler }, i) => [sampler, i]));
+  const columns = new Map(samplers.map(({ name }, i) => [name, i]));
   const shown = items.map(
     ({ id, prompt, answer }): ItemData => ({
       id,
       prompt,
       answer,
+      texts: [],
       responses: samplers.map(() => Array.from({ length: run.samples }, () => null)),
     }),
   );
   const byId = new Map(shown.map((item) => [item.id, item]));
+  const costs = new Map(distinct(timings).map((timing) => [timingKeyOf(timing), timing.costs]));
   for (const result of distinct(results)) {
-    const responses = byId.get(result.item)?.responses[columns.get(result.sampler) ?? -1];
-    if (responses && result.sample < run.samples) responses[result.sample] = responseData(result, trace);
+    const item = byId.get(result.item);
+    const responses = item?.responses[columns.get(rowName(result.sampler, result.pick)) ?? -1];
+    if (!item || !responses || result.sample >= run.samples) continue;
+    const own = costs.get(timingKeyOf(result));
+    responses[result.sample] = { ...responseData(result, item.texts, own), trace: trace(result) };
   }
   return { summary, findings: findings(summary), items: shown };
 }
 
-function responseData(result: Result, trace: EvalPage['trace']): ResponseData {
-  const { verdict, answer, text, tokens, finish, logp, account } = result;
+/** @param texts of the item, which several picks may have in common; the response's is added where it is new */
+function responseData(result: Result, texts: TextData[], costs: RunCosts | undefined): ResponseData {
+  const { verdict, answer, text, tokens, finish, logp, mass, moves } = result;
   // The first character kept may be the second half of a surrogate pair.
   const kept = text.slice(-TEXT_LIMIT).replace(text.length > TEXT_LIMIT ? /^[\udc00-\udfff]/ : '', '');
+  const left = text.length - kept.length;
+  let at = texts.findIndex((one) => one.text === kept && one.left === left);
+  if (at < 0) at = texts.push({ text: kept, left }) - 1;
   return {
     verdict,
     answer,
-    text: kept,
-    left: text.length - kept.length,
+    text: at,
     tokens,
     finish,
     logp: logp === null ? null : Number(logp.toFixed(3)),
-    decodedTokens: account.decodedTokens,
-    sequentialSteps: account.sequentialSteps,
-    proposed: account.proposed,
-    accepted: account.accepted,
-    trace: trace(result),
+    mass: mass === null ? null : Number(mass.toFixed(4)),
+    costs: costs ? [costs.drawnTokens, costs.computedRows, costs.sequentialPasses] : null,
+    proposed: moves.proposed,
+    accepted: moves.accepted,
   };
 }
 
-type Graded = SamplerSummary & { accuracy: number; interval: [number, number]; decodedTokens: number };
+type Graded = SamplerSummary & { accuracy: number; interval: [number, number] };
 
 /** From here on two samplers are told apart. */
 const SIGNIFICANT = 0.05;
 
 /** What was found, in sentences. */
-function findings({ run, complete, samplers, comparisons }: Summary): string[] {
+function findings(summary: Summary): string[] {
+  const { run, complete, samplers } = summary;
   const said: string[] = [];
   if (!complete) {
     const there = samplers.reduce((sum, { responses, tooLong }) => sum + responses + tooLong, 0);
@@ -178,29 +194,45 @@ function findings({ run, complete, samplers, comparisons }: Summary): string[] {
   const most = Math.max(1, ...samplers.map(({ items }) => items));
   const graded = samplers.filter((one): one is Graded => one.accuracy !== null && one.items === most);
   if (graded.length === 0) return [...said, 'No item is graded yet.'];
-  const byCost = graded.toSorted((a, b) => a.decodedTokens - b.decodedTokens);
-  const best = byCost.reduce((a, b) => (b.accuracy > a.accuracy ? b : a));
-  const [low, high] = best.interval.map(percent);
-  const items = best.items === 1 ? 'one item' : `${best.items} items`;
-  said.push(
-    `Most accurate: ${best.sampler}, right on ${percent(best.accuracy)} of ${items} (95 % interval ${low} to ${high}).`,
-  );
-  if (graded.length === 1) return said;
-  const cheaper = byCost.filter(({ decodedTokens }) => decodedTokens < best.decodedTokens);
-  if (cheaper.length === 0) return [...said, 'No other decodes fewer tokens.'];
-  for (const one of cheaper) {
-    const pair = comparisons.find(
-      ({ a, b }) => [a, b].includes(one.sampler) && [a, b].includes(best.sampler),
-    );
-    if (pair?.p === undefined || pair.p === null || pair.p < SIGNIFICANT) continue;
-    const share = one.decodedTokens / best.decodedTokens;
-    said.push(
-      `Cheapest that these items cannot tell from it: ${one.sampler}, ${percent(one.accuracy)} with ${percent(share)} of its decoded tokens (McNemar’s p = ${pair.p.toPrecision(2)}; that is no proof that the two are equal).`,
-    );
-    return said;
+  const samples = graded.filter(({ pick }) => pick === 'last');
+  const best = bestOf(samples);
+  if (best) said.push(`Most accurate: ${described(best)}.`, ...cheapest(best, samples, summary));
+  const picked = bestOf(graded.filter(({ pick }) => pick !== 'last'));
+  if (picked && (!best || picked.accuracy > best.accuracy)) {
+    said.push(`Most accurate of the picks, which are no samples: ${described(picked)}.`);
   }
-  said.push('All that decode fewer tokens are significantly less accurate (McNemar’s p < 0.05).');
   return said;
+}
+
+/** Of highest accuracy; of several that of fewest computed rows. */
+const bestOf = (graded: readonly Graded[]): Graded | undefined =>
+  graded
+    .toSorted((a, b) => (a.computedRows ?? Infinity) - (b.computedRows ?? Infinity))
+    .reduce<Graded | undefined>((a, b) => (a && a.accuracy >= b.accuracy ? a : b), undefined);
+
+function described({ name, accuracy, interval, items }: Graded): string {
+  const [low, high] = interval.map(percent);
+  const on = items === 1 ? 'one item' : `${items} items`;
+  return `${name}, right on ${percent(accuracy)} of ${on} (95 % interval ${low} to ${high})`;
+}
+
+/** Who does as well for less, as far as one can tell. */
+function cheapest(best: Graded, graded: readonly Graded[], { comparisons }: Summary): string[] {
+  const { computedRows: rows } = best;
+  if (graded.length === 1 || rows === null) return [];
+  const cheaper = graded
+    .filter((one): one is Graded & { computedRows: number } => (one.computedRows ?? Infinity) < rows)
+    .toSorted((a, b) => a.computedRows - b.computedRows);
+  if (cheaper.length === 0) return ['No other computes fewer rows.'];
+  for (const one of cheaper) {
+    const pair = comparisons.find(({ a, b }) => [a, b].includes(one.name) && [a, b].includes(best.name));
+    if (pair?.p === undefined || pair.p === null || pair.p < SIGNIFICANT) continue;
+    const share = one.computedRows / rows;
+    return [
+      `Cheapest that these items cannot tell from it: ${one.name}, ${percent(one.accuracy)} with ${percent(share)} of its computed rows (McNemar’s p = ${pair.p.toPrecision(2)}; that is no proof that the two are equal).`,
+    ];
+  }
+  return ['All that compute fewer rows are significantly less accurate (McNemar’s p < 0.05).'];
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -2,12 +2,16 @@
 export const STYLE = `
 :root {
   --heat: #f2a53a;
+  --work: #0c8577;
+  --run: #b9b3a8;
   --hatch: rgb(29 28 26 / 0.13);
   --shadow: 0 1px 2px rgb(29 28 26 / 0.05), 0 8px 24px rgb(29 28 26 / 0.06);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --heat: #92510c;
+    --work: #2fb5a4;
+    --run: #5e5c63;
     --hatch: rgb(235 232 226 / 0.14);
     --shadow: 0 1px 2px rgb(0 0 0 / 0.4), 0 8px 24px rgb(0 0 0 / 0.3);
   }
@@ -97,8 +101,26 @@ p { margin: 0; }
   line-height: 1.25;
 }
 
+/* What was computed */
+.by-origin .token { background-color: var(--card); background-image: none; }
+.by-origin .token.of-computed, .sample.of-computed { background-color: color-mix(in oklab, var(--work) 45%, var(--card)); }
+.by-origin .token.of-drafted, .sample.of-drafted {
+  background-image: repeating-linear-gradient(135deg, color-mix(in oklab, var(--work) 55%, var(--card)) 0 2px, var(--card) 2px 5px);
+}
+.sample.of-free { border-radius: 0.2em; box-shadow: inset 0 0 0 1px var(--line); }
+.sample.of-computed, .sample.of-drafted { border-radius: 0.2em; }
+#origins { margin-top: 1rem; }
+#shading { display: flex; flex-wrap: wrap; gap: 0.1rem 1rem; align-items: baseline; margin: 0.75rem 0 0; padding: 0; border: 0; font-size: 0.85rem; color: var(--soft); }
+#shading legend { float: left; padding: 0; }
+#shading label { display: inline-flex; gap: 0.35rem; align-items: center; cursor: pointer; }
+#shading input { margin: 0; }
+rect.of-computed { fill: var(--work); }
+rect.of-drafted { fill: url(#stripes); }
+rect.of-free { fill: none; }
+#stripes path { stroke: var(--work); stroke-width: 1.6; }
+
 /* The map */
-#map { display: block; width: 100%; height: 88px; margin-top: 0.5rem; cursor: pointer; }
+#map { display: block; width: 100%; height: 100px; margin-top: 0.5rem; cursor: pointer; }
 #map text { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
 .profile { fill: var(--heat); }
 .ground { stroke: var(--line); }
@@ -132,6 +154,8 @@ p { margin: 0; }
 .outcome.rejected { color: var(--no); }
 .outcome.held { color: var(--soft); }
 #step-text { margin-top: 0.4rem; }
+#step .note:empty { display: none; }
+#step-costs { margin-top: 0.25rem; }
 .shape { width: 0.9em; height: 0.9em; flex: none; overflow: visible; }
 path.grown { fill: var(--ink); }
 path.accepted { fill: var(--accent); }
@@ -155,6 +179,39 @@ th:last-child, td:last-child { text-align: left; padding-left: 1rem; color: var(
 .here circle { fill: var(--paper); stroke: var(--accent); stroke-width: 1.6; }
 #outcomes { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 0.5rem; font-size: 0.85rem; }
 #outcomes li { display: inline-flex; gap: 0.4rem; align-items: center; }
+
+/* The tree */
+.wide { margin-top: 2.5rem; padding-top: 2rem; border-top: 1px solid var(--line); }
+#tree-section .note { margin-top: 0.25rem; }
+#tree-box { margin-top: 0.75rem; overflow-x: auto; }
+#tree { display: block; }
+#tree text { fill: var(--soft); font-size: 12px; white-space: pre; }
+#tree .final text { fill: var(--ink); }
+#tree .count { font-size: 11px; font-variant-numeric: tabular-nums; }
+.segment { outline: none; }
+.segment:hover .run, .segment:focus-visible .run { stroke: var(--ink); }
+.touch { fill: transparent; }
+.run { fill: none; stroke: var(--run); stroke-linecap: butt; }
+.run.final { stroke: var(--accent); }
+.place { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
+.line { width: 1.75rem; height: 0.8rem; flex: none; }
+#tree-keys { display: flex; flex-wrap: wrap; gap: 0.25rem 1.5rem; margin-top: 0.75rem; font-size: 0.85rem; color: var(--soft); }
+#tree-keys li { display: inline-flex; gap: 0.5rem; align-items: center; }
+#tree-more { margin-top: 0.75rem; padding: 0 1rem; font-size: 0.9rem; }
+
+/* Probabilities of answers, and weights */
+#odds { display: grid; gap: 2rem 3rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+#answers-section { max-width: 36rem; }
+#answers-section td:nth-child(1) { text-align: left; overflow-wrap: anywhere; white-space: pre-wrap; }
+#answers-section td:nth-child(2) { white-space: nowrap; }
+#answers-section .without { color: var(--soft); font-style: italic; }
+#answers-section .share { width: 45%; }
+.share i { display: block; height: 0.8rem; min-width: 1px; border-radius: 0.15rem; background: var(--run); }
+tr:first-child .share i { background: var(--accent); }
+#particles { display: block; width: 100%; height: 110px; margin-top: 0.5rem; }
+#particles text { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
+.weight { fill: var(--run); }
+.chosen { fill: var(--accent); }
 
 /* The account */
 #account { margin-top: 2.5rem; columns: 3 16rem; column-gap: 3rem; padding-top: 2rem; border-top: 1px solid var(--line); font-size: 0.9rem; }

@@ -1,5 +1,7 @@
-import type { Sample, SamplerOptions, Step } from '../sampling/sample.ts';
+import type { AnswerShare } from '../answers/shares.ts';
+import type { Account, Sample, SamplerOptions, Step } from '../sampling/sample.ts';
 import { htmlPage } from './page.ts';
+import { responseTree } from './response-tree.ts';
 import { type ReplayData, type ReplayStep, replay } from './trace-page-client.ts';
 import { STYLE } from './trace-page-style.ts';
 
@@ -15,6 +17,8 @@ export interface TracePage {
   /** The adapter's description. */
   adapter: string;
   wallSeconds: number;
+  /** Final answers with their estimated probabilities, most probable first, where they are known. */
+  answers?: readonly AnswerShare[] | null;
 }
 
 /** One self-contained HTML document that replays a run step by step. It loads nothing and sends nothing. */
@@ -42,7 +46,12 @@ const BODY = `<body>
       </section>
       <section>
         <div class="heading"><h2 id="answer-title">Answer</h2><span id="answer-size" class="aside"></span></div>
-        <svg id="map" role="img" aria-label="Entropy and cuts along the answer"></svg>
+        <svg id="map" role="img" aria-label="Entropy and cuts along the answer, and which of its tokens were computed"></svg>
+        <fieldset id="shading">
+          <legend>Shade tokens by</legend>
+          <label><input type="radio" name="shading" value="entropy" checked>entropy</label>
+          <label><input type="radio" name="shading" value="origin">what was computed</label>
+        </fieldset>
         <div id="answer" class="text" dir="auto" role="group" aria-labelledby="answer-title"></div>
       </section>
       <section class="keys" aria-label="Legend">
@@ -50,6 +59,11 @@ const BODY = `<body>
           <span>Entropy: how unsure the model was of a token</span>
           <div class="bar"><i id="gate"></i></div>
           <div class="ends"><span>0, certain</span><span id="scale-end"></span></div>
+          <ul id="origins">
+            <li><span class="sample of-computed">text</span>computed: the run waited for the model</li>
+            <li><span class="sample of-drafted">text</span><span id="drafted-key"></span></li>
+            <li><span class="sample of-free">text</span>free: the same beginning had been computed before</li>
+          </ul>
         </div>
         <ul id="marks">
           <li class="of-cuts"><span class="sample"><i class="pin">2</i></span>cut here twice so far, accepted at least once</li>
@@ -70,6 +84,8 @@ const BODY = `<body>
       <section id="step">
         <div class="heading"><h2 id="step-outcome"></h2><span id="step-number" class="aside"></span></div>
         <p id="step-text"></p>
+        <p id="step-origins" class="note"></p>
+        <p id="step-costs" class="note"></p>
         <div id="candidates" tabindex="0" role="group" aria-label="New endings">
           <table>
             <thead><tr><th>ending</th><th>tokens</th><th>log ρ</th><th></th></tr></thead>
@@ -79,6 +95,29 @@ const BODY = `<body>
         </div>
       </section>
     </div>
+  </div>
+  <section id="tree-section" class="wide">
+    <div class="heading"><h2>The answers met, as a tree of their beginnings</h2><span id="tree-size" class="aside"></span></div>
+    <p id="tree-note" class="note"></p>
+    <div id="tree-box"><svg id="tree" role="group" aria-label="Tree of the answers met"></svg></div>
+    <ul id="tree-keys">
+      <li><svg viewBox="0 0 28 10" class="line" aria-hidden="true"><path class="run final" d="M0 5H28" stroke-width="4"/></svg>the final answer</li>
+      <li><svg viewBox="0 0 28 10" class="line" aria-hidden="true"><path class="run" d="M0 5H28" stroke-width="4"/></svg>other answers; the more came this way, the thicker</li>
+      <li id="place-key"><svg viewBox="-8 -8 16 16" class="line" aria-hidden="true"><circle class="place" r="5"/></svg>the answer after this step</li>
+    </ul>
+    <button id="tree-more" type="button"></button>
+  </section>
+  <div id="odds" class="wide">
+    <section id="answers-section">
+      <h2>Final answers</h2>
+      <table><thead><tr><th>answer</th><th>probability</th><th></th></tr></thead><tbody id="answers"></tbody></table>
+      <p id="answers-note" class="note"></p>
+    </section>
+    <section id="particles-section">
+      <h2>Weights of the particles</h2>
+      <svg id="particles" role="img"></svg>
+      <p id="particles-note" class="note"></p>
+    </section>
   </div>
   <section id="account" aria-label="Account"></section>
 </main>
@@ -93,31 +132,46 @@ const BODY = `<body>
 <div id="tooltip" role="tooltip" hidden></div>
 </body>`;
 
-function replayData({ prompt, sample, options, tokenText, adapter, wallSeconds }: TracePage): ReplayData {
+function replayData({ prompt, sample, options, tokenText, adapter, wallSeconds, answers }: TracePage): ReplayData {
   const indices = new Map<number, number>();
   const index = (id: number): number => {
     const known = indices.get(id) ?? indices.size;
     indices.set(id, known);
     return known;
   };
-  const steps = sample.trace.steps.map((step) => replayStep(step, index));
+  const steps = sample.trace.steps.map((step, i, all) => replayStep(step, all[i - 1]?.account, index));
   const ids = [...indices.keys()];
   const end = sample.finish === 'eos' ? sample.tokens.at(-1) : undefined;
   const blocks = options.sampler === 'egps' && options.cutLaw === 'entropy-block';
   return {
     prompt,
-    explanation: explanation(options),
+    explanation: explanation(sample, options),
     texts: ids.map((id) => tokenText(id)),
     ids,
     eos: end === undefined ? -1 : ids.indexOf(end),
     closing: blocks ? { blockSize: options.blockSize, gate: options.gate } : null,
     steps,
+    drawsAhead: options.tree === 'off' || !isPower(options),
+    tree: responseTree(sample, (id) => (id === end ? ' ∎' : tokenText(id))),
+    treeNote: treeNote(sample, options),
+    answers: shortened(answers ?? []),
+    particles: particleWeights(sample),
     account: account(sample, options, adapter, wallSeconds),
   };
 }
 
-function replayStep(step: Step, index: (id: number) => number): ReplayStep {
-  const { kind, block, cut, outcome, logp } = step;
+/** What the steps begin with. */
+const NOTHING: Pick<Account, 'drawnTokens' | 'computedRows' | 'draftedRows' | 'usedDrafts' | 'sequentialPasses'> = {
+  drawnTokens: 0,
+  computedRows: 0,
+  draftedRows: 0,
+  usedDrafts: 0,
+  sequentialPasses: 0,
+};
+
+/** @param before account up to the step */
+function replayStep(step: Step, before = NOTHING, index: (id: number) => number): ReplayStep {
+  const { kind, block, cut, outcome, logp, account } = step;
   const rounded = (column: Iterable<number>) => Array.from(column, (value) => Number(value.toPrecision(5)));
   return {
     kind,
@@ -130,7 +184,48 @@ function replayStep(step: Step, index: (id: number) => number): ReplayStep {
     tokens: Array.from(step.tokens, index),
     entropy: rounded(step.entropy),
     tokenLogp: rounded(step.tokenLogp),
+    origins: Array.from(step.origins),
     logp,
+    drawn: account.drawnTokens - before.drawnTokens,
+    computed: account.computedRows - before.computedRows,
+    drafted: account.draftedRows - before.draftedRows,
+    passes: account.sequentialPasses - before.sequentialPasses,
+  };
+}
+
+/** What the tree of a run lacks. */
+function treeNote({ visited: { particles, states } }: Sample, options: SamplerOptions): string {
+  const lost: string[] = [];
+  if (particles.length > 0) lost.push('particles that made way for others');
+  const whole = states.slice(1).some((state) => state.length > 1);
+  if (isChain(options) && !whole) lost.push('endings that were not accepted');
+  const said = lost.join(' and ');
+  return said && `Not in it: ${said}.`;
+}
+
+/** Final answers that are told one by one. */
+const ANSWERS = 8;
+
+/** The most probable answers, and what the others have together. */
+function shortened(answers: readonly AnswerShare[]): ReplayData['answers'] {
+  const rest = answers.slice(ANSWERS);
+  const told = answers.slice(0, ANSWERS).map(({ answer, probability }) => ({ answer, probability, others: 0 }));
+  if (rest.length === 0) return told;
+  const probability = rest.reduce((sum, each) => sum + each.probability, 0);
+  return [...told, { answer: null, probability, others: rest.length }];
+}
+
+/** Heaviest first; null where there are none. */
+function particleWeights({ tokens, visited: { particles, states } }: Sample): ReplayData['particles'] {
+  if (particles.length === 0) return null;
+  const keys = particles.map(({ response }) => response.tokens.join());
+  const chosen = keys.indexOf((states[0]?.[0].response.tokens ?? tokens).join()); // with which the chain began
+  const order = particles.map((_, i) => i).sort((a, b) => particles[b].weight - particles[a].weight);
+  return {
+    weights: order.map((i) => Number(particles[i].weight.toPrecision(4))),
+    chosen: order.indexOf(chosen),
+    distinct: new Set(keys).size,
+    effective: 1 / particles.reduce((sum, { weight }) => sum + weight ** 2, 0),
   };
 }
 
@@ -139,8 +234,10 @@ const isChain = ({ sampler }: SamplerOptions): boolean =>
   ['metropolis', 'karan-du', 'entropy-cut', 'egps'].includes(sampler);
 const isPower = (options: SamplerOptions): boolean => isChain(options) || options.sampler === 'smc';
 
-function explanation(options: SamplerOptions): string {
-  const { sampler, n, tries } = options;
+function explanation({ visited }: Sample, options: SamplerOptions): string {
+  const { sampler, n, tries, finalSteps } = options;
+  const particles = visited.particles.length;
+  const sideBySide = `The model wrote ${particles} answers side by side, the particles. Every so often, where some had turned out far more probable than others, improbable ones made way for copies of probable ones.`;
   switch (sampler) {
     case 'greedy':
       return 'The model wrote the answer token by token and took the most probable token each time.';
@@ -149,7 +246,7 @@ function explanation(options: SamplerOptions): string {
     case 'best-of-n':
       return `The model wrote ${n} answers and drew each token at random by its probability. This is the most probable of them.`;
     case 'smc':
-      return `The model wrote ${n} answers side by side, block by block. In between, answers that had turned out improbable made way for copies of more probable ones. At the end one of them was drawn.`;
+      return `${sideBySide} At the end one of them was drawn by weight: this is how it grew.`;
     case 'metropolis':
     case 'karan-du':
     case 'entropy-cut':
@@ -157,7 +254,13 @@ function explanation(options: SamplerOptions): string {
       const endings = sampler === 'egps' && tries > 1 ? `${tries} new endings were` : 'a new ending was';
       const guided = sampler === 'entropy-cut' || (sampler === 'egps' && options.cutLaw !== 'uniform');
       const where = guided ? 'mostly where the model had been unsure' : 'anywhere in the answer';
-      return `The model wrote a draft, block by block. In between it went back again and again: the answer was cut at a position picked at random, ${where}, and ${endings} written from there. A new ending that makes the whole answer more probable is likely to be accepted and to replace the old one; otherwise the answer mostly stays as it is.`;
+      const again = `the answer was cut at a position picked at random, ${where}, and ${endings} written from there. A new ending that makes the whole answer more probable is likely to be accepted and to replace the old one; otherwise the answer mostly stays as it is.`;
+      if (particles === 0) {
+        return `The model wrote a draft, block by block. In between it went back again and again: ${again}`;
+      }
+      const chosen = `${sideBySide} One of them was drawn by weight; the first steps show how it grew.`;
+      if (finalSteps === 0) return chosen;
+      return `${chosen} Then it was refined ${finalSteps === 1 ? 'once' : `${finalSteps} times`}: ${again}`;
     }
   }
 }
@@ -178,19 +281,23 @@ function account(sample: Sample, options: SamplerOptions, adapter: string, wallS
     ['accepted', `${whole(accepted)}${share}`],
     ['held', whole(account.held)],
     ['endings given up early', whole(account.abandoned)],
-    ['tokens saved by that, roughly', whole(account.savedTokens)],
   ];
-  const work: Rows = [
-    ['decoded tokens', whole(account.decodedTokens)],
-    ['sequential steps', whole(account.sequentialSteps)],
-    ['rows per step', account.rowsPerStep.toFixed(2)],
+  const drawn: Rows = [['tokens drawn, in all endings', whole(account.drawnTokens)]];
+  const { computedRows, draftedRows, usedDrafts, sequentialPasses } = account;
+  const computed: Rows = [
+    ['rows computed', whole(computedRows)],
+    ['of these needed at once', whole(computedRows - draftedRows)],
+    ['of these drafted', whole(draftedRows)],
+    ['drafted and used later', whole(usedDrafts)],
+    ['passes one after another', whole(sequentialPasses)],
     ['wall time', seconds(wallSeconds)],
     ['adapter', adapter],
   ];
   return [
     { title: 'Result', rows: result },
     ...(isChain(options) ? [{ title: 'Moves', rows: moves }] : []),
-    { title: 'Work', rows: work },
+    { title: 'Drawn', rows: drawn },
+    { title: 'Computed', rows: computed },
     { title: 'Options', rows: used(options) },
   ];
 }
@@ -208,16 +315,18 @@ function used(options: SamplerOptions): Rows {
     shown.push(['temperature', options.temperature], ['top k', options.topK], ['top p', options.topP]);
   }
   if (sampler === 'best-of-n') shown.push(['answers', options.n]);
-  if (sampler === 'smc') shown.push(['particles', options.n]);
   if (isPower(options)) {
     shown.push(
       ['α', options.alpha],
       ['proposal temperature', Number(options.proposalTemperature.toPrecision(4))],
-      ['block size', `${options.blockSize} tokens`],
     );
   }
+  const byParticles = sampler === 'smc' || (sampler === 'egps' && options.growth === 'particles');
+  if (byParticles) shown.push(['particles', options.particles]);
   if (isChain(options)) {
-    shown.push(['steps per block', options.steps]);
+    const blocks = !byParticles || cutLaw === 'entropy-block';
+    if (blocks) shown.push(['block size', `${options.blockSize} tokens`]);
+    if (!byParticles) shown.push(['steps per block', options.steps]);
     if (sampler !== 'karan-du') {
       shown.push(
         ['final steps', options.finalSteps],
@@ -229,6 +338,11 @@ function used(options: SamplerOptions): Rows {
   if (sampler === 'egps') {
     shown.push(['endings per step', options.tries], ['cut law', cutLaw]);
     if (cutLaw === 'entropy-gate' || cutLaw === 'entropy-block') shown.push(['gate', `${options.gate} nats`]);
+  }
+  shown.push(['tree', options.tree]);
+  if (options.tree === 'on') {
+    shown.push(['draft', options.draft]);
+    if (isChain(options)) shown.push(['look ahead', options.lookAhead]);
   }
   return shown.flatMap(([name, value]): Rows => (value === undefined ? [] : [[name, String(value)]]));
 }

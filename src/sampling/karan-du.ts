@@ -1,6 +1,7 @@
-import type { Chain } from './chain.ts';
+import type { Chain, Toss } from './chain.ts';
 import type { Schedule } from './power-chain.ts';
 import type { RandomSource } from './random.ts';
+import type { Response } from './response.ts';
 import { logWeight, type Target } from './target.ts';
 
 /**
@@ -21,13 +22,18 @@ export async function karanDu(
   for (rollout.block = 1; ; rollout.block++) {
     await chain.grow(Math.min(rollout.block * blockSize, maxNewTokens));
     for (let n = 0; n < steps; n++) {
-      const { step, response: x } = chain;
-      const cut = Math.floor(random.cut(step) * x.tokens.length);
-      const u = random.accept(step);
-      await chain.propose(cut, x.tokens.length, 1, 'eager', ([y]) => {
-        const logRho = logWeight(target, y, cut) - logWeight(target, x, cut, y.tokens.length);
-        return { logRho: [logRho], outcome: u < Math.exp(logRho) ? 0 : -1 };
-      });
+      const { response: x } = chain;
+      const toss = (step: number): Toss => {
+        const cut = Math.floor(random.cut(step) * x.tokens.length);
+        const u = random.accept(step);
+        const judge = ([y]: readonly Response[], [finished]: readonly boolean[]) => {
+          if (!finished) return { logRho: [Infinity], outcome: undefined };
+          const logRho = logWeight(target, y, cut) - logWeight(target, x, cut, y.tokens.length);
+          return { logRho: [logRho], outcome: u < Math.exp(logRho) ? 0 : -1 };
+        };
+        return { cut, judge };
+      };
+      await chain.propose(toss, x.tokens.length, 1, 'eager');
     }
     if (chain.response.finish === 'eos' || rollout.block === rollout.blocks) return;
   }

@@ -58,6 +58,20 @@ export function decide(
   return certain && u * most + (1 - u) * sumFinished > u ? selected : undefined;
 }
 
+/**
+ * The probability of each finished candidate to be taken, over the random numbers of the decision: ρ_j/Σρ · min(1, Σρ / (1 + Σρ − ρ_j)) for
+ * metropolis, ρ_j / (1 + Σρ) for barker. What is missing to 1 is the probability to stay.
+ */
+export function chances(acceptance: Acceptance, logRho: readonly number[]): number[] {
+  const most = Math.max(0, ...logRho);
+  const w = logRho.map((l) => Math.exp(l - most));
+  const current = Math.exp(-most);
+  const sum = w.reduce((a, b) => a + b, 0);
+  if (sum === 0) return w;
+  if (acceptance === 'barker') return w.map((each) => each / (current + sum));
+  return w.map((each) => (each / sum) * Math.min(1, sum / (current + sum - each)));
+}
+
 /** The unfinished candidate to decode next where rows are serial: the likeliest to be selected, or else the heaviest. */
 export function mostPromising(
   logRho: ArrayLike<number>,

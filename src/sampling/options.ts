@@ -36,9 +36,9 @@ export interface SamplerOptions {
   alpha: number;
   /** Temperature of the proposal; 1 / alpha unless given. */
   proposalTemperature: number;
-  /** Tokens the response grows by before it is refined; also the block of the cut law entropy-block. */
+  /** Tokens the response grows by before it is refined, where it grows by blocks; also the block of the cut law entropy-block. */
   blockSize: number;
-  /** Refinement steps after each block. */
+  /** Refinement steps after each block, where it grows by blocks. */
   steps: number;
   /** Refinement steps at the full length. */
   finalSteps: number;
@@ -49,12 +49,24 @@ export interface SamplerOptions {
   gate: number;
   acceptance: Acceptance;
   decoding: Decoding;
-  /** best-of-n: responses drawn; smc: particles. */
+  /** How egps draws its first response: by sequential Monte Carlo, or block by block with refinement steps between. */
+  growth: 'particles' | 'blocks';
+  /** Of the sequential Monte Carlo of smc and of egps. */
+  particles: number;
+  /** best-of-n: responses drawn. */
   n: number;
   /** For `sample` and `best-of-n`, as are topK and topP: a power sampler's target would not be p^α. */
   temperature: number;
   topK?: number;
   topP?: number;
+  /** Whether what was computed for a prompt is kept and found again; the response is the same in every bit. For measurements. */
+  tree: 'on' | 'off';
+  /** Most tokens drafted behind one that is needed; auto: as many as pay. */
+  draft: number | 'auto';
+  /** Steps beyond the current one whose needs may be computed beside its own; auto: as many as pay. */
+  lookAhead: number | 'auto';
+  /** Most prefixes of a prompt that are kept with what was read of them, about a kilobyte each. */
+  treeNodes: number;
 }
 
 export const DEFAULTS: Readonly<SamplerOptions> = {
@@ -72,8 +84,14 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   gate: 0.67,
   acceptance: 'metropolis',
   decoding: 'lockstep',
+  growth: 'particles',
+  particles: 64,
   n: 8,
   temperature: 1,
+  tree: 'on',
+  draft: 'auto',
+  lookAhead: 'auto',
+  treeNodes: 65536,
 };
 
 /** A model's own defaults; not trusted to be in range. */
@@ -86,24 +104,27 @@ export type ModelDefaults = {
     | 'finalSteps'
     | 'tries'
     | 'cutLaw'
-    | 'gate']?: unknown;
+    | 'gate'
+    | 'growth'
+    | 'particles']?: unknown;
 };
 
 type Name = keyof SamplerOptions;
 
-const EVERY: Name[] = ['sampler', 'maxNewTokens', 'seed', 'chain', 'alpha'];
+const EVERY: Name[] = ['sampler', 'maxNewTokens', 'seed', 'chain', 'alpha', 'tree', 'draft', 'treeNodes'];
 const PLAIN: Name[] = [...EVERY, 'temperature', 'topK', 'topP'];
-const POWER: Name[] = [...EVERY, 'proposalTemperature', 'blockSize'];
-const EXACT: Name[] = [...POWER, 'steps', 'finalSteps', 'acceptance', 'decoding'];
+const POWER: Name[] = [...EVERY, 'proposalTemperature'];
+const CHAIN: Name[] = [...POWER, 'blockSize', 'steps', 'lookAhead'];
+const EXACT: Name[] = [...CHAIN, 'finalSteps', 'acceptance', 'decoding'];
 const USED: Record<SamplerName, Name[]> = {
   greedy: EVERY,
   sample: PLAIN,
   'best-of-n': [...PLAIN, 'n'],
   metropolis: EXACT,
-  'karan-du': [...POWER, 'steps'],
+  'karan-du': CHAIN,
   'entropy-cut': EXACT,
-  egps: [...EXACT, 'tries', 'cutLaw', 'gate'],
-  smc: [...POWER, 'n'],
+  egps: [...EXACT, 'tries', 'cutLaw', 'gate', 'growth', 'particles'],
+  smc: [...POWER, 'particles'],
 };
 
 export const SAMPLERS = Object.keys(USED) as readonly SamplerName[];
@@ -125,6 +146,11 @@ const oneOf = (...names: string[]): Range => ({
   has: (value) => names.includes(value as string),
 });
 
+const orAuto = (range: Range): Range => ({
+  text: `"auto", or ${range.text}`,
+  has: (value) => value === 'auto' || range.has(value),
+});
+
 const RANGES: Record<Name, Range> = {
   sampler: oneOf(...SAMPLERS),
   maxNewTokens: whole(1),
@@ -138,15 +164,21 @@ const RANGES: Record<Name, Range> = {
   blockSize: whole(1),
   steps: whole(0),
   finalSteps: whole(0),
-  tries: whole(1, 255),
+  tries: whole(1, 256),
   cutLaw: oneOf('uniform', 'entropy', 'entropy-jump', 'entropy-gate', 'entropy-block'),
   gate: real('a finite number from 0 on, in nats', (value) => value >= 0),
   acceptance: oneOf('metropolis', 'barker'),
   decoding: oneOf('eager', 'lockstep', 'best-first'),
-  n: whole(1, 255),
+  growth: oneOf('particles', 'blocks'),
+  particles: whole(1, 256),
+  n: whole(1, 256),
   temperature: real('a finite number above 0 (the sampler greedy needs none)', (value) => value > 0),
   topK: whole(1),
   topP: real('a number above 0, at most 1', (value) => value > 0 && value <= 1),
+  tree: oneOf('on', 'off'),
+  draft: orAuto(whole(0, 64)),
+  lookAhead: orAuto(whole(0, 64)),
+  treeNodes: whole(1),
 };
 
 const show = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
@@ -184,6 +216,15 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
     const range = `from 1 / alpha = ${1 / alpha} to 1, unless decoding is eager`;
     throw new OptionError(`proposalTemperature is ${target.temperature}: ${range}`);
   }
+  if (given.particles !== undefined && sampler === 'egps' && options.growth === 'blocks') {
+    throw new OptionError(`particles is ${given.particles}: growth by blocks does not use it`);
+  }
+  if (options.tree === 'off') {
+    for (const name of ['draft', 'lookAhead'] as const) {
+      if (given[name] === undefined || given[name] === 0) options[name] = 0;
+      else throw new OptionError(`${name} is ${given[name]}: with tree off there is none`);
+    }
+  }
   Object.assign(options, SPECIAL_CASES[sampler]);
 
   const total = Math.ceil(maxNewTokens / blockSize) * (1 + steps) + finalSteps;
@@ -195,8 +236,8 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
 
 /** What the samplers named after them make of the general kernel. */
 export const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
-  metropolis: { tries: 1, cutLaw: 'uniform' },
-  'entropy-cut': { tries: 1, cutLaw: 'entropy-jump' },
+  metropolis: { tries: 1, cutLaw: 'uniform', growth: 'blocks' },
+  'entropy-cut': { tries: 1, cutLaw: 'entropy-jump', growth: 'blocks' },
 };
 
 function defined(options: object): object {

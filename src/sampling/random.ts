@@ -1,5 +1,3 @@
-import type { RngKey } from '../engine/language-model.ts';
-
 // Every random number has an address (seed; chain, step, candidate, position, purpose), so no draw depends on what else was
 // drawn, in which order, or beside whom.
 const PURPOSE = { token: 0, cut: 1, accept: 2, select: 3 } as const;
@@ -13,24 +11,21 @@ function multiplyHigh(a: number, b: number): number {
 
 /** Philox 4x32-10 (Salmon et al., 2011): four u32 out of a counter of four and a key of two. */
 export function philox(counter: ArrayLike<number>, key: ArrayLike<number>): Uint32Array {
-  const c = Uint32Array.from(counter);
-  const k = Uint32Array.from(key);
+  let [c0, c1, c2, c3] = [counter[0], counter[1], counter[2], counter[3]];
+  let [k0, k1] = [key[0], key[1]];
   for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(0xd2511f53, c[0]);
-    const high1 = multiplyHigh(0xcd9e8d57, c[2]);
-    const low0 = Math.imul(0xd2511f53, c[0]);
-    const low1 = Math.imul(0xcd9e8d57, c[2]);
-    c.set([high1 ^ c[1] ^ k[0], low1, high0 ^ c[3] ^ k[1], low0]);
-    k[0] += 0x9e3779b9;
-    k[1] += 0xbb67ae85;
+    const high0 = multiplyHigh(0xd2511f53, c0);
+    const high1 = multiplyHigh(0xcd9e8d57, c2);
+    const low0 = Math.imul(0xd2511f53, c0);
+    const low1 = Math.imul(0xcd9e8d57, c2);
+    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    c1 = low1 >>> 0;
+    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c3 = low0 >>> 0;
+    k0 = (k0 + 0x9e3779b9) >>> 0;
+    k1 = (k1 + 0xbb67ae85) >>> 0;
   }
-  return c;
-}
-
-function bits(key: RngKey, position: number, purpose: number, v: number): number {
-  const counter = [key.chain, key.step * 256 + key.candidate, position, purpose * 2 ** 28 + (v >>> 2)];
-  const seed = [Number(key.seed & 0xffffffffn), Number(key.seed >> 32n)];
-  return philox(counter, seed)[v & 3];
+  return Uint32Array.of(c0, c1, c2, c3);
 }
 
 /** Uniform in the open interval (0, 1), from 32 random bits. */
@@ -39,12 +34,10 @@ export const uniform = (bits: number): number => (bits + 0.5) * 2 ** -32;
 /** A standard Gumbel variate, −log E, from a uniform one by way of the exponential E = −log(1 − u). */
 export const gumbel = (u: number): number => -Math.log(-Math.log1p(-u));
 
-/** The Gumbel variate that token v competes with at an absolute position: the draw is the argmax of logit / τ + Gumbel. */
-export const tokenGumbel = (key: RngKey, position: number, v: number): number =>
-  gumbel(uniform(bits(key, position, PURPOSE.token, v)));
-
-/** Where a step's own random outcomes come from; the tokens' are drawn by the model. */
+/** Where a run's random outcomes come from. */
 export interface RandomSource {
+  /** For the token at an absolute position: a uniform number of 53 bits in (0, 1), and a word that picks one of the tail. */
+  token(step: number, candidate: number, position: number): { u: number; tail: number };
   /** Uniform in (0, 1): picks the cut of the step. */
   cut(step: number): number;
   /** Uniform in (0, 1): decides acceptance. */
@@ -55,9 +48,16 @@ export interface RandomSource {
 
 /** The counter-based source of one chain. */
 export function randomSource(seed: bigint, chain: number): RandomSource {
+  const key = [Number(seed & 0xffffffffn), Number(seed >> 32n)];
+  const block = (step: number, candidate: number, position: number, purpose: number) =>
+    philox([chain, step * 256 + candidate, position, purpose * 2 ** 28], key);
   const draw = (step: number, candidate: number, purpose: number) =>
-    uniform(bits({ seed, chain, step, candidate }, 0, purpose, 0));
+    uniform(block(step, candidate, 0, purpose)[0]);
   return {
+    token(step, candidate, position) {
+      const [high, low, tail] = block(step, candidate, position, PURPOSE.token);
+      return { u: (high * 2 ** 21 + (low >>> 11) + 0.5) * 2 ** -53, tail };
+    },
     cut: (step) => draw(step, 0, PURPOSE.cut),
     accept: (step) => draw(step, 0, PURPOSE.accept),
     select: (step, candidate) => gumbel(draw(step, candidate, PURPOSE.select)),

@@ -1,14 +1,26 @@
-import type { Column, Continuation, DecodeRow } from '../engine/language-model.ts';
-import { DistributionError, NonFiniteError } from '../errors.ts';
+import type { Distribution, Drawn } from '../tree/distribution.ts';
 
-/** A response and, for each of its tokens, the statistics of the pass that drew it; see Continuation. Never changed in place. */
+/**
+ * How a walker came by the distribution that it drew a token from: it was known already; it was computed, and the walker waited; it had been
+ * computed before anybody asked for it.
+ */
+export const ORIGIN = { free: 0, computed: 1, drafted: 2 } as const;
+export type Origin = (typeof ORIGIN)[keyof typeof ORIGIN];
+
+/** A response and, for each of its tokens, what the distribution that it was drawn from says of it, in nats. Never changed in place. */
 export interface Response {
   readonly tokens: Uint32Array;
+  /** log p(token | prefix) under the base model at temperature 1 over the whole vocabulary. */
   readonly logp: Float64Array;
+  /** log q(token | prefix) under the distribution really drawn from; 0 when greedy. */
   readonly logq: Float64Array;
+  /** log Z_α = log Σ_v p(v | prefix)^α ≤ 0. */
   readonly logZ: Float64Array;
+  /** Of p(· | prefix). */
   readonly entropy: Float64Array;
-  /** `length` also while it is being decoded. */
+  /** An ORIGIN each. */
+  readonly origins: Uint8Array;
+  /** `length` also while it is being written. */
   readonly finish: 'eos' | 'length';
 }
 
@@ -20,6 +32,7 @@ export const EMPTY: Response = {
   logq: NOTHING,
   logZ: NOTHING,
   entropy: NOTHING,
+  origins: new Uint8Array(0),
   finish: 'length',
 };
 
@@ -39,87 +52,42 @@ export function truncate(x: Response, length: number): Response {
     logq: x.logq.slice(0, length),
     logZ: x.logZ.slice(0, length),
     entropy: x.entropy.slice(0, length),
+    origins: x.origins.slice(0, length),
     finish: 'length',
   };
 }
 
-/**
- * The response with what is new of a continuation behind it.
- * @param from tokens of the continuation that the response has already
- * @param draw how it was drawn
- * @param first absolute position of the response's first token, for errors
- * @throws NonFiniteError, DistributionError
- */
-export function append(
-  x: Response,
-  part: Continuation,
-  from: number,
-  draw: Pick<DecodeRow, 'alpha' | 'temperature' | 'topK' | 'topP'>,
-  first: number,
-): Response {
-  const at = x.tokens.length;
-  const length = at + part.tokens.length - from;
-  for (let t = from; t < part.tokens.length; t++) check(part, t, draw, first + at + t - from);
-  const join = (a: Float64Array, b: Column): Float64Array => {
-    const values = new Float64Array(length);
-    values.set(a);
-    values.set(b.subarray(from), at);
-    return values;
-  };
-  const tokens = new Uint32Array(length);
-  tokens.set(x.tokens);
-  tokens.set(part.tokens.subarray(from), at);
-  return {
-    tokens,
-    logp: join(x.logp, part.logp),
-    logq: join(x.logq, part.logq),
-    // Beyond their range by rounding only; the cut laws and the weights rely on the signs.
-    logZ: join(x.logZ, part.logZ).map((value) => Math.min(0, value)),
-    entropy: join(x.entropy, part.entropy).map((value) => Math.max(0, value)),
-    finish: part.finish === 'eos' ? 'eos' : 'length',
-  };
+/** A token and the distribution that it was drawn from. */
+export interface Link {
+  readonly drawn: Drawn;
+  readonly distribution: Distribution;
+  readonly origin: Origin;
 }
 
-/** In nats; logits of f32 leave less than a tenth of it. */
-const ROUNDING = 1e-3;
-
-const COLUMNS = ['logp', 'logq', 'logZ', 'entropy'] as const;
-
-/**
- * What can be told of a distribution from the statistics of one token drawn from it. Most rows that do not sum to 1 contradict
- * themselves; a nearly flat one that sums to more cannot be told from a smaller vocabulary.
- */
-function check(
-  part: Continuation,
-  t: number,
-  { alpha, temperature, topK, topP }: Parameters<typeof append>[3],
-  position: number,
-): void {
-  const [logp, logq, logZ, entropy] = COLUMNS.map((name) => part[name][t]);
-  const refuse = (message: string): never => {
-    throw new DistributionError(message, position);
+/** The response with more tokens behind it, the last of which may be EOS. */
+export function append(x: Response, links: readonly Link[], finish: Response['finish']): Response {
+  const at = x.tokens.length;
+  const tokens = new Uint32Array(at + links.length);
+  tokens.set(x.tokens);
+  const column = (before: Float64Array, value: (link: Link) => number): Float64Array => {
+    const values = new Float64Array(at + links.length);
+    values.set(before);
+    for (let i = 0; i < links.length; i++) values[at + i] = value(links[i]);
+    return values;
   };
-  if (logq === -Infinity && Number.isFinite(logp)) {
-    refuse('the token is outside the support of the proposal: its log q is -Infinity');
+  const origins = new Uint8Array(at + links.length);
+  origins.set(x.origins);
+  for (const [i, { drawn, origin }] of links.entries()) {
+    tokens[at + i] = drawn.token;
+    origins[at + i] = origin;
   }
-  for (const name of COLUMNS) {
-    if (!Number.isFinite(part[name][t])) throw new NonFiniteError(`decode (${name})`, position);
-  }
-  if (logp > ROUNDING) refuse(`log p is ${logp}: at most 0`);
-  if (logq > ROUNDING) refuse(`log q is ${logq}: at most 0`);
-  if (logZ > ROUNDING) refuse(`log Z is ${logZ}: at most 0`);
-  if (entropy < -ROUNDING) refuse(`the entropy is ${entropy}: at least 0`);
-  // Rényi's entropies fall as α grows, and log Z holds p(token)^α: only of what sums to 1.
-  const least = Math.max(-(alpha - 1) * entropy, alpha * logp);
-  if (logZ < least - ROUNDING * Math.max(1, -least)) {
-    refuse(
-      `log Z is ${logZ}: a distribution with log p ${logp} and entropy ${entropy} has at least ${least}`,
-    );
-  }
-  if (temperature === 1 / alpha && topK === undefined && topP === undefined) {
-    const expected = alpha * logp - logZ;
-    if (Math.abs(logq - expected) > ROUNDING * Math.max(1, -alpha * logp)) {
-      refuse(`log q is ${logq}: log p ${logp} and log Z ${logZ} make it ${expected}`);
-    }
-  }
+  return {
+    tokens,
+    logp: column(x.logp, ({ distribution, drawn }) => distribution.logp(drawn)),
+    logq: column(x.logq, ({ distribution, drawn }) => distribution.logq(drawn)),
+    logZ: column(x.logZ, ({ distribution }) => distribution.logZ),
+    entropy: column(x.entropy, ({ distribution }) => distribution.entropy),
+    origins,
+    finish,
+  };
 }

@@ -1,9 +1,21 @@
-import type { Continuation, DecodeRow, LanguageModel, Sequence } from '../engine/language-model.ts';
-import { append, EMPTY, isFinished, logProbability, type Response, truncate } from './response.ts';
+import type { Distribution, Drawn, Law } from '../tree/distribution.ts';
+import type { Forest, Prospect, Want } from '../tree/forest.ts';
+import { ancestor, type Node, type Tree } from '../tree/tree.ts';
+import type { RandomSource } from './random.ts';
+import {
+  append,
+  EMPTY,
+  type Link,
+  logProbability,
+  ORIGIN,
+  type Origin,
+  type Response,
+  truncate,
+} from './response.ts';
 import type { Account } from './trace.ts';
 
 /** How tokens are drawn. */
-export interface Draw extends Pick<DecodeRow, 'temperature' | 'alpha' | 'topK' | 'topP'> {
+export interface Draw extends Law {
   readonly seed: bigint;
   readonly chain: number;
 }
@@ -15,7 +27,6 @@ export interface Progress {
   /** Steps taken, growth included, of the `steps` still foreseen: fewer once the response has ended early. */
   step: number;
   steps: number;
-  /** Of all decode calls that have returned. */
   account: Account;
   tokens: Uint32Array;
   /** log p of the tokens. */
@@ -28,94 +39,182 @@ export interface Hooks {
   onProgress?(progress: Progress): void;
 }
 
-/** A response with the live sequence that holds its keys and values. */
+/** A response and where it stands in the tree. */
 export interface Branch {
   response: Response;
-  readonly sequence: Sequence;
+  /** Tokens behind it that were drawn since, and whether the last is EOS. */
+  pending?: Link[];
+  ended?: boolean;
+  /** Of its tokens, or of fewer. */
+  node: Node;
+  /** The node that it has waited for last. */
+  waited?: Node;
   /** Its number among those drawn in one step. */
   readonly candidate: number;
 }
 
-/** Draws responses to one prompt, and keeps the account and the plan of the run. */
+/** Tokens drawn ahead on the GPU at first where a step may be over before its candidates are: it is looked at again after as many as there are. */
+const FIRST_LOOK = 4;
+/** Milliseconds after which a run that waits for nothing lets others have their turn. */
+const PATIENCE = 50;
+
+/** Draws responses to one prompt by walking its tree, and keeps the account and the plan of the run. */
 export class Rollout {
   readonly account: Account = {
-    decodedTokens: 0,
-    sequentialSteps: 0,
-    rowsPerStep: 0,
+    drawnTokens: 0,
+    computedRows: 0,
+    draftedRows: 0,
+    usedDrafts: 0,
+    sequentialPasses: 0,
     proposed: 0,
     accepted: 0,
     held: 0,
     abandoned: 0,
-    savedTokens: 0,
   };
   block = 1;
   blocks = 1;
   /** Steps foreseen. */
   steps = 1;
   readonly signal?: AbortSignal;
-  private readonly model: LanguageModel;
-  private readonly prompt: Sequence;
-  private readonly promptLength: number;
-  private readonly draw: Draw;
+  readonly random: RandomSource;
+  private readonly forest: Forest;
+  private readonly tree: Tree;
+  private readonly law: Law;
+  private readonly stream: Pick<Draw, 'seed' | 'chain'>;
+  /** The GPU draws ahead: nobody else is expected to come the same way. */
+  private readonly alone: boolean;
   private readonly onProgress?: Hooks['onProgress'];
+  private rested = performance.now();
+  /** Drafts that have come true since the walkers set out together: they are a draft to each of them. */
+  private readonly drafted = new Set<Node>();
 
-  /** @param prompt stays the caller's, and is needed no more once there is a root */
-  constructor(model: LanguageModel, prompt: Sequence, draw: Draw, { signal, onProgress }: Hooks = {}) {
-    this.model = model;
-    this.prompt = prompt;
-    this.promptLength = prompt.length;
-    this.draw = draw;
+  /** @param plain draws from p one after another, so that walks part at once */
+  constructor(
+    forest: Forest,
+    tree: Tree,
+    { seed, chain, ...law }: Draw,
+    random: RandomSource,
+    { signal, onProgress }: Hooks = {},
+    plain = false,
+  ) {
+    this.forest = forest;
+    this.tree = tree;
+    this.law = law;
+    this.stream = { seed, chain };
+    this.random = random;
+    this.alone = plain || forest.options.tree === 'off';
     this.signal = signal;
     this.onProgress = onProgress;
   }
 
   /** The empty response. */
   root(): Branch {
-    return { response: EMPTY, sequence: this.prompt.fork(), candidate: 0 };
+    return { response: EMPTY, node: this.forest.start(this.tree.root), candidate: 0 };
   }
 
-  /** What `from` has before `cut`, on its own from here on. */
-  fork({ response, sequence }: Branch, cut: number, candidate: number): Branch {
-    const fork = sequence.fork();
-    fork.rollback(this.promptLength + cut);
-    return { response: truncate(response, cut), sequence: fork, candidate };
+  /** What `from` has before `cut`. */
+  fork({ response, node }: Branch, cut: number, candidate: number): Branch {
+    const at = ancestor(node, this.tree.root.position + cut);
+    return { response: truncate(response, cut), node: this.forest.start(at), candidate };
   }
 
   /**
-   * Decodes all branches together, each to EOS or to `horizon` tokens, unless it is there already.
-   * @param watch called now and then, the responses being what is decoded so far; false stops
+   * Continues all branches, each to EOS or to `horizon` tokens, unless it is there already. Together they go as far as the tree is known,
+   * then wait for a pass.
+   * @param watch called before each pass; false stops
+   * @param prospects what may be computed beside what they need
    */
   async advance(
     branches: readonly Branch[],
     horizon: number,
     step: number,
     watch?: () => boolean,
+    prospects: () => readonly Prospect[] = () => [],
   ): Promise<void> {
-    const open = branches.filter(({ response }) => !isFinished(response, horizon));
-    if (open.length === 0) return;
-    const { seed, chain, ...draw } = this.draw;
-    const starts = open.map(({ response }) => response.tokens.length);
-    const rows = open.map(({ sequence, candidate }, i): DecodeRow => {
-      return { ...draw, sequence, maxTokens: horizon - starts[i], key: { seed, chain, step, candidate } };
-    });
-    const take = (parts: readonly Continuation[]) => {
-      for (const [i, part] of parts.entries()) {
-        const { response } = open[i];
-        const from = response.tokens.length - starts[i];
-        open[i].response = append(response, part, from, draw, this.promptLength);
+    const starts = branches.map(({ response }) => response.tokens.length);
+    this.drafted.clear();
+    for (;;) {
+      const wants: Want[] = [];
+      for (const [i, branch] of branches.entries()) {
+        const want = this.go(branch, horizon, step, watch && starts[i]);
+        if (!want) continue;
+        wants.push(want);
+        branch.waited = want.node;
       }
-    };
-    const keepGoing = (soFar: readonly Continuation[]) => {
-      take(soFar);
-      return watch?.() ?? true;
-    };
-    const parts = await this.model.decode(rows, this.signal, watch && keepGoing);
-    take(parts);
-    const { account } = this;
-    const drawn = parts.map(({ tokens }) => tokens.length);
-    account.decodedTokens += drawn.reduce((a, b) => a + b, 0);
-    account.sequentialSteps += Math.max(...drawn);
-    account.rowsPerStep = account.decodedTokens / account.sequentialSteps;
+      if (watch || wants.length === 0) branches.forEach(flush);
+      if (wants.length === 0 || (watch && !watch())) break;
+      await this.forest.need(wants, prospects(), this.account, this.signal);
+      this.rested = performance.now();
+    }
+    if (performance.now() - this.rested < PATIENCE) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.rested = performance.now();
+    this.signal?.throwIfAborted();
+  }
+
+  /**
+   * Continues a branch as far as the tree is known.
+   * @returns what it needs to go on, or undefined if it is finished
+   */
+  walk(branch: Branch, horizon: number, step: number): Want | undefined {
+    const want = this.go(branch, horizon, step);
+    flush(branch);
+    return want;
+  }
+
+  /**
+   * As `walk`, but the new tokens are left pending.
+   * @param start the branch's length when the step began, where the step may end before it does
+   */
+  private go(branch: Branch, horizon: number, step: number, start?: number): Want | undefined {
+    const { forest, tree, law } = this;
+    const { candidate, response } = branch;
+    branch.pending ??= [];
+    const links = branch.pending;
+    const first = tree.root.position + 1; // of the response
+    let { node } = branch;
+    let length = response.tokens.length + links.length;
+    let eos = branch.ended ?? response.finish === 'eos';
+    let want: Want | undefined;
+    let origin: Origin = node.early ? ORIGIN.drafted : branch.waited === node ? ORIGIN.computed : ORIGIN.free;
+    while (!eos && length < horizon) {
+      while (node.position < tree.root.position + length) {
+        const next = node.position + 1 - first;
+        const at = response.tokens.length;
+        const token = next < at ? response.tokens[next] : links[next - at].drawn.token;
+        const early = node.children.get(token)?.early;
+        node = forest.step(tree, node, token, this.account);
+        if (early) this.drafted.add(node);
+        origin = this.drafted.has(node) ? ORIGIN.drafted : ORIGIN.free;
+      }
+      const distribution = forest.at(tree, node, law);
+      const drawn = distribution && this.pick(distribution, node, step, candidate);
+      if (!distribution || !drawn) {
+        want = {
+          tree,
+          node,
+          law,
+          key: { ...this.stream, step, candidate },
+          lots: (position) => this.random.token(step, candidate, position),
+          end: first + horizon,
+          tail: distribution && this.random.token(step, candidate, node.position + 1).tail,
+          ahead: this.alone ? Math.min(horizon - 1 - length, tokensAhead(length, start)) : 0,
+        };
+        break;
+      }
+      links.push({ drawn, distribution, origin });
+      length++;
+      eos = forest.model.eosTokens.has(drawn.token);
+    }
+    branch.ended = eos;
+    branch.node = node;
+    return want;
+  }
+
+  /** The token that the stream draws after `node`; undefined if it is one of a tail that has to be asked for. */
+  pick(distribution: Distribution, node: Node, step: number, candidate: number): Drawn | undefined {
+    const { u, tail } = this.random.token(step, candidate, node.position + 1);
+    return distribution.draw(u) ?? this.forest.tailAt(node, this.law, tail);
   }
 
   /** What tells of a response that grows, where anybody listens. */
@@ -139,4 +238,17 @@ export class Rollout {
       logp: logProbability(response),
     });
   }
+}
+
+/** Tokens are put together rarely: to each is to copy all before it. */
+function flush(branch: Branch): void {
+  const { pending = [] } = branch;
+  if (pending.length === 0) return;
+  branch.response = append(branch.response, pending, branch.ended ? 'eos' : 'length');
+  branch.pending = [];
+}
+
+/** @param start of the step, where it is looked at now and then */
+function tokensAhead(length: number, start: number | undefined): number {
+  return start === undefined ? Infinity : Math.max(FIRST_LOOK, length - start) - 1;
 }

@@ -1,12 +1,13 @@
-import type { LanguageModel, Sequence } from '../engine/language-model.ts';
+import type { LanguageModel } from '../engine/language-model.ts';
 import { OptionError } from '../errors.ts';
+import { Forest } from '../tree/forest.ts';
 import type { SamplerOptions } from './options.ts';
 import type { Progress } from './rollout.ts';
-import { checkPrompt, type Sample, sampleFrom } from './sample.ts';
+import { checkPrompt, type Sample, sampleIn } from './sample.ts';
 
 export interface ManyHooks {
   signal?: AbortSignal;
-  /** Most chains at a time; as many as the model's cache is sure to hold, and at most 64, unless given. */
+  /** Most chains at a time; 64 unless given. */
   concurrency?: number;
   /** Called when the chain begins. */
   onStart?(index: number): void;
@@ -64,16 +65,19 @@ export async function sampleEach(
   { signal, concurrency, onStart, onSample, onProgress }: ManyHooks,
 ): Promise<void> {
   for (const { prompt, options } of jobs) checkPrompt(model, prompt, options.maxNewTokens);
-  const largest = jobs.reduce(
-    (n, { prompt, options }) => Math.max(n, cachePositions(prompt.length, options)),
-    1,
-  );
-  const chains = concurrency ?? Math.max(1, Math.min(64, Math.floor(model.cachePositions / largest)));
+  const chains = concurrency ?? 64;
   if (!Number.isInteger(chains) || chains < 1) {
     throw new OptionError(`concurrency is ${concurrency}: a whole number from 1 on`);
   }
 
-  const cache = new PromptCache(model);
+  const forests = new Map<string, Forest>();
+  const forestFor = (options: SamplerOptions) => {
+    const { tree, draft, treeNodes } = options;
+    const key = `${tree} ${draft} ${treeNodes}`;
+    const forest = forests.get(key) ?? new Forest(model, options);
+    forests.set(key, forest);
+    return forest;
+  };
   const failure = new AbortController();
   const stop = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
   let next = 0;
@@ -83,16 +87,10 @@ export async function sampleEach(
       const { prompt, options } = jobs[i];
       stop.throwIfAborted();
       onStart?.(i);
-      const taken = cache.take(prompt);
-      let drawn: Sample;
-      try {
-        drawn = await sampleFrom(model, await taken, options, {
-          signal: stop,
-          onProgress: onProgress && ((progress) => onProgress(progress, i)),
-        });
-      } finally {
-        await cache.release(prompt);
-      }
+      const drawn = await sampleIn(forestFor(options), prompt, options, {
+        signal: stop,
+        onProgress: onProgress && ((progress) => onProgress(progress, i)),
+      });
       await onSample?.(drawn, i, stop);
     }
   };
@@ -103,52 +101,3 @@ export async function sampleEach(
   await Promise.all(Array.from({ length: Math.min(chains, jobs.length) }, () => worker().catch(fail)));
   stop.throwIfAborted();
 }
-
-const SLACK = 64;
-
-/** Cache positions a chain takes at most: the prompt once, and a row for the response and one for each candidate. */
-export function cachePositions(promptTokens: number, options: SamplerOptions): number {
-  const { sampler, tries, n, maxNewTokens } = options;
-  const rows = {
-    greedy: 1,
-    sample: 1,
-    'best-of-n': n,
-    metropolis: 2,
-    'karan-du': 2,
-    'entropy-cut': 2,
-    egps: 1 + tries,
-    smc: 2 * n,
-  }[sampler];
-  return promptTokens + rows * (maxNewTokens + SLACK);
-}
-
-/** Sequences of prompts, each kept as long as a chain uses it. */
-class PromptCache {
-  private readonly model: LanguageModel;
-  private readonly entries = new Map<string, { sequence: Promise<Sequence>; uses: number }>();
-
-  constructor(model: LanguageModel) {
-    this.model = model;
-  }
-
-  take(prompt: ArrayLike<number>): Promise<Sequence> {
-    const key = keyOf(prompt);
-    const entry = this.entries.get(key) ?? { sequence: this.model.prefill(prompt), uses: 0 };
-    entry.uses++;
-    this.entries.set(key, entry);
-    return entry.sequence;
-  }
-
-  async release(prompt: ArrayLike<number>): Promise<void> {
-    const key = keyOf(prompt);
-    const entry = this.entries.get(key);
-    if (!entry || --entry.uses > 0) return;
-    this.entries.delete(key);
-    await entry.sequence.then(
-      (sequence) => sequence.free(),
-      () => undefined, // whoever took it knows
-    );
-  }
-}
-
-const keyOf = (prompt: ArrayLike<number>): string => Array.from(prompt).join();

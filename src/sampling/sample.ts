@@ -1,15 +1,18 @@
-import type { LanguageModel, Sequence } from '../engine/language-model.ts';
+import type { LanguageModel } from '../engine/language-model.ts';
 import { OptionError } from '../errors.ts';
+import { Forest } from '../tree/forest.ts';
+import type { Tree } from '../tree/tree.ts';
 import { Chain } from './chain.ts';
 import { cutLaw } from './cut-laws.ts';
 import { karanDu } from './karan-du.ts';
-import { type SamplerOptions, SPECIAL_CASES } from './options.ts';
+import type { SamplerOptions } from './options.ts';
 import { powerChain } from './power-chain.ts';
 import { randomSource } from './random.ts';
 import { logProbability, type Response } from './response.ts';
 import { type Hooks, Rollout } from './rollout.ts';
-import { smc } from './smc.ts';
+import { normalised, type Particle, smc } from './smc.ts';
 import type { Account, Trace } from './trace.ts';
+import type { Visited, Weighted } from './visits.ts';
 
 export type { Decoding } from './chain.ts';
 export type { CutLawName } from './cut-laws.ts';
@@ -17,6 +20,7 @@ export type { Acceptance } from './multiple-try.ts';
 export { DEFAULTS, resolveOptions, SAMPLERS, type SamplerName, type SamplerOptions } from './options.ts';
 export type { Hooks, Progress } from './rollout.ts';
 export type { Account, Step, Trace } from './trace.ts';
+export type { Pick, Visit, Visited } from './visits.ts';
 
 /** A response. The columns have one entry a token; logarithms and entropies in nats. */
 export interface Sample {
@@ -35,6 +39,8 @@ export interface Sample {
   logProbability: number;
   /** log π of the response, up to a constant: α log p. */
   logTarget: number;
+  /** What the run has come by on the way. */
+  visited: Visited;
   account: Account;
   trace: Trace;
 }
@@ -54,78 +60,84 @@ export async function sample(
 ): Promise<Sample> {
   checkPrompt(model, prompt, options.maxNewTokens);
   hooks.signal?.throwIfAborted();
-  const sequence = await model.prefill(prompt);
-  try {
-    return await sampleFrom(model, sequence, options, hooks);
-  } finally {
-    sequence.free();
-  }
+  return sampleIn(new Forest(model, options), prompt, options, hooks);
 }
 
-/** As `sample`, from a sequence that holds the prompt, and still does afterwards. */
-export async function sampleFrom(
-  model: LanguageModel,
-  prompt: Sequence,
+/** As `sample`, side by side with others: what they have computed is found in the forest. */
+export async function sampleIn(
+  forest: Forest,
+  prompt: ArrayLike<number>,
   options: SamplerOptions,
   hooks: Hooks,
 ): Promise<Sample> {
-  const { sampler, alpha, proposalTemperature, temperature, topK, topP, seed, chain, maxNewTokens } = options;
-  const target = { alpha, temperature: proposalTemperature };
-  const draw = { ...target, seed, chain };
-  if (sampler === 'greedy') draw.temperature = 0;
-  if (sampler === 'sample' || sampler === 'best-of-n') Object.assign(draw, { temperature, topK, topP });
-  const random = randomSource(seed, chain);
-  const rollout = new Rollout(model, prompt, draw, hooks);
-  if (sampler === 'smc') {
-    const { response, trace } = await smc(rollout, target, random, options);
-    return result(response, alpha, rollout.account, trace);
-  }
-
-  const state = new Chain(rollout);
+  const tree = await forest.enter(prompt, options.maxNewTokens);
   try {
-    switch (sampler) {
-      case 'greedy':
-      case 'sample':
-        await state.grow(maxNewTokens);
-        break;
-      case 'best-of-n':
-        await state.grow(maxNewTokens, options.n, likeliest);
-        break;
-      case 'karan-du':
-        await karanDu(state, target, random, options);
-        break;
-      case 'metropolis':
-      case 'entropy-cut':
-      case 'egps': {
-        const {
-          cutLaw: name,
-          gate,
-          blockSize,
-          tries,
-          acceptance,
-          decoding,
-        } = {
-          ...options,
-          ...SPECIAL_CASES[sampler],
-        };
-        const law = cutLaw(name, gate, blockSize);
-        await powerChain(state, { target, law, tries, acceptance, decoding, random }, options);
-        break;
-      }
-    }
-    return result(state.response, alpha, rollout.account, state.trace);
+    return await draw(forest, tree, options, hooks);
   } finally {
-    state.free();
+    forest.leave(tree);
   }
 }
 
+async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: Hooks): Promise<Sample> {
+  const { sampler, alpha, proposalTemperature, temperature, topK, topP, seed, chain, maxNewTokens } = options;
+  const target = { alpha, temperature: proposalTemperature };
+  const plain = sampler === 'greedy' || sampler === 'sample' || sampler === 'best-of-n';
+  const law = plain ? { alpha, temperature: sampler === 'greedy' ? 0 : temperature, topK, topP } : target;
+  const random = randomSource(seed, chain);
+  const rollout = new Rollout(forest, tree, { ...law, seed, chain }, random, hooks, plain);
+  if (sampler === 'smc') {
+    const { particles, chosen } = await smc(rollout, target, random, options);
+    return result(chosen.response, alpha, rollout.account, chosen.trace, {
+      particles: weighted(particles),
+      states: [],
+    });
+  }
+
+  const state = new Chain(rollout, options.lookAhead);
+  let particles: Particle[] = [];
+  switch (sampler) {
+    case 'greedy':
+    case 'sample':
+      await state.grow(maxNewTokens);
+      break;
+    case 'best-of-n':
+      await state.grow(maxNewTokens, options.n, mostProbable);
+      break;
+    case 'karan-du':
+      await karanDu(state, target, random, options);
+      break;
+    case 'metropolis':
+    case 'entropy-cut':
+    case 'egps': {
+      const { cutLaw: name, gate, blockSize, tries, acceptance, decoding } = options;
+      const kernel = { target, law: cutLaw(name, gate, blockSize), tries, acceptance, decoding, random };
+      particles = await powerChain(state, kernel, options);
+      break;
+    }
+  }
+  const visited = { particles: weighted(particles), states: state.visited };
+  return result(state.response, alpha, rollout.account, state.trace, visited);
+}
+
 /** Index of the response of highest log p. */
-function likeliest(responses: readonly Response[]): number {
+function mostProbable(responses: readonly Response[]): number {
   const logp = responses.map(logProbability);
   return logp.indexOf(Math.max(...logp));
 }
 
-function result(response: Response, alpha: number, account: Account, trace: Trace): Sample {
+function weighted(particles: readonly Particle[]): Weighted[] {
+  if (particles.length === 0) return [];
+  const weights = normalised(particles);
+  return particles.map(({ response }, i) => ({ response, weight: weights[i] }));
+}
+
+function result(
+  response: Response,
+  alpha: number,
+  account: Account,
+  trace: Trace,
+  visited: Visited,
+): Sample {
   const { tokens, logp, logZ, entropy, finish } = response;
   const total = logProbability(response);
   const block = trace.drawnAt.map((step) => trace.steps[step].block);
@@ -138,6 +150,7 @@ function result(response: Response, alpha: number, account: Account, trace: Trac
     finish,
     logProbability: total,
     logTarget: alpha * total,
+    visited,
     account,
     trace,
   };

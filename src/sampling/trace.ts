@@ -1,11 +1,9 @@
+import type { Costs } from '../tree/forest.ts';
+
 /** What a run has cost and how its steps went. */
-export interface Account {
-  /** Tokens drawn, in all rows, kept or not. */
-  decodedTokens: number;
-  /** Forward passes in series: the longest row of each decode call, summed. */
-  sequentialSteps: number;
-  /** Rows of the run in a forward pass, on average. */
-  rowsPerStep: number;
+export interface Account extends Costs {
+  /** Tokens drawn, in all candidates, kept or not. */
+  drawnTokens: number;
   /** Refinement steps that cut. */
   proposed: number;
   /** Of those, the steps that took one. */
@@ -14,12 +12,6 @@ export interface Account {
   held: number;
   /** Candidates given up before their end, the outcome being certain. */
   abandoned: number;
-  /**
-   * Tokens these were spared, roughly: a candidate is taken to end where the response it competes with ends, which is too far where
-   * the candidates that lose are the short ones. The exact number is the difference from a run that decodes eagerly, which has the
-   * same outcome.
-   */
-  savedTokens: number;
 }
 
 /** One step; its index in the trace is its number in the random stream. */
@@ -42,8 +34,12 @@ export interface Step {
   /** Of each of these tokens the entropy of the distribution it was drawn from and its log p, nats. */
   readonly entropy: Float64Array;
   readonly tokenLogp: Float64Array;
+  /** How their distributions were come by; see ORIGIN. */
+  readonly origins: Uint8Array;
   /** log p of the response after the step. */
   readonly logp: number;
+  /** Of the run up to here. */
+  readonly account: Readonly<Account>;
 }
 
 /** Everything needed to replay a run, one response after the other. */

@@ -2,13 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { verdict } from '../../src/cli/demo.ts';
-import { accountLines, bytes, json, seconds } from '../../src/cli/format.ts';
+import { accountLines, bytes, json, seconds, shareLines } from '../../src/cli/format.ts';
 import { answerJson, progressView } from '../../src/cli/generate.ts';
 import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
 import { OptionError } from '../../src/errors.ts';
 import { generate, withModelDefaults } from '../../src/generate.ts';
 import { DEFAULTS } from '../../src/sampling/sample.ts';
-import { cachePositions } from '../../src/sampling/sample-many.ts';
 import { TableModel } from '../support/table-model.ts';
 
 const EOS = 26;
@@ -106,7 +105,7 @@ test('the defaults of the model reach the sampler', async () => {
 });
 
 test('a chain reports its progress and can be aborted', async () => {
-  const options = { maxNewTokens: 8, blockSize: 4, steps: 3, finalSteps: 2, gate: 0 };
+  const options = { maxNewTokens: 8, blockSize: 4, steps: 3, finalSteps: 2, gate: 0, growth: 'blocks' } as const;
   const views: number[] = [];
   const onProgress = (p: Parameters<typeof progressView>[0]) => views.push(progressView(p, '', 8, 1).done);
   await generate(alphabet(), 'a', { ...options, onProgress });
@@ -128,18 +127,19 @@ test('a chain reports its progress and can be aborted', async () => {
 });
 
 const NOTHING = {
-  decodedTokens: 0,
-  sequentialSteps: 0,
-  rowsPerStep: 0,
+  drawnTokens: 0,
+  computedRows: 0,
+  draftedRows: 0,
+  usedDrafts: 0,
+  sequentialPasses: 0,
   proposed: 0,
   accepted: 0,
   held: 0,
   abandoned: 0,
-  savedTokens: 0,
 };
 
 test('progress of a chain is told in steps, of a single growth in tokens', () => {
-  const account = { ...NOTHING, decodedTokens: 40, sequentialSteps: 20, proposed: 4, accepted: 1, held: 2 };
+  const account = { ...NOTHING, drawnTokens: 40, sequentialPasses: 20, proposed: 4, accepted: 1, held: 2 };
   const tokens = new Uint32Array(5);
   const chain = { block: 2, blocks: 3, step: 6, steps: 24, account, tokens, logp: -1 };
   assert.equal(progressView(chain, 'x', 20, 2), {
@@ -192,22 +192,24 @@ test('the account tells cost, acceptance, log p, time and adapter', async () => 
   const drawn = await generate(alphabet('f'), 'abc', { sampler: 'greedy', maxNewTokens: 10 });
   assert.is(
     accountLines(drawn, 2, adapter),
-    `4 tokens decoded in 4 sequential steps · 2.0 tokens/s
+    `4 tokens drawn · 4 computed in 4 passes
 4 tokens · log p ${(4 * Math.log(0.9)).toFixed(3)} · 2.00 s · Some GPU`,
   );
   const account = {
     ...NOTHING,
-    decodedTokens: 4000,
-    sequentialSteps: 1000,
+    drawnTokens: 4000,
+    computedRows: 1000,
+    draftedRows: 300,
+    usedDrafts: 200,
+    sequentialPasses: 90,
     proposed: 10,
     accepted: 4,
     held: 3,
     abandoned: 7,
-    savedTokens: 400,
   };
   assert.is(
     accountLines({ ...drawn, finish: 'length', account }, 100, adapter).split(' · log p')[0],
-    `4000 tokens decoded in 1000 sequential steps · 40 tokens/s · 40 % accepted (4 of 10 moves, 3 held) · 7 candidates abandoned early
+    `4000 tokens drawn · 1000 computed in 90 passes · 200 of 300 guesses used · 40 % accepted (4 of 10 moves, 3 held) · 7 candidates abandoned early
 4 tokens, cut at the horizon`,
   );
 });
@@ -227,15 +229,27 @@ test('the first token is scored by nothing, the others by what precedes them', a
   assert.is(scoreTable(scored).split('\n').at(-1), `log p of all: ${total.toFixed(4)}`);
 });
 
-test('the cache holds the prompt and every row of the sampler', () => {
-  const positions = (options: Parameters<typeof withModelDefaults>[1]) =>
-    cachePositions(10, withModelDefaults({ maxNewTokens: 100, blockSize: 10 }, options));
-  const rows = { greedy: 1, sample: 1, metropolis: 2, 'karan-du': 2, egps: 5 } as const;
-  for (const sampler of Object.keys(rows) as (keyof typeof rows)[]) {
-    const taken = positions({ sampler });
-    assert.ok(taken >= 10 + rows[sampler] * 100 && taken <= 10 + rows[sampler] * 200, `${sampler}: ${taken}`);
-  }
-  assert.ok(positions({ tries: 9 }) >= 1010);
+test('final answers have shares, and pick says which response the text is of', async () => {
+  const model = alphabet();
+  const options = { maxNewTokens: 6, particles: 16, finalSteps: 4, alpha: 1, seed: 3n, extract: /.$/ } as const;
+  const last = await generate(model, 'a', options);
+  const total = (last.answers ?? []).reduce((sum, { probability }) => sum + probability, 0);
+  assert.ok(Math.abs(total - 1) < 1e-9, `shares sum to ${total}`);
+  assert.is(last.text, tokenizer.decode(last.tokens.filter((token) => token !== EOS)));
+  assert.equal(last.picked.tokens, last.tokens);
+  const best = await generate(model, 'a', { ...options, pick: 'likeliest' });
+  assert.equal(best.tokens, last.tokens, 'the numbers stay those of the last state');
+  const logp = last.visited.particles.map(({ response }) => response.logp.reduce((a, b) => a + b, 0));
+  assert.ok(best.picked.logProbability >= Math.max(...logp));
+  const vote = await generate(model, 'a', { ...options, pick: 'vote' });
+  const mode = vote.answers?.find(({ answer }) => answer !== null);
+  assert.is(vote.text?.at(-1), mode?.answer);
+  assert.is(
+    shareLines(last.answers ?? []).split(' · ').length,
+    Math.min(5, (last.answers ?? []).length),
+  );
+  await refuses(generate(model, 'a', { pick: 'vote' }), 'pick', 'extract');
+  await refuses(generate(model, 'a', { pick: 'best' as 'vote' }), 'pick', 'best');
 });
 
 test('sizes, times and verdicts', () => {

@@ -1,15 +1,19 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Continuation, DecodeRow, RngKey, Sequence } from '../../src/engine/language-model.ts';
-import type { Model } from '../../src/load-model.ts';
-import { tokenGumbel } from '../../src/sampling/random.ts';
+import { OptionError } from '../../src/errors.ts';
+import type { Feed, LanguageModel, Reading, RngKey, Sequence } from '../../src/engine/language-model.ts';
+import { loadModel, type Model } from '../../src/load-model.ts';
+import { Distribution, summarise } from '../../src/tree/distribution.ts';
+import { bits, decode, prompted, type Step } from '../support/decode.ts';
+import { failure } from '../support/folder.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, randomModel, withGpuKernels } from '../support/models.ts';
-import { statistics } from '../support/oracle.ts';
-import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { overwrite, randomCheckpoint } from '../support/random-checkpoint.ts';
 
 // A vocabulary without EOS within reach keeps lengths fixed; 1 is drawn rarely enough.
 const SHAPE = { vocabSize: 203, eosTokens: [1], hiddenSize: 64, headDim: 16, maxPositionEmbeddings: 512 };
 const PROMPT = Array.from({ length: 45 }, (_, i) => 2 + ((i * 29) % 200));
+const LONG = Array.from({ length: 400 }, (_, i) => 2 + ((i * 31) % 200));
+const SHARPENING = { alpha: 4, temperature: 0.8 };
 
 let model: Model;
 test.before(async () => {
@@ -18,74 +22,68 @@ test.before(async () => {
 test.after(() => model.dispose());
 
 const key = (chain: number): RngKey => ({ seed: 0x123456789abcdefn, chain, step: 3, candidate: 2 });
-const row = (
-  sequence: Sequence,
+
+async function straight(
+  m: LanguageModel,
+  prompt: number[],
   chain: number,
-  maxTokens: number,
-  more: Partial<DecodeRow> = {},
-): DecodeRow => ({
+  tokens: number,
+  ahead = 0,
+): Promise<Step[]> {
+  const row = await prompted(m, prompt, key(chain), tokens);
+  const [steps] = await decode(m, [row], ahead);
+  row.sequence.free();
+  return steps;
+}
+
+/** Bit for bit, one after another. */
+function same(a: readonly Step[], b: readonly Step[], what: string): void {
+  assert.equal(bits(a), bits(b), what);
+}
+
+const feed = (sequence: Sequence, tokens: number[], more: Partial<Feed> = {}): Feed => ({
   sequence,
-  maxTokens,
-  temperature: 0.8,
-  alpha: 4,
-  key: key(chain),
+  position: sequence.length,
+  tokens,
+  sharpening: SHARPENING,
   ...more,
 });
 
-/** Bit for bit, but for columns that were cut short. */
-function same(a: Continuation, b: Continuation, what: string, length = a.tokens.length): void {
-  for (const column of ['tokens', 'logp', 'logq', 'logZ', 'entropy'] as const) {
-    assert.equal(
-      Array.from(a[column].slice(0, length)),
-      Array.from(b[column].slice(0, length)),
-      `${what}: ${column}`,
-    );
-  }
-}
-
-async function straight(m: Model, prompt: number[], chain: number, maxTokens: number): Promise<Continuation> {
-  const sequence = await m.prefill(prompt);
-  const [out] = await m.decode([row(sequence, chain, maxTokens)]);
-  sequence.free();
-  return out;
+async function read(m: LanguageModel, one: Feed): Promise<Reading[]> {
+  const [readings] = await m.compute([one]);
+  return readings;
 }
 
 test('a row does not depend on the rows beside it', async () => {
-  const lone = await Promise.all(
-    Array.from({ length: 33 }, (_, i) => straight(model, PROMPT.slice(0, 12 + i), i, 20)),
-  );
+  const lone: Step[][] = [];
+  for (let i = 0; i < 33; i++) lone.push(await straight(model, PROMPT.slice(0, 12 + i), i, 8));
   for (const count of [2, 4, 8, 16, 33]) {
-    const sequences = await Promise.all(
-      lone.slice(0, count).map((_, i) => model.prefill(PROMPT.slice(0, 12 + i))),
+    const rows = await Promise.all(
+      lone.slice(0, count).map((_, i) => prompted(model, PROMPT.slice(0, 12 + i), key(i), 8)),
     );
-    const out = await model.decode(sequences.map((s, i) => row(s, i, 20)));
-    out.forEach((o, i) => {
-      same(o, lone[i], `row ${i} of ${count}`);
-    });
-    for (const s of sequences) s.free();
+    for (const [i, steps] of (await decode(model, rows)).entries()) same(steps, lone[i], `row ${i} of ${count}`);
+    for (const { sequence } of rows) sequence.free();
   }
 });
 
-test('forks of a long prefix, which is read once for several of them, decode what each decodes alone', async () => {
-  const long = Array.from({ length: 400 }, (_, i) => 2 + ((i * 31) % 200));
+test('forks of a long prefix, which is read once for several of them, give what each gives alone', async () => {
   for (const length of [127, 128, 129, 256, 390]) {
-    const prefix = await model.prefill(long.slice(0, length));
-    const alone: Continuation[] = [];
+    const prefix = await model.prefill(LONG.slice(0, length));
+    const row = (i: number) => ({ sequence: prefix.fork(), last: 7, key: key(i), tokens: 6, law: SHARPENING });
+    const alone: Step[][] = [];
     for (let i = 0; i < 5; i++) {
-      const fork = prefix.fork();
-      alone.push((await model.decode([row(fork, i, 18)]))[0]);
-      fork.free();
+      const one = row(i);
+      alone.push((await decode(model, [one]))[0]);
+      one.sequence.free();
     }
-    const forks = alone.map(() => prefix.fork());
-    const other = await model.prefill(long.slice(7, 200)); // a row with another prefix in the middle of them
-    const rows = forks.map((s, i) => row(s, i, 18));
-    rows.splice(3, 0, row(other, 9, 18));
-    const out = await model.decode(rows);
-    out.splice(3, 1);
-    out.forEach((o, i) => {
-      same(o, alone[i], `fork ${i} of ${length} tokens`);
-    });
-    for (const s of [...forks, other, prefix]) s.free();
+    const rows = alone.map((_, i) => row(i));
+    const other = await prompted(model, LONG.slice(7, 200), key(9), 6); // with another prefix, in the middle of them
+    rows.splice(3, 0, other);
+    const found = await decode(model, rows);
+    found.splice(3, 1);
+    for (const [i, steps] of found.entries()) same(steps, alone[i], `fork ${i} of ${length} tokens`);
+    for (const { sequence } of rows) sequence.free();
+    prefix.free();
   }
 });
 
@@ -93,102 +91,126 @@ test('kernels for GPUs: rows do not depend on each other, and prompts agree with
   await inTemporaryFolder(async (dir) => {
     randomCheckpoint(dir, SHAPE, 1, 'BF16');
     const m = await withGpuKernels(dir);
-    const prompt = Array.from({ length: 200 }, (_, i) => 2 + ((i * 29) % 200));
-    const lone: Continuation[] = [];
-    for (let i = 0; i < 9; i++) {
-      const sequence = await m.prefill(prompt.slice(0, 120 + i));
-      lone.push((await m.decode([row(sequence, i, 12)]))[0]);
-      sequence.free();
-    }
+    const lone: Step[][] = [];
+    for (let i = 0; i < 9; i++) lone.push(await straight(m, LONG.slice(0, 120 + i), i, 6));
     for (const count of [2, 3, 8, 9]) {
-      const sequences = await Promise.all(
-        lone.slice(0, count).map((_, i) => m.prefill(prompt.slice(0, 120 + i))),
+      const rows = await Promise.all(
+        lone.slice(0, count).map((_, i) => prompted(m, LONG.slice(0, 120 + i), key(i), 6)),
       );
-      const out = await m.decode(sequences.map((s, i) => row(s, i, 12)));
-      out.forEach((o, i) => {
-        same(o, lone[i], `row ${i} of ${count}`);
-      });
-      for (const s of sequences) s.free();
+      for (const [i, steps] of (await decode(m, rows)).entries()) same(steps, lone[i], `row ${i} of ${count}`);
+      for (const { sequence } of rows) sequence.free();
     }
-    const fed = await m.prefill(prompt.slice(0, 1));
-    await m.score(fed, prompt.slice(1), { temperature: 1, alpha: 4 });
-    const filled = await m.prefill(prompt);
-    const [a, b] = await m.decode([
-      row(fed, 1, 1, { temperature: 0 }),
-      row(filled, 1, 1, { temperature: 0 }),
-    ]);
-    assert.is(a.tokens[0], b.tokens[0]);
-    for (const column of ['logp', 'logZ', 'entropy'] as const) {
-      assert.ok(Math.abs(a[column][0] - b[column][0]) < 1e-4, `${column}: ${a[column][0]}, ${b[column][0]}`);
+    same(await straight(m, LONG.slice(0, 120), 0, 6, 5), lone[0], 'drawn ahead');
+    const fed = await m.prefill([]);
+    const decoded = (await read(m, feed(fed, LONG.slice(0, 200)))).at(-1) as Reading;
+    const filled = await m.prefill(LONG.slice(0, 199));
+    const [prefilled] = await read(m, feed(filled, [LONG[199]]));
+    const [a, b] = [decoded, prefilled].map(({ summary }) => new Distribution(summary, SHARPENING, 0));
+    for (const column of ['logZ', 'entropy'] as const) {
+      assert.ok(Math.abs(a[column] - b[column]) < 1e-4, `${column}: ${a[column]}, ${b[column]}`);
     }
     m.dispose();
   });
 });
 
-test('rows of concurrent calls share the machine and nothing else', async () => {
-  const [a, b] = [await straight(model, PROMPT, 1, 40), await straight(model, PROMPT.slice(3), 2, 25)];
-  const [one, two] = [await model.prefill(PROMPT), await model.prefill(PROMPT.slice(3))];
-  const [[c], [d]] = await Promise.all([model.decode([row(one, 1, 40)]), model.decode([row(two, 2, 25)])]);
+test('concurrent calls share the machine and nothing else', async () => {
+  const [a, b] = [await straight(model, PROMPT, 1, 12), await straight(model, PROMPT.slice(3), 2, 9, 4)];
+  const [c, d] = await Promise.all([
+    straight(model, PROMPT, 1, 12),
+    straight(model, PROMPT.slice(3), 2, 9, 4),
+  ]);
   same(a, c, 'first call');
   same(b, d, 'second call');
-  one.free();
-  two.free();
 });
 
-test('rollback and replay, fork, and straight decode agree in every bit', async () => {
-  const whole = await straight(model, PROMPT, 5, 60);
-  for (const cut of [1, 2, 3, 18, 19, 20, 35, 59]) {
-    const sequence = await model.prefill(PROMPT);
-    await model.decode([row(sequence, 5, 60)]);
-    const before = sequence.fork();
+test('rollback and replay, fork, and straight decoding agree in every bit', async () => {
+  const whole = await straight(model, PROMPT, 5, 40, 15);
+  const tokens = whole.map(({ token }) => token);
+  for (const cut of [1, 3, 18, 19, 35, 39]) {
+    const { sequence, last } = await prompted(model, PROMPT, key(5), 40);
+    await read(model, feed(sequence, [last, ...tokens]));
+    const [fork, other] = [sequence.fork(), sequence.fork()];
+    for (const s of [sequence, fork]) s.rollback(PROMPT.length + cut - 1);
+    // Two branches write into what was one page; a third goes another way.
+    const row = (s: Sequence, chain: number, from: number, count: number) => {
+      return { sequence: s, last: tokens[from - 1], key: key(chain), tokens: count, law: SHARPENING };
+    };
+    const rows = [row(sequence, 5, cut, 40 - cut), row(fork, 5, cut, 40 - cut), row(other, 9, 40, 20)];
+    other.rollback(PROMPT.length + 39);
+    const [replayed, forked, elsewhere] = await decode(model, rows);
+    same(whole.slice(cut), replayed, `rollback to ${cut}`);
+    same(whole.slice(cut), forked, `fork at ${cut}`);
+    other.rollback(PROMPT.length + 39);
+    same(elsewhere, (await decode(model, [rows[2]]))[0], 'the other branch');
+    for (const s of [sequence, fork, other]) s.free();
+  }
+});
+
+test('tokens fed all at once, in any parts, one at a time, and a second time agree in every bit', async () => {
+  const tokens = (await straight(model, PROMPT, 6, 40)).map(({ token }) => token);
+  const fresh = () => model.prefill(PROMPT);
+  const sequence = await fresh();
+  const whole = await read(model, feed(sequence, tokens));
+  for (const parts of [[1, 39], [2, 15, 23], [16, 17, 7], Array(40).fill(1)]) {
+    const s = await fresh();
+    const readings: Reading[] = [];
+    let at = 0;
+    for (const n of parts) readings.push(...(await read(model, feed(s, tokens.slice(at, (at += n))))));
+    assert.equal(readings, whole, `parts of ${parts}`);
+    s.free();
+  }
+  for (const i of [0, 1, 17, 39]) {
     const fork = sequence.fork();
-    fork.rollback(PROMPT.length + cut);
-    sequence.rollback(PROMPT.length + cut);
-    // Two branches write into what was one page; one of them goes another way.
-    const [replayed, forked, other] = await model.decode([
-      row(sequence, 5, 60 - cut),
-      row(fork, 5, 60 - cut),
-      row(before, 9, 30),
+    const [again] = await read(model, feed(fork, [tokens[i]], { position: PROMPT.length + i }));
+    assert.equal(again, whole[i], `token ${i} read again`);
+    assert.is(fork.length, sequence.length);
+    fork.free();
+  }
+  sequence.free();
+});
+
+test('what the GPU draws ahead is what the CPU draws', async () => {
+  for (const law of [SHARPENING, { alpha: 4, temperature: 0.25 }, { alpha: 1, temperature: 1 }, { alpha: 2, temperature: 0 }]) {
+    for (const truncation of law.temperature > 0 ? [{}, { topK: 5 }, { topP: 0.5 }, { topK: 9, topP: 0.7 }] : [{}]) {
+      const at = { ...law, ...truncation };
+      const rows = async () => Promise.all([0, 1].map((i) => prompted(model, PROMPT, key(i), 24, at)));
+      const [slow, fast] = [await rows(), await rows()];
+      const calls: number[] = [];
+      const counting = Object.assign(Object.create(model) as LanguageModel, {
+        compute(feeds: readonly Feed[]) {
+          calls.push(feeds.length);
+          return model.compute(feeds);
+        },
+      });
+      const expected = await decode(model, slow);
+      const found = await decode(counting, fast, 15);
+      for (const [i, steps] of found.entries()) same(steps, expected[i], `${JSON.stringify(at)}, row ${i}`);
+      // 24 tokens of two rows in two calls, but for tokens of the tail that are asked for and what top-k and top-p need the row for.
+      if (law.temperature === 0.25) assert.ok(calls.length <= 3, `${JSON.stringify(at)}: ${calls.length} calls`);
+      for (const { sequence } of [...slow, ...fast]) sequence.free();
+    }
+  }
+});
+
+test('drawing ahead stops at EOS', async () => {
+  const small = await randomModel({ vocabSize: 6, eosTokens: [2, 4] });
+  let ended = 0;
+  for (let chain = 0; chain < 8; chain++) {
+    const row = await prompted(small, [0, 1], key(chain), 30, { alpha: 2, temperature: 1 });
+    const [readings] = await small.compute([
+      feed(row.sequence, [row.last], { ahead: { most: 15, key: row.key }, sharpening: row.law }),
     ]);
-    const rest = { ...whole, tokens: whole.tokens.slice(cut) } as Continuation;
-    for (const column of ['logp', 'logq', 'logZ', 'entropy'] as const)
-      rest[column] = whole[column].slice(cut);
-    same(rest, replayed, `rollback to ${cut}`);
-    same(rest, forked, `fork at ${cut}`);
-    before.rollback(PROMPT.length + 60);
-    const [again] = await model.decode([row(before, 9, 30)]);
-    same(other, again, 'the other branch');
-    for (const s of [sequence, fork, before]) s.free();
+    assert.ok(readings.every(({ token }) => token !== 2 && token !== 4));
+    assert.is(row.sequence.length, 1 + readings.length);
+    if (readings.length < 16) ended++;
+    row.sequence.free();
   }
-});
-
-test('prefill in any chunks, and one token at a time, agree in every bit', async () => {
-  const whole = await straight(model, PROMPT, 5, 20);
-  for (const cut of [1, 2, 15, 16, 17, 31, 44]) {
-    const sequence = await model.prefill(PROMPT.slice(0, cut));
-    await model.score(sequence, PROMPT.slice(cut), { temperature: 1, alpha: 4 });
-    const [out] = await model.decode([row(sequence, 5, 20)]);
-    same(whole, out, `cut at ${cut}`);
-    sequence.free();
-  }
-  const sequence = await model.prefill(PROMPT.slice(0, 1));
-  for (const token of PROMPT.slice(1)) await model.score(sequence, [token], { temperature: 1, alpha: 4 });
-  const [out] = await model.decode([row(sequence, 5, 20)]);
-  same(whole, out, 'one at a time');
-  sequence.free();
-});
-
-test('score gives what decode gave', async () => {
-  const whole = await straight(model, PROMPT, 6, 40);
-  const sequence = await model.prefill(PROMPT);
-  const scored = await model.score(sequence, whole.tokens, { temperature: 0.8, alpha: 4 });
-  same(whole, scored, 'scored');
-  assert.is(sequence.length, PROMPT.length + 40);
-  sequence.free();
+  assert.ok(ended > 0);
+  small.dispose();
 });
 
 test('the page layout does not matter, and slots never written are never read', async () => {
-  const expected = await straight(model, PROMPT, 7, 40);
+  const expected = await straight(model, PROMPT, 7, 30);
   const poisoned = await randomModel(SHAPE);
   const cache = (poisoned as unknown as { cache: { layers: GPUBuffer[] } }).cache;
   const { device } = (poisoned as unknown as { gpu: { device: GPUDevice } }).gpu;
@@ -197,255 +219,204 @@ test('the page layout does not matter, and slots never written are never read', 
   // Sequences of odd lengths, freed out of order, scatter the free pages.
   const clutter = await Promise.all([5, 40, 17, 33, 2, 64].map((n) => poisoned.prefill(Array(n).fill(3))));
   for (const i of [4, 0, 3, 1]) clutter[i].free();
-  same(expected, await straight(poisoned, PROMPT, 7, 40), 'scattered pages');
+  same(expected, await straight(poisoned, PROMPT, 7, 30), 'scattered pages');
   poisoned.dispose();
 });
 
-test('the statistics and the draw are those of the logits', async () => {
+/** What was read, against the logits themselves in f64. */
+function checkSummary({ summary }: Reading, logits: Float32Array, what: string): void {
+  const expected = new Distribution(summarise(logits, SHARPENING), SHARPENING, 0);
+  const found = new Distribution(summary, SHARPENING, 0);
+  const most = Math.max(...logits);
+  for (const [i, id] of summary.ids.entries()) {
+    assert.is(summary.distances[i], Math.fround(logits[id] - most), `${what}: d of token ${id}`);
+  }
+  const least = Math.min(...summary.distances);
+  const unlisted = [...logits.keys()].filter((v) => !summary.ids.includes(v));
+  const highest = Math.max(...unlisted.map((v) => logits[v] - most));
+  if (summary.ids.length > 1) assert.ok(highest < least, `${what}: ${highest} is not listed, ${least} is`);
+  assert.ok(summary.ids.length <= 64);
+  for (const column of ['logZ', 'entropy'] as const) {
+    const difference = Math.abs(found[column] - expected[column]);
+    assert.ok(difference <= 4e-6 * (1 + Math.abs(expected[column])), `${what}: ${column} off by ${difference}`);
+  }
+  const top = { token: summary.ids[0], distance: summary.distances[0] };
+  for (const column of ['logp', 'logq'] as const) {
+    const difference = Math.abs(found[column](top) - expected[column](top));
+    assert.ok(difference <= 4e-6 * (1 + Math.abs(expected[column](top))), `${what}: ${column} off by ${difference}`);
+  }
+}
+
+test('a summary is that of the logits, in one slice and in several, with every set of kernels', async () => {
+  const large = { ...SHAPE, vocabSize: 9001 }; // three slices, the last one short
   for (const [m, name] of [
     [model, 'own kernels'],
     [await randomModel(SHAPE, 1, 'BF16', { device: await deviceWithoutSubgroups() }), 'portable kernels'],
+    [await randomModel(large), 'a larger vocabulary'],
   ] as const) {
-    const sequence = await m.prefill(PROMPT);
-    const [out] = await m.decode([row(sequence, 11, 64)]);
-    const logits = await m.logits([...PROMPT, ...out.tokens]);
-    out.tokens.forEach((token, i) => {
-      const at = (PROMPT.length + i - 1) * m.vocabSize;
-      const l = Float64Array.from(logits.subarray(at, at + m.vocabSize));
-      const expected = statistics(l, token, { temperature: 0.8, alpha: 4 });
-      for (const column of ['logp', 'logq', 'logZ', 'entropy'] as const) {
-        const difference = Math.abs(out[column][i] - expected[column]);
-        assert.ok(
-          difference <= 4e-6 * (1 + Math.abs(expected[column])),
-          `${name} ${column} at ${i}: ${difference}`,
-        );
-      }
-      // The draw is the argmax of l/τ + Gumbel noise; WGSL's log leaves ties to within 1e-4 open.
-      const scores = Array.from(l, (value, v) => value / 0.8 + tokenGumbel(key(11), PROMPT.length + i, v));
-      assert.ok(Math.max(...scores) - scores[token] < 1e-4, `${name}: token ${i} is not the argmax`);
-    });
+    const sequence = await m.prefill([]);
+    const readings = await read(m, feed(sequence, PROMPT));
+    const logits = await m.logits(PROMPT);
+    for (const [i, reading] of readings.entries()) {
+      const row = logits.subarray(i * m.vocabSize, (i + 1) * m.vocabSize);
+      checkSummary(reading, row, `${name}, row ${i}`);
+      const [again] = await read(m, feed(sequence, [PROMPT[i]], { position: i, ask: 'logits' }));
+      assert.equal(again.logits, row, `${name}: all logits of row ${i}`);
+    }
     sequence.free();
     if (m !== model) m.dispose();
   }
 });
 
-test('greedy takes the most likely token', async () => {
-  const sequence = await model.prefill(PROMPT);
-  const [out] = await model.decode([row(sequence, 0, 30, { temperature: 0 })]);
-  const logits = await model.logits([...PROMPT, ...out.tokens]);
-  out.tokens.forEach((token, i) => {
-    const at = (PROMPT.length + i - 1) * model.vocabSize;
-    const l = logits.subarray(at, at + model.vocabSize);
-    assert.is(l[token], Math.max(...l));
-    assert.is(out.logq[i], 0);
-  });
-  sequence.free();
-});
-
-test('top-k and top-p draw from the tokens they keep, and leave other rows alone', async () => {
-  const plain = await straight(model, PROMPT, 1, 30);
-  const sequences = await Promise.all([0, 1, 2, 3].map(() => model.prefill(PROMPT)));
-  const out = await model.decode([
-    row(sequences[0], 1, 30, { topK: 5 }),
-    row(sequences[1], 1, 30, { topP: 0.5 }),
-    row(sequences[2], 1, 30, { topK: 9, topP: 0.7, temperature: 1.5 }),
-    row(sequences[3], 1, 30),
-  ]);
-  same(plain, out[3], 'the row without either');
-  for (const [i, { topK = Number.POSITIVE_INFINITY, topP = 1, temperature = 0.8 }] of [
-    { topK: 5 },
-    { topP: 0.5 },
-    { topK: 9, topP: 0.7, temperature: 1.5 },
-  ].entries()) {
-    const logits = await model.logits([...PROMPT, ...out[i].tokens]);
-    out[i].tokens.forEach((token, t) => {
-      const at = (PROMPT.length + t - 1) * model.vocabSize;
-      const l = Array.from(logits.subarray(at, at + model.vocabSize));
-      const order = l.map((_, v) => v).sort((a, b) => l[b] - l[a]);
-      let kept = order.slice(0, topK);
-      const mass = (tokens: number[]) =>
-        tokens.reduce((sum, v) => sum + Math.exp((l[v] - l[order[0]]) / temperature), 0);
-      const whole = mass(kept);
-      if (topP < 1)
-        kept = kept.slice(0, kept.findIndex((_, n) => mass(kept.slice(0, n + 1)) >= topP * whole) + 1);
-      assert.ok(kept.includes(token), `row ${i}: token ${t} is not among the ${kept.length} kept`);
-      const logq = (l[token] - l[order[0]]) / temperature - Math.log(mass(kept));
-      assert.ok(Math.abs(logq - out[i].logq[t]) < 1e-5, `row ${i}: log q of token ${t}`);
+test('of a flat row the lowest id is listed, and nothing else', async () => {
+  for (const vocabSize of [203, 9001]) {
+    await inTemporaryFolder(async (dir) => {
+      randomCheckpoint(dir, { ...SHAPE, vocabSize }, 1);
+      overwrite(dir, 'lm_head.weight', 0);
+      const m = await loadModel(dir);
+      const sequence = await m.prefill([]);
+      const [{ summary }] = await read(m, feed(sequence, [5]));
+      assert.equal([...summary.ids], [0]);
+      assert.is(summary.base, vocabSize - 1);
+      assert.is(summary.mean, 0);
+      const [{ asked }] = await read(m, feed(sequence, [5], { position: 0, ask: { tail: 2 ** 31 } }));
+      assert.ok(Math.abs((asked?.token ?? 0) - vocabSize / 2) < 2, `the middle of the tail: ${asked?.token}`);
+      m.dispose();
     });
   }
-  for (const s of sequences) s.free();
 });
 
-test('decoding stops at EOS, at maxTokens, and where keepGoing says so', async () => {
-  const small = await randomModel({ vocabSize: 6, eosTokens: [2, 4] });
-  let ended = 0;
-  for (let chain = 0; chain < 8; chain++) {
-    const sequence = await small.prefill([0, 1]);
-    const [out] = await small.decode([row(sequence, chain, 50, { temperature: 1 })]);
-    const first = out.tokens.findIndex((t) => t === 2 || t === 4);
-    assert.is(out.finish, first < 0 ? 'length' : 'eos');
-    assert.is(out.tokens.length, first < 0 ? 50 : first + 1);
-    assert.is(sequence.length, 2 + out.tokens.length);
-    ended += first < 0 ? 0 : 1;
+test('a token is asked for by its id, and one of the tail by a random word', async () => {
+  for (const m of [model, await randomModel({ ...SHAPE, vocabSize: 9001 })]) {
+    const sequence = await m.prefill(PROMPT.slice(0, -1));
+    const sharpening = { alpha: 2, temperature: 1.5 };
+    const [{ summary }] = await read(m, feed(sequence, PROMPT.slice(-1), { sharpening }));
+    const row = (await m.logits(PROMPT)).subarray((PROMPT.length - 1) * m.vocabSize);
+    const most = Math.max(...row);
+    const ask = async (what: Feed['ask']) => {
+      const fork = sequence.fork();
+      const one = feed(fork, PROMPT.slice(-1), { position: PROMPT.length - 1, sharpening, ask: what });
+      const [{ asked }] = await read(m, one);
+      fork.free();
+      return asked as { token: number; distance: number };
+    };
+    for (const token of [0, 7, m.vocabSize - 1]) {
+      assert.equal(await ask({ token }), { token, distance: Math.fround(row[token] - most) });
+    }
+    const tail = [...row.keys()].filter((v) => !summary.ids.includes(v));
+    const mass = tail.map((v) => Math.exp((row[v] - most) / 1.5));
+    const total = mass.reduce((a, b) => a + b);
+    assert.ok(Math.abs(total - summary.tempered) < 1e-5 * total);
+    // The inverse distribution function: what lies below a token, and with it, must enclose the number up to f32.
+    for (let i = 0; i < 40; i++) {
+      const word = i === 0 ? 0 : i === 39 ? 2 ** 32 - 1 : (i * 0x9e3779b1) >>> 0;
+      const { token, distance } = await ask({ tail: word });
+      const at = tail.indexOf(token);
+      assert.ok(at >= 0, `${token} is of the tail`);
+      assert.is(distance, Math.fround(row[token] - most));
+      const below = mass.slice(0, at).reduce((a, b) => a + b, 0) / total;
+      const u = word / 2 ** 32;
+      assert.ok(below - 1e-5 <= u && u <= below + mass[at] / total + 1e-5, `${u} falls on ${token}`);
+    }
     sequence.free();
-  }
-  assert.ok(ended > 0);
-  small.dispose();
-
-  const sequence = await model.prefill(PROMPT);
-  const seen: string[] = [];
-  const brief = await model.prefill(PROMPT);
-  const keepGoing = (soFar: readonly Continuation[]) => {
-    seen.push(soFar.map(({ tokens }) => tokens.length).join());
-    return seen.length < 3;
-  };
-  const rows = [row(sequence, 1, 100), row(brief, 2, 5)];
-  const [out, other] = await model.decode(rows, undefined, keepGoing);
-  assert.equal([out.finish, other.finish], ['abandoned', 'length']);
-  assert.equal(seen, ['4,4', '8,5', '16,5']);
-  assert.is(out.tokens.length, 16);
-  same(out, await straight(model, PROMPT, 1, 16), 'what was decoded before');
-  const [rest] = await model.decode([row(sequence, 1, 8)]); // and goes on from there
-  const whole = await straight(model, PROMPT, 1, 24);
-  assert.equal([...rest.tokens], [...whole.tokens.subarray(16)]);
-  assert.equal([...rest.logp], [...whole.logp.subarray(16)]);
-  sequence.free();
-  brief.free();
-});
-
-test('an aborted call rejects with the reason, and its rows are as they were', async () => {
-  const sequence = await model.prefill(PROMPT);
-  const abort = new AbortController();
-  let chunks = 0;
-  const keepGoing = () => {
-    if (++chunks === 2) abort.abort(new Error('enough'));
-    return true;
-  };
-  await model.decode([row(sequence, 1, 300)], abort.signal, keepGoing).then(
-    () => assert.unreachable(),
-    (error) => assert.is(error.message, 'enough'),
-  );
-  assert.is(chunks, 2);
-  assert.is(sequence.length, PROMPT.length);
-  same(await straight(model, PROMPT, 1, 20), (await model.decode([row(sequence, 1, 20)]))[0], 'afterwards');
-  sequence.free();
-});
-
-test('rows that had ended before the call failed are as they were, too', async () => {
-  const [short, long] = [await model.prefill(PROMPT), await model.prefill(PROMPT)];
-  const abort = new AbortController();
-  let chunks = 0;
-  const keepGoing = () => {
-    assert.throws(() => short.free(), /being decoded/);
-    if (++chunks === 2) abort.abort(new Error('enough'));
-    return true;
-  };
-  const call = model.decode([row(short, 1, 5), row(long, 2, 300)], abort.signal, keepGoing);
-  assert.is(await call.catch(({ message }) => message), 'enough');
-  assert.is(chunks, 2);
-  for (const s of [short, long]) {
-    assert.is(s.length, PROMPT.length);
-    s.free();
+    if (m !== model) m.dispose();
   }
 });
 
-test('a callback that throws fails its own call only', async () => {
-  const [a, b] = [await model.prefill(PROMPT), await model.prefill(PROMPT)];
-  const keepGoing = () => {
-    throw new Error('mine');
-  };
-  const [failed, fine] = await Promise.allSettled([
-    model.decode([row(a, 1, 40)], undefined, keepGoing),
-    model.decode([row(b, 1, 40)]),
-  ]);
-  assert.is(failed.status === 'rejected' && failed.reason.message, 'mine');
-  assert.is(fine.status, 'fulfilled');
-  a.free();
-  b.free();
+test('a call that fails leaves its sequences as they were', async () => {
+  const sequence = await model.prefill(PROMPT);
+  const fork = sequence.fork();
+  const gpu = (model as unknown as { gpu: { read: unknown } }).gpu;
+  const { read: before } = gpu;
+  gpu.read = () => Promise.reject(new Error('no answer'));
+  const calls = [model.compute([feed(sequence, [5, 6])]), model.compute([feed(fork, [7])])];
+  assert.throws(() => fork.free(), /being computed/);
+  for (const call of calls) await failure(Error, /no answer/, () => call);
+  gpu.read = before;
+  for (const s of [sequence, fork]) assert.is(s.length, PROMPT.length);
+  assert.is((await read(model, feed(sequence, [5]))).length, 1);
+  for (const s of [sequence, fork]) s.free();
+});
+
+test('more rows than a pass takes go through several', async () => {
+  const rows = Array.from({ length: model.rows + 30 }, (_, i) => 2 + (i % 200));
+  const sequence = await model.prefill([]);
+  const readings = await read(model, feed(sequence, rows.slice(0, 400)));
+  assert.is(readings.length, Math.min(400, rows.length));
+  const short = await model.prefill([]);
+  assert.equal((await read(model, feed(short, rows.slice(0, 20))))[19], readings[19]);
+  const again = await read(model, feed(short, rows.slice(20, 400)));
+  assert.equal(again.at(-1), readings.at(-1));
+  for (const s of [sequence, short]) s.free();
 });
 
 test('forks share pages, and freed pages come back', async () => {
   const cache = (model as unknown as { cache: { available: number } }).cache;
   const before = cache.available;
-  const sequence = await model.prefill(PROMPT); // 44 keys: 3 pages
+  const sequence = await model.prefill(PROMPT.slice(1)); // 44 keys: 3 pages
   assert.is(cache.available, before - 3);
   const forks = Array.from({ length: 4 }, () => sequence.fork());
   assert.is(cache.available, before - 3);
-  await model.decode(forks.map((s, i) => row(s, i, 20))); // keys to 64: a copied page and one more each
+  await model.compute(forks.map((s) => feed(s, LONG.slice(0, 20)))); // keys to 64: a copied page and one more each
   assert.is(cache.available, before - 3 - 4 * 2);
-  for (const s of forks) s.rollback(PROMPT.length);
+  for (const s of forks) s.rollback(44);
   assert.is(cache.available, before - 3 - 4);
+  for (const s of forks) s.rollback(32);
+  assert.is(cache.available, before - 3);
+  const brief = feed(forks[0], [5], { ahead: { most: 15, key: key(1) } });
+  const [readings] = await model.compute([brief]);
+  assert.is(forks[0].length, 32 + readings.length);
   for (const s of [sequence, ...forks]) s.free();
   assert.is(cache.available, before);
 });
 
-test('a row that ends before its time gives back what was set aside for it', async () => {
-  const cache = (model as unknown as { cache: { available: number } }).cache;
-  const before = cache.available;
-  const sequence = await model.prefill(PROMPT);
-  await model.decode([row(sequence, 1, 300)], undefined, () => false);
-  const abort = AbortSignal.abort(new Error('never begun'));
-  await model.decode([row(sequence, 1, 300)], abort).catch(() => {});
-  sequence.free();
-  assert.is(cache.available, before);
-});
-
 test('bad input is refused by name and number', async () => {
-  const refused = async (what: Promise<unknown>, name: string, message: RegExp) => {
-    const error = await what.then(
-      () => undefined,
-      (e) => e,
-    );
-    assert.ok(error, `not refused: ${message}`);
-    assert.is(error.name, name, error.message);
-    assert.match(error.message, message);
-  };
-  await refused(model.prefill([]), 'OptionError', /empty/);
-  await refused(model.prefill([5, 203]), 'OptionError', /token 1 is 203: ids run from 0 to 202/);
-  await refused(model.prefill([5, -1]), 'OptionError', /token 1 is -1/);
-  await refused(model.prefill([1.5]), 'OptionError', /token 0 is 1.5/);
-  await refused(model.prefill(Array(513).fill(2)), 'OptionError', /513 tokens .* 512/);
+  const refused = (what: () => unknown, message: RegExp) => failure(OptionError, message, what);
+  await refused(() => model.prefill([5, 203]), /token 1 is 203: ids run from 0 to 202/);
+  await refused(() => model.prefill([5, -1]), /token 1 is -1/);
+  await refused(() => model.prefill([1.5]), /token 0 is 1.5/);
+  await refused(() => model.prefill(Array(513).fill(2)), /513 tokens .* 512/);
   const s = await model.prefill(PROMPT);
-  await refused(model.decode([row(s, 0, 468)]), 'OptionError', /513 tokens .* 512/);
-  await refused(model.decode([row(s, 0, 0)]), 'OptionError', /maxTokens is 0/);
-  await refused(model.decode([row(s, 0, 5, { temperature: -1 })]), 'OptionError', /temperature is -1/);
-  await refused(model.decode([row(s, 0, 5, { temperature: 1e-35 })]), 'OptionError', /temperature is 1e-35/);
-  await refused(model.decode([row(s, 0, 5, { alpha: 0.5 })]), 'OptionError', /alpha is 0.5/);
-  const seed = 1 as unknown as bigint;
-  await refused(
-    model.decode([row(s, 0, 5, { key: { ...key(0), seed } })]),
-    'OptionError',
-    /seed is 1: a bigint/,
-  );
-  await refused(model.decode([row(s, 0, 5, { topK: 0 })]), 'OptionError', /topK is 0/);
-  await refused(model.decode([row(s, 0, 5, { topP: 1.5 })]), 'OptionError', /topP is 1.5/);
-  await refused(model.decode([row(s, 0, 5), row(s, 1, 5)]), 'OptionError', /two rows/);
-  const running = model.decode([row(s, 0, 30)]);
-  await refused(model.decode([row(s, 0, 5)]), 'OptionError', /being decoded/);
-  assert.throws(() => s.free(), /being decoded/);
+  const computed = (tokens: number[], more: Partial<Feed> = {}) => model.compute([feed(s, tokens, more)]);
+  await refused(() => computed(Array(468).fill(2)), /513 tokens .* 512/);
+  await refused(() => computed([]), /at least one/);
+  await refused(() => computed([203]), /token 0 is 203/);
+  await refused(() => computed([2], { position: 46 }), /position is 46: a whole number up to 45/);
+  await refused(() => computed([2], { ask: { token: 203 } }), /token 0 is 203/);
+  for (const temperature of [-1, 1e-35, Number.NaN]) {
+    await refused(() => computed([2], { sharpening: { alpha: 4, temperature } }), /temperature is/);
+  }
+  await refused(() => computed([2], { sharpening: { alpha: 0.5, temperature: 1 } }), /alpha is 0.5/);
+  const ahead = (more: object) => computed([2], { ahead: { most: 3, key: key(0), ...more } });
+  await refused(() => ahead({ most: 16 }), /ahead.most is 16/);
+  await refused(() => ahead({ key: { ...key(0), chain: -1 } }), /chain is -1/);
+  await refused(() => ahead({ key: { ...key(0), step: 2 ** 24 } }), /step is 16777216/);
+  await refused(() => ahead({ key: { ...key(0), candidate: 256 } }), /candidate is 256/);
+  await refused(() => computed([2, 3], { ahead: { most: 3, key: key(0) } }), /tokens is 2/);
+  await refused(() => model.compute([feed(s, [2]), feed(s, [3])]), /two feeds/);
+  const running = computed([2]);
+  await refused(() => computed([2]), /being computed/);
+  assert.throws(() => s.free(), /being computed/);
   await running;
-  assert.throws(() => s.rollback(0), /length 0/);
+  assert.throws(() => s.rollback(-1), /length -1/);
   assert.throws(() => s.rollback(1000), /length 1000/);
   s.free();
-  await refused(model.decode([row(s, 0, 5)]), 'OptionError', /freed/);
+  await refused(() => computed([2]), /freed/);
 });
 
 test('too few pages is said before any work, in bytes', async () => {
-  const tight = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 64 });
-  const s = await tight.prefill(PROMPT); // 3 of 4 pages
+  const tight = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 64 }); // and two pages
+  const s = await tight.prefill(PROMPT.slice(1)); // 3 of 6 pages
   const forks = [s.fork(), s.fork()];
-  const error = await tight.decode(forks.map((f, i) => row(f, i, 10))).catch((e) => e);
+  const error = await tight.compute(forks.map((f) => feed(f, LONG.slice(0, 10)))).catch((e) => e);
   assert.is(error.name, 'OutOfMemoryError');
   // Each fork can need a copy of the shared page and one more. A page: 16 positions × 2 × 2 heads × 16 × 4 bytes × 2 layers.
-  assert.is(error.needed, 4 * 16 * 2 * 2 * 16 * 4 * 2);
-  assert.is(error.available, 16 * 2 * 2 * 16 * 4 * 2);
-  assert.is(s.length, PROMPT.length);
+  const page = 16 * 2 * 2 * 16 * 4 * 2;
+  assert.is(error.needed, 4 * page);
+  assert.is(error.available, 3 * page);
+  for (const f of [s, ...forks]) assert.is(f.length, 44);
   for (const f of forks) f.free();
-  same(
-    await straight(model, PROMPT, 1, 19),
-    (await tight.decode([row(s, 1, 19)]))[0],
-    'it still fits one row',
-  );
+  assert.is((await read(tight, feed(s, LONG.slice(0, 20)))).length, 20, 'one still fits');
   tight.dispose();
   const huge = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 2 ** 30 }).catch((e) => e);
   assert.is(huge.name, 'OutOfMemoryError');
@@ -454,7 +425,7 @@ test('too few pages is said before any work, in bytes', async () => {
 test('dispose rejects what is pending', async () => {
   const other = await randomModel(SHAPE);
   const s = await other.prefill(PROMPT);
-  const pending = other.decode([row(s, 0, 200)]).catch((e) => e);
+  const pending = other.compute([feed(s, LONG.slice(0, 200))]).catch((e) => e);
   other.dispose();
   assert.is((await pending).name, 'DeviceLostError');
   assert.is((await other.prefill(PROMPT).catch((e) => e)).name, 'DeviceLostError');

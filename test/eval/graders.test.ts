@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { choice } from '../../src/answers/boxed.ts';
 import { GraderError } from '../../src/errors.ts';
-import { choice, openGraders } from '../../src/eval/graders/graders.ts';
+import { openGraders } from '../../src/eval/graders/graders.ts';
 import type { Item } from '../../src/eval/item.ts';
 import { failure } from '../support/folder.ts';
 
@@ -42,6 +43,23 @@ test('a choice is one letter, whatever is around it', () => {
   }
 });
 
+test('a grade depends on nothing but its basis', async () => {
+  const item = (grader: Item['grader']): Item => ({ id: 'i', prompt: 'p', grader, answer: '2' });
+  const items = (['math', 'exact', 'choice'] as const).map(item);
+  const graders = await openGraders(items, { allowCodeExecution: false });
+  for (const one of items) {
+    const same = ['so \\boxed{2}', 'no \\boxed{2}', 'first \\boxed{1}, then \\boxed{2}'];
+    const texts = [...same, '\\boxed{1}', 'nothing'];
+    const basis = texts.map((text) => graders.basis(one, text));
+    assert.is(new Set(basis.slice(0, same.length)).size, 1, one.grader);
+    assert.is(new Set(basis).size, 3, one.grader);
+    const grades = await Promise.all(texts.map((text) => graders.grade(one, text)));
+    for (const grade of grades.slice(1, same.length)) assert.equal(grade, grades[0]);
+  }
+  assert.is(graders.basis(item('code'), 'x = 1 # \\boxed{2}'), 'x = 1 # \\boxed{2}');
+  await graders.close();
+});
+
 test('each item is graded as it says', async () => {
   const item = (grader: Item['grader'], answer: string): Item => ({ id: 'i', prompt: 'p', grader, answer });
   const exact = item('exact', '12');
@@ -55,6 +73,12 @@ test('each item is graded as it says', async () => {
   assert.equal(await grade(letter, '\\boxed{A} no, \\boxed{(b)}'), { verdict: 'right', answer: 'B' });
   assert.equal(await grade(letter, '\\boxed{A or B}'), { verdict: 'no answer', answer: null });
   assert.is((await grade(math, '\\boxed{0.5}')).verdict, 'right');
+  const same = (item: Item, a: string, b: string) => graders.equal(item, a, b);
+  assert.equal(
+    await Promise.all([same(math, '0.5', '\\frac{2}{4}'), same(math, '0.5', '0.25'), same(math, '{', '2')]),
+    [true, false, false],
+  );
+  assert.equal(await Promise.all([same(exact, '12', '12.0'), same(letter, 'B', 'B')]), [false, true]);
   assert.equal(graders.unconfined, []);
   await graders.close();
   await failure(GraderError, /--allow-code-execution/, () =>

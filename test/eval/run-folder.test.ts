@@ -14,7 +14,7 @@ const PLAN: Plan = {
   model: 'abacus',
   modelDigest: 'd',
   promptStyle: 'base',
-  samplers: [{ sampler: 'greedy', options: { alpha: 4 }, chain: 'greedy' }],
+  samplers: [{ sampler: 'greedy', options: { alpha: 4 }, chain: 'greedy', picks: ['last'] }],
   seed: '0',
   samples: 1,
   skippedLines: 0,
@@ -23,9 +23,9 @@ const PLAN: Plan = {
 const ITEMS = PLAN.items.map((id) => ({ id, prompt: '?', grader: 'exact' as const, answer: '1' }));
 
 function result(item: string, text = 'x'): Result {
-  const account = { decodedTokens: 1, sequentialSteps: 1, proposed: 0, accepted: 0, held: 0, abandoned: 0 };
-  const drawn = { verdict: 'right', answer: '1', text, tokens: 1, finish: 'eos', logp: -1, account } as const;
-  return { item, sampler: 'greedy', sample: 0, ...drawn };
+  const drawn = { verdict: 'right', answer: '1', text, tokens: 1, finish: 'eos', logp: -1 } as const;
+  const own = { mass: null, overSteps: null, moves: { proposed: 0, accepted: 0, held: 0 } };
+  return { item, sampler: 'greedy', pick: 'last', sample: 0, ...drawn, ...own };
 }
 
 /** Opens the folder, looks, and closes it. */
@@ -44,7 +44,7 @@ test('what was added is there when the folder is opened again, each result once'
   withFolder({}, async (dir) => {
     const path = join(dir, 'deep/run');
     await looked(path, async (folder) => {
-      await folder.begin({ process: 'p', adapter: 'a', versions: {} });
+      await folder.begin({ process: 'p', adapter: 'a', concurrency: 1, versions: {} });
       await Promise.all([folder.add([result('a')], []), folder.add([result('b'), result('a', 'y')], [])]);
     });
     await looked(path, async (folder) => {
@@ -104,6 +104,11 @@ test('another plan is refused, saying what differs', () =>
       /samplers was greedy, is greedy,egps/,
     );
     await other({ samplers: [{ ...greedy, options: { alpha: 2 } }] }, /alpha of greedy was 4, is 2/);
+    await other(
+      { samplers: [{ ...greedy, picks: ['last', 'vote'] }] },
+      /picks of greedy was \["last"\], is \["last","vote"\]/,
+    );
+    await other({ samplers: [{ ...greedy, chain: 'x' }] }, /the samplers were read off other chains/);
     await other({ shard: { index: 0, count: 2 } }, /shard was not given, is \{"index":0,"count":2\}/);
     assert.equal(await looked(dir, texts), ['ax']);
   }));

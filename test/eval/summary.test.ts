@@ -1,14 +1,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
-import { distinct, type Result, type Timing } from '../../src/eval/result.ts';
+import { rowName } from '../../src/eval/picks.ts';
+import { distinct, type Result, type RunCosts, type Timing } from '../../src/eval/result.ts';
 import { bootstrap, wilson } from '../../src/eval/statistics.ts';
 import { type RunInfo, type SamplerSummary, summarise } from '../../src/eval/summary.ts';
+import type { Pick as PickName } from '../../src/sampling/sample.ts';
 
 const run = (items: number, samples = 1): RunInfo => ({
   task: 'sums',
   model: 'toy',
   adapters: ['A quick adapter'],
+  concurrency: [32],
   versions: { egps: '1.2.3' },
   seed: '7',
   samples,
@@ -17,12 +20,12 @@ const run = (items: number, samples = 1): RunInfo => ({
   badLines: 0,
 });
 
-const ACCOUNT = {
-  decodedTokens: 10,
-  sequentialSteps: 10,
-  proposed: 0,
-  accepted: 0,
-  held: 0,
+const COSTS: RunCosts = {
+  drawnTokens: 10,
+  computedRows: 8,
+  draftedRows: 4,
+  usedDrafts: 2,
+  sequentialPasses: 5,
   abandoned: 0,
 };
 
@@ -31,6 +34,7 @@ function result(sampler: string, item: string, verdict: Verdict, part: Partial<R
   return {
     item,
     sampler,
+    pick: 'last',
     sample: 0,
     verdict,
     answer: verdict === 'right' ? '4' : null,
@@ -38,7 +42,9 @@ function result(sampler: string, item: string, verdict: Verdict, part: Partial<R
     tokens: drawn ? 10 : 0,
     finish: drawn ? 'eos' : null,
     logp: drawn ? -2 : null,
-    account: ACCOUNT,
+    mass: null,
+    overSteps: null,
+    moves: { proposed: 0, accepted: 0, held: 0 },
     ...part,
   };
 }
@@ -51,6 +57,7 @@ const timing = (item: string, process: string, began: number, ended: number, par
   began,
   ended,
   graded: 0,
+  costs: COSTS,
   ...part,
 });
 
@@ -68,28 +75,33 @@ function row(sampler: string, verdicts: string, part: Partial<Result> = {}): Res
   );
 }
 
-const named = (...samplers: string[]) => samplers.map((sampler) => ({ sampler, options: {} }));
+const named = (...samplers: string[]) =>
+  samplers.map((sampler) => ({ sampler, options: {}, chain: sampler, picks: ['last'] as PickName[] }));
 
 test('counts, accuracy and means', () => {
   const results = row('greedy', 'rrwntl');
-  results[0] = {
-    ...results[0],
-    tokens: 30,
-    finish: 'length',
-    logp: -8,
-    account: { decodedTokens: 90, sequentialSteps: 50, proposed: 8, accepted: 2, held: 5, abandoned: 10 },
-  };
-  results[1] = { ...results[1], account: { ...ACCOUNT, proposed: 2, accepted: 2 } };
+  const moves = { proposed: 8, accepted: 2, held: 5 };
+  results[0] = { ...results[0], tokens: 30, finish: 'length', logp: -8, moves, mass: 0.5, overSteps: 0.25 };
+  results[1] = { ...results[1], moves: { proposed: 2, accepted: 2, held: 0 }, mass: 1, overSteps: 0.75 };
+  // Of item 2 nobody knows what it cost.
+  const timings = [
+    timing('item 0', 'p', 0, 2, { costs: { ...COSTS, drawnTokens: 90, computedRows: 40, abandoned: 8 } }),
+    timing('item 1', 'p', 2, 4, { costs: { ...COSTS, sequentialPasses: 9, draftedRows: 0, usedDrafts: 0 } }),
+    timing('item 3', 'p', 4, 5),
+    timing('item 4', 'p', 5, 8),
+  ];
   const summary = summarise(
     run(6),
-    [{ sampler: 'greedy', options: { seed: 7n, topP: Infinity, n: 3 } }],
+    [{ ...named('greedy')[0], options: { seed: 7n, topP: Infinity, n: 3 } }],
     results,
-    [],
+    timings,
   );
   assert.ok(summary.complete);
   assert.equal(summary.samplers, [
     {
+      name: 'greedy',
       sampler: 'greedy',
+      pick: 'last',
       family: 'greedy',
       options: { seed: '7', topP: 'Infinity', n: 3 },
       items: 5,
@@ -106,13 +118,18 @@ test('counts, accuracy and means', () => {
       length: 14,
       lengths: lengthsOf([10, 10, 10, 10, 30], summary.lengthEdges),
       cutAtHorizon: 0.2,
-      decodedTokens: 26,
-      sequentialSteps: 18,
-      wallSeconds: null,
+      mass: 0.75,
+      overSteps: 0.5,
+      drawnTokens: 30,
+      computedRows: 16,
+      draftedRows: 3,
+      usedDrafts: 1.5,
+      sequentialPasses: 6,
+      wallSeconds: 2,
       acceptance: 0.4,
       held: 1,
       abandoned: 2,
-      frontier: { decoded: true, sequential: true, wall: false },
+      frontier: { passes: true, rows: true, wall: true },
     },
   ] satisfies SamplerSummary[]);
   assert.equal(JSON.parse(JSON.stringify(summary)), summary);
@@ -198,6 +215,20 @@ test('wall time is the union of the intervals, process by process', () => {
   assert.is(summarise(run(5), named('greedy'), results, nested).samplers[0].wallSeconds, 10 / 3);
 });
 
+test('the wall time of a reading is its part of what its chains shared', () => {
+  const samplers = ['few', 'all'].map((sampler) => ({ ...named(sampler)[0], chain: 'all' }));
+  const results = samplers.flatMap(({ sampler }) => row(sampler, 'rw'));
+  const at = (item: string, sampler: string, began: number, ended: number) =>
+    timing(item, 'p', began, ended, { sampler });
+  // From 0 to 2 the first is alone, from 2 to 6 there are two, from 6 to 8 the second is alone.
+  const whole = [at('item 0', 'all', 0, 6), at('item 1', 'all', 2, 8)];
+  const seconds = (...few: Timing[]) =>
+    summarise(run(2), samplers, results, [...few, ...whole]).samplers.map(({ wallSeconds }) => wallSeconds);
+  assert.equal(seconds(at('item 0', 'few', 0, 3), at('item 1', 'few', 2, 7)), [(2.5 + 3) / 2, 8 / 2]);
+  assert.equal(seconds(at('item 0', 'few', 0, 0), at('item 1', 'few', 2, 2)), [0, 4]);
+  assert.equal(seconds(), [null, 4]);
+});
+
 test('comparisons', () => {
   const a = row('a', 'rrrrwwl nr');
   const b = row('b', 'rwwwrwrr w');
@@ -258,23 +289,80 @@ test('comparisons of several samples: the first ones in pairs, all in the differ
 });
 
 test('frontier: beaten by none in both', () => {
-  const cost = (decodedTokens: number, sequentialSteps: number) => ({
-    account: { ...ACCOUNT, decodedTokens, sequentialSteps },
-  });
-  const results = [
-    ...row('cheap', 'rwww', cost(10, 10)),
-    ...row('twin', 'wrww', cost(10, 12)),
-    ...row('dear', 'rrww', cost(100, 100)),
-    ...row('worse', 'rwww', cost(11, 9)),
-    ...row('best', 'rrrw', cost(100, 200)),
-  ];
-  const names = ['cheap', 'twin', 'dear', 'worse', 'best', 'absent'];
-  const { samplers } = summarise(run(4), named(...names), results, []);
-  const on = (key: 'decoded' | 'sequential' | 'wall') =>
+  const costs = { cheap: [10, 10], twin: [12, 10], dear: [100, 100], worse: [9, 11], best: [200, 100] };
+  const verdicts = { cheap: 'rwww', twin: 'wrww', dear: 'rrww', worse: 'rwww', best: 'rrrw' };
+  const results = Object.entries(verdicts).flatMap(([name, letters]) => row(name, letters));
+  const timings = Object.entries(costs).flatMap(([sampler, [sequentialPasses, computedRows]]) =>
+    [0, 1, 2, 3].map((i) =>
+      timing(`item ${i}`, 'p', 0, 1, { sampler, costs: { ...COSTS, sequentialPasses, computedRows } }),
+    ),
+  );
+  const names = [...Object.keys(costs), 'absent'];
+  const { samplers } = summarise(run(4), named(...names), results, timings);
+  const on = (key: 'passes' | 'rows' | 'wall') =>
     samplers.filter(({ frontier }) => frontier[key]).map(({ sampler }) => sampler);
-  assert.equal(on('decoded'), ['cheap', 'twin', 'best']);
-  assert.equal(on('sequential'), ['dear', 'worse', 'best']);
-  assert.equal(on('wall'), []);
+  assert.equal(on('rows'), ['cheap', 'twin', 'best']);
+  assert.equal(on('passes'), ['dear', 'worse', 'best']);
+  assert.equal(on('wall'), ['best']);
+});
+
+test('picks are rows of their own that share their costs', () => {
+  const picks: PickName[] = ['last', 'likeliest', 'vote'];
+  const samplers = [
+    { sampler: 'egps:final-steps=1', options: {}, chain: 'egps:final-steps=2', picks },
+    { sampler: 'egps:final-steps=2', options: {}, chain: 'egps:final-steps=2', picks },
+    { ...named('best-of-n:n=4')[0], picks: ['last', 'vote'] as PickName[] },
+    ...named('greedy'),
+  ];
+  const results = samplers.flatMap(({ sampler, picks }) =>
+    picks.flatMap((pick, i) => row(sampler, ['rw', 'wr', 'rr'][i], { pick, mass: i === 0 ? 0.5 : null })),
+  );
+  const timings = ['egps:final-steps=1', 'egps:final-steps=2'].flatMap((sampler, i) =>
+    row(sampler, 'rw').map(({ item }) =>
+      timing(item, 'p', 0, 4 + 4 * i, { sampler, costs: { ...COSTS, drawnTokens: 100 * (i + 1) } }),
+    ),
+  );
+  const summary = summarise(run(2), samplers, results, timings);
+  assert.ok(summary.complete);
+  assert.equal(
+    summary.samplers.map((one) => [one.name, one.family, one.accuracy, one.mass, one.drawnTokens]),
+    [
+      ['egps:final-steps=1', 'egps', 0.5, 0.5, 100],
+      ['egps:final-steps=1 · likeliest', 'egps · likeliest', 0.5, null, 100],
+      ['egps:final-steps=1 · vote', 'egps · vote', 1, null, 100],
+      ['egps:final-steps=2', 'egps', 0.5, 0.5, 200],
+      ['egps:final-steps=2 · likeliest', 'egps · likeliest', 0.5, null, 200],
+      ['egps:final-steps=2 · vote', 'egps · vote', 1, null, 200],
+      ['best-of-n:n=4', 'best-of-n', 0.5, 0.5, null],
+      ['best-of-n:n=4 · vote', 'best-of-n · vote', 0.5, null, null],
+      ['greedy', 'greedy', 0.5, 0.5, null],
+    ],
+  );
+  for (const { sampler, pick, name } of summary.samplers) assert.is(rowName(sampler, pick), name);
+  const [one, two] = ['egps:final-steps=1', 'egps:final-steps=2'];
+  const likeliest = (sampler: string) => `${sampler} · likeliest`;
+  const vote = (sampler: string) => `${sampler} · vote`;
+  assert.equal(
+    summary.comparisons.map(({ a, b }) => [a, b]),
+    [
+      [one, likeliest(one)],
+      [one, vote(one)],
+      [one, two],
+      [one, 'best-of-n:n=4'],
+      [one, 'greedy'],
+      [likeliest(one), vote(one)],
+      [likeliest(one), 'best-of-n:n=4'],
+      [two, likeliest(two)],
+      [two, vote(two)],
+      [two, 'best-of-n:n=4'],
+      [two, 'greedy'],
+      [likeliest(two), vote(two)],
+      [likeliest(two), 'best-of-n:n=4'],
+      ['best-of-n:n=4', vote('best-of-n:n=4')],
+      ['best-of-n:n=4', 'greedy'],
+    ],
+  );
+  assert.not.ok(summarise(run(2), samplers, results.slice(1), timings).complete, 'a pick is missing');
 });
 
 test('the first of equal lines counts, and what is not of the run does not', () => {
@@ -307,7 +395,7 @@ test('a run that has just begun', () => {
   assert.not.match(JSON.stringify(empty), /NaN/);
   const [{ accuracy, interval, length, acceptance, frontier }] = empty.samplers;
   assert.equal([accuracy, interval, length, acceptance], [null, null, null, null]);
-  assert.equal(frontier, { decoded: false, sequential: false, wall: false });
+  assert.equal(frontier, { passes: false, rows: false, wall: false });
   assert.equal(JSON.parse(JSON.stringify(empty)), empty);
   const partial = summarise(run(5), named('a', 'b'), [...row('a', 'rwrwr'), ...row('b', 'rr')], []);
   assert.not.ok(partial.complete);

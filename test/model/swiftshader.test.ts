@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { swiftShaderFolder } from '../support/browser.ts';
+import { bits, decode, prompted } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
@@ -55,20 +56,19 @@ function testOnSwiftShader(): void {
         const power = expected.reduce((sum, l) => sum + l * l, 0);
         assert.ok(error / power <= 1e-9, `normalised mean square error ${error / power}`);
 
-        const prompt = await model.prefill(tokens);
-        const decode = (candidates: number[]) =>
-          model.decode(
-            candidates.map((candidate) => ({
-              sequence: prompt.fork(),
-              maxTokens: 6,
-              temperature: 1,
-              alpha: 4,
-              key: { seed: 5n, chain: 0, step: 0, candidate },
-            })),
+        const rows = (candidates: number[]) =>
+          Promise.all(
+            candidates.map((candidate) => {
+              const key = { seed: 5n, chain: 0, step: 0, candidate };
+              return prompted(model, tokens, key, 6, { alpha: 4, temperature: 1 });
+            }),
           );
-        const together = await decode([0, 1, 2]);
+        const together = await decode(model, await rows([0, 1, 2]));
         for (const candidate of [0, 1, 2]) {
-          assert.equal(await decode([candidate]), [together[candidate]], `row ${candidate}, alone`);
+          for (const ahead of [0, 5]) {
+            const [alone] = await decode(model, await rows([candidate]), ahead);
+            assert.equal(bits(alone), bits(together[candidate]), `row ${candidate}, alone, ${ahead} ahead`);
+          }
         }
         model.dispose();
       });

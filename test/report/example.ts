@@ -1,5 +1,6 @@
 import { resolveOptions } from '../../src/sampling/options.ts';
-import type { Sample, SamplerOptions, Step } from '../../src/sampling/sample.ts';
+import { ORIGIN, type Response } from '../../src/sampling/response.ts';
+import type { Account, Sample, SamplerOptions, Step } from '../../src/sampling/sample.ts';
 
 /** A run written by hand: a problem in arithmetic, refined from a wrong answer to the right one. */
 export interface Example {
@@ -34,6 +35,31 @@ function entropyOf(text: string, at: number): number {
   return 0.08 * noise ** 3;
 }
 
+/** Which prefixes have been computed: what follows a digit is drafted two tokens ahead. */
+class Known {
+  private readonly ready = new Map<string, number>();
+
+  /** Walks an ending, computes what is missing, and says of each token how its distribution was come by. */
+  walk(head: readonly number[], ending: readonly number[], account: Account): number[] {
+    return ending.map((_, i) => {
+      const key = (length: number) => [...head, ...ending].slice(0, head.length + length).join();
+      const origin = this.ready.get(key(i)) ?? ORIGIN.computed;
+      this.ready.set(key(i), ORIGIN.free);
+      if (origin === ORIGIN.drafted) account.usedDrafts++;
+      if (origin !== ORIGIN.computed) return origin;
+      account.computedRows++;
+      account.sequentialPasses++;
+      const drafts = /\d$/.test(texts[ending[i]]) ? 2 : 0;
+      for (let n = 1; n <= drafts && i + n < ending.length && !this.ready.has(key(i + n)); n++) {
+        this.ready.set(key(i + n), ORIGIN.drafted);
+        account.computedRows++;
+        account.draftedRows++;
+      }
+      return origin;
+    });
+  }
+}
+
 /** Plays the script and notes it down as a sampler would. */
 export function play(prompt: string, script: readonly Move[], given: Partial<SamplerOptions>): Example {
   const options = resolveOptions(given);
@@ -42,8 +68,20 @@ export function play(prompt: string, script: readonly Move[], given: Partial<Sam
   let entropies: number[] = [];
   let logps: number[] = [];
   let drawnAt: number[] = [];
-  let decodedTokens = 0;
-  let sequentialSteps = 0;
+  const known = new Known();
+  let states: Response[] = [];
+  const account: Account = {
+    drawnTokens: 0,
+    computedRows: 0,
+    draftedRows: 0,
+    usedDrafts: 0,
+    sequentialPasses: 0,
+    proposed: 0,
+    accepted: 0,
+    held: 0,
+    abandoned: 0,
+  };
+  let origins: number[] = [];
   for (const move of script) {
     let cut = -1;
     let endings: number[][] = [];
@@ -60,6 +98,8 @@ export function play(prompt: string, script: readonly Move[], given: Partial<Sam
       endings = move.endings.map(tokenise);
       outcome = move.take;
     }
+    const head = now.slice(0, cut);
+    const cameBy = endings.map((ending) => known.walk(head, ending, account));
     const drawn = outcome >= 0 ? endings[outcome] : [];
     const entropy = drawn.map((id, i) => entropyOf(texts[id], cut + i + steps.length));
     const tokenLogp = entropy.map((h, i) => -h * (0.4 + 0.5 * Math.abs(Math.cos(i * 3.7 + cut))) - 1e-4);
@@ -67,26 +107,41 @@ export function play(prompt: string, script: readonly Move[], given: Partial<Sam
       now = [...now.slice(0, cut), ...drawn];
       entropies = [...entropies.slice(0, cut), ...entropy];
       logps = [...logps.slice(0, cut), ...tokenLogp];
+      origins = [...origins.slice(0, cut), ...cameBy[outcome]];
       drawnAt = [...drawnAt.slice(0, cut), ...drawn.map(() => steps.length)];
     }
-    decodedTokens += endings.reduce((sum, { length }) => sum + length, 0);
-    sequentialSteps += Math.max(0, ...endings.map(({ length }) => length));
+    const abandoned = endings.map((_, j) => 'givenUp' in move && (move.givenUp ?? []).includes(j));
+    account.drawnTokens += endings.reduce((sum, { length }) => sum + length, 0);
+    account.abandoned += abandoned.filter(Boolean).length;
+    if ('at' in move) account.proposed++;
+    if ('at' in move && outcome >= 0) account.accepted++;
+    if ('hold' in move) account.held++;
     steps.push({
       kind: 'grow' in move ? 'grow' : 'at' in move ? 'propose' : 'hold',
       block: move.block,
       cut,
       lengths: endings.map(({ length }) => cut + length),
-      abandoned: endings.map((_, j) => 'givenUp' in move && (move.givenUp ?? []).includes(j)),
+      abandoned,
       logRho: 'logRho' in move ? move.logRho : [],
       outcome,
       tokens: Uint32Array.from(drawn),
       entropy: Float64Array.from(entropy),
       tokenLogp: Float64Array.from(tokenLogp),
+      origins: Uint8Array.from(outcome >= 0 ? cameBy[outcome] : []),
       logp: logps.reduce((a, b) => a + b, 0),
+      account: { ...account },
+    });
+    if ('grow' in move) states = [];
+    states.push({
+      tokens: Uint32Array.from(now),
+      logp: Float64Array.from(logps),
+      logq: Float64Array.from(logps, (l) => options.alpha * l),
+      logZ: Float64Array.from(logps, (l) => options.alpha * l),
+      entropy: Float64Array.from(entropies),
+      origins: Uint8Array.from(origins),
+      finish: texts[now[now.length - 1]] === END ? 'eos' : 'length',
     });
   }
-  const proposals = steps.filter(({ kind }) => kind === 'propose');
-  const abandoned = steps.flatMap((step) => step.abandoned).filter(Boolean).length;
   return {
     prompt,
     options,
@@ -100,16 +155,8 @@ export function play(prompt: string, script: readonly Move[], given: Partial<Sam
       logProbability: logps.reduce((a, b) => a + b, 0),
       logTarget: options.alpha * logps.reduce((a, b) => a + b, 0),
       finish: texts[now[now.length - 1]] === END ? 'eos' : 'length',
-      account: {
-        decodedTokens,
-        sequentialSteps,
-        rowsPerStep: decodedTokens / sequentialSteps,
-        proposed: proposals.length,
-        accepted: proposals.filter(({ outcome }) => outcome >= 0).length,
-        held: steps.filter(({ kind }) => kind === 'hold').length,
-        abandoned,
-        savedTokens: 9 * abandoned,
-      },
+      visited: { particles: [], states: states.map((response) => [{ response, weight: 1 }]) },
+      account,
       trace: { steps, drawnAt: Uint32Array.from(drawnAt) },
     },
   };
@@ -204,5 +251,5 @@ export const arithmetic: Example = play(
     },
     { block: 3, hold: true },
   ],
-  { seed: 17n, maxNewTokens: 96, blockSize: 12, steps: 3, finalSteps: 3, alpha: 4 },
+  { seed: 17n, growth: 'blocks', maxNewTokens: 96, blockSize: 12, steps: 3, finalSteps: 3, alpha: 4 },
 );

@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
 import type { ReplayData } from '../../src/report/trace-page-client.ts';
 import { resolveOptions } from '../../src/sampling/options.ts';
-import { sample } from '../../src/sampling/sample.ts';
+import { ORIGIN } from '../../src/sampling/response.ts';
+import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { TableModel } from '../support/table-model.ts';
@@ -21,7 +22,14 @@ function replayed(steps: readonly Step[], i: number): number[] {
   return now;
 }
 
-const page = (part: Partial<TracePage> = {}): string => tracePage({ ...arithmetic, ...RUN, ...part });
+const ANSWERS = [
+  { answer: '2576', probability: 0.8125 },
+  { answer: '<b>2566</b>', probability: 0.125 },
+  { answer: null, probability: 0.0625 },
+];
+
+const page = (part: Partial<TracePage> = {}): string =>
+  tracePage({ ...arithmetic, ...RUN, answers: ANSWERS, ...part });
 
 function embedded(html: string): ReplayData {
   const found = /<script type="application\/json" id="run">(.*?)<\/script>/s.exec(html);
@@ -29,8 +37,11 @@ function embedded(html: string): ReplayData {
   return JSON.parse(found[1]);
 }
 
-/** A run of the sampler on a model whose every distribution is told by the token before. */
-async function toyRun(sampler: 'egps' | 'karan-du' | 'smc' | 'best-of-n' | 'greedy'): Promise<TracePage> {
+const TOYS = ['egps', 'blocks', 'karan-du', 'smc', 'best-of-n', 'greedy'] as const;
+
+/** A run of a sampler on a model whose every distribution is told by the token before. */
+async function toyRun(name: (typeof TOYS)[number], more: Partial<SamplerOptions> = {}): Promise<TracePage> {
+  const sampler = name === 'blocks' ? 'egps' : name;
   const rows = [
     [0, 0.5, 0.3, 0.15, 0.05],
     [0, 0.02, 0.9, 0.06, 0.02],
@@ -40,14 +51,15 @@ async function toyRun(sampler: 'egps' | 'karan-du' | 'smc' | 'best-of-n' | 'gree
   ];
   const model = new TableModel(5, [4], (tokens) => rows[tokens[tokens.length - 1]]);
   const blocks = { blockSize: 8, steps: 4 };
-  const given = {
-    egps: { ...blocks, finalSteps: 6, gate: 0.5 },
+  const given: Partial<SamplerOptions> = {
+    egps: { blockSize: 8, finalSteps: 6, gate: 0.5, particles: 12 },
+    blocks: { ...blocks, finalSteps: 6, gate: 0.5, growth: 'blocks' as const },
     'karan-du': blocks,
-    smc: { blockSize: 8, n: 6 },
+    smc: { particles: 6 },
     'best-of-n': { n: 6 },
     greedy: {},
-  }[sampler];
-  const options = resolveOptions({ sampler, seed: 5n, alpha: 1.2, maxNewTokens: 32, ...given });
+  }[name];
+  const options = resolveOptions({ sampler, seed: 5n, alpha: 1.2, maxNewTokens: 32, ...given, ...more });
   const texts = ['start', ' one', ' two\n', ' thr\tee', '<eos>'];
   return {
     prompt: texts[0],
@@ -97,6 +109,52 @@ test('a log ρ of −∞ survives', () => {
   assert.equal(embedded(page({ sample })).steps[1].logRho, [null, null, null, null]);
 });
 
+test('what was computed for a token is on record', async () => {
+  const counts = (run: TracePage) => {
+    const all = run.sample.trace.steps.flatMap(({ origins }) => [...origins]);
+    return [ORIGIN.free, ORIGIN.computed, ORIGIN.drafted].map((kind) => all.filter((o) => o === kind).length);
+  };
+  for (const { tokens, origins } of (await toyRun('egps')).sample.trace.steps) {
+    assert.is(origins.length, tokens.length);
+  }
+  const off = counts(await toyRun('blocks', { tree: 'off' }));
+  assert.is(off[0], 0, 'without a tree nothing is free');
+  const plain = await toyRun('blocks', { draft: 0, lookAhead: 0 });
+  const bare = counts(plain);
+  assert.is(bare[2], 0, 'without drafts nothing is drafted');
+  assert.ok(bare[0] > 0 && bare[1] > 0);
+  assert.ok(bare[1] <= plain.sample.account.computedRows, 'what was waited for was computed');
+  const drafted = counts(await toyRun('blocks', { draft: 8 }));
+  assert.ok(drafted[2] > 0, 'drafts come true');
+  assert.is(
+    drafted.reduce((a, b) => a + b),
+    bare.reduce((a, b) => a + b),
+    'the tokens are the same',
+  );
+});
+
+test('steps cost together what the run cost', async () => {
+  const run = await toyRun('egps');
+  const { steps } = embedded(tracePage(run));
+  const { drawnTokens, computedRows, draftedRows, sequentialPasses } = run.sample.account;
+  const sum = (name: 'drawn' | 'computed' | 'drafted' | 'passes') => steps.reduce((n, step) => n + step[name], 0);
+  assert.equal(
+    [sum('drawn'), sum('computed'), sum('drafted'), sum('passes')],
+    [drawnTokens, computedRows, draftedRows, sequentialPasses],
+  );
+});
+
+test('answers beyond the eighth are told together', () => {
+  const answers = Array.from({ length: 11 }, (_, i) => ({ answer: i === 2 ? null : String(i), probability: (20 - i) / 100 }));
+  const told = embedded(page({ answers })).answers;
+  assert.is(told.length, 9);
+  assert.equal(told[2], { answer: null, probability: 0.18, others: 0 });
+  assert.is(told[8].others, 3);
+  assert.ok(Math.abs(told[8].probability - (0.12 + 0.11 + 0.1)) < 1e-12);
+  assert.is(embedded(page({ answers: answers.slice(0, 8) })).answers.length, 8);
+  for (const none of [undefined, null, []]) assert.equal(embedded(page({ answers: none })).answers, []);
+});
+
 // In a browser.
 
 let browser: Browser;
@@ -126,6 +184,10 @@ function shown(page: Page) {
       tried: all('#answer .tried').length,
       closed: all('#answer .block').map((block) => block.classList.contains('closed')),
       candidates: all('#candidate-rows tr:not(#candidates[hidden] tr)').length,
+      origins: all('#answer .token').map(({ classList }) =>
+        ['of-free', 'of-computed', 'of-drafted'].findIndex((name) => classList.contains(name)),
+      ),
+      costs: text('step-costs').match(/\d+/g)?.map(Number) ?? [],
       overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     };
   });
@@ -144,9 +206,17 @@ function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'w
     marks.set(cut, [cut, cuts + 1, accepted + (outcome >= 0 ? 1 : 0)]);
   }
   let entropy: number[] = [];
+  let origins: number[] = [];
   for (const s of steps.slice(0, i + 1)) {
-    if (s.outcome >= 0) entropy = [...entropy.slice(0, s.cut), ...s.entropy];
+    if (s.outcome < 0) continue;
+    entropy = [...entropy.slice(0, s.cut), ...s.entropy];
+    origins = [...origins.slice(0, s.cut), ...s.origins];
   }
+  const before = i > 0 ? steps[i - 1].account : undefined;
+  const names = ['drawnTokens', 'computedRows', 'draftedRows', 'sequentialPasses'] as const;
+  const costs = names
+    .map((name) => step.account[name] - (before?.[name] ?? 0))
+    .filter((cost, at) => at !== 2 || cost > 0);
   const size =
     options.cutLaw === 'entropy-block' && options.sampler === 'egps' ? options.blockSize : Infinity;
   const closed = [];
@@ -154,10 +224,10 @@ function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'w
     closed.push(size < Infinity && Math.max(...entropy.slice(start, start + size)) < options.gate);
   }
   const touched = step.kind === 'hold' ? 0 : now.length - step.cut;
-  const names = { grow: 'grown', hold: 'held', propose: step.outcome >= 0 ? 'accepted' : 'rejected' };
+  const outcomes = { grow: 'grown', hold: 'held', propose: step.outcome >= 0 ? 'accepted' : 'rejected' };
   return {
     answer: now.map((id) => (id === eos ? '' : tokenText(id))).join(''),
-    outcome: names[step.kind],
+    outcome: outcomes[step.kind],
     counter: `${i} / ${steps.length - 1}`,
     marks: [...marks.values()].sort(([a], [b]) => a - b),
     cut: step.kind === 'propose' ? [step.cut] : [],
@@ -165,6 +235,8 @@ function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'w
     tried: step.outcome < 0 ? touched : 0,
     closed,
     candidates: step.kind === 'propose' ? step.lengths.length : 0,
+    origins,
+    costs: step.kind === 'hold' ? [] : costs,
     overflow: 0,
   };
 }
@@ -201,6 +273,46 @@ function leastContrast(page: Page): Promise<number> {
   });
 }
 
+/** How a token of each origin is shaded: computed, drafted, free. */
+function shadesOf(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    ['computed', 'drafted', 'free'].map((name) => {
+      const token = document.querySelector(`#answer .of-${name}`);
+      if (!token) throw new Error(`no token is ${name}`);
+      const { backgroundColor, backgroundImage } = getComputedStyle(token);
+      return `${backgroundColor} ${backgroundImage}`;
+    }),
+  );
+}
+
+/** The tree as it is drawn: its lines in order, and where the answer stands. */
+function drawnTree(page: Page) {
+  return page.evaluate(() => {
+    const rectOf = (element: Element) => {
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      return { left, right, top, bottom };
+    };
+    const segments = Array.from(document.querySelectorAll('#tree .segment'), (segment) => ({
+      text: segment.querySelector('text')?.textContent ?? '',
+      count: segment.querySelector('.count')?.textContent ?? null,
+      final: segment.classList.contains('final'),
+      thickness: Number(segment.querySelector('.run')?.getAttribute('stroke-width')),
+      label: rectOf(segment.querySelector('text') as Element),
+    }));
+    const place = document.querySelector('#tree .place');
+    return {
+      hidden: document.getElementById('tree-section')?.hidden,
+      size: document.getElementById('tree-size')?.textContent,
+      note: document.getElementById('tree-note')?.textContent,
+      segments,
+      place: place && Number(place.getAttribute('cx')),
+      placeRow: place && Number(place.getAttribute('cy')),
+      cut: document.querySelector('#tree .now')?.getAttribute('class') ?? null,
+      width: document.getElementById('tree')?.getBoundingClientRect().width ?? 0,
+    };
+  });
+}
+
 test.before(async () => {
   browser = await launchBrowser();
 });
@@ -226,11 +338,23 @@ for (const scheme of SCHEMES) {
         await goTo(page, 10);
         await page.evaluate(() => document.getElementById('step')?.scrollIntoView());
         await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-rejected.png` });
+        for (const id of ['tree-section', 'odds']) {
+          await page.evaluate((id) => document.getElementById(id)?.scrollIntoView(), id);
+          await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-${id}.png` });
+        }
+        await page.click('[value="origin"]');
+        await goTo(page, 8);
+        assert.equal(await shown(page), expected(arithmetic, 8), 'shaded by what was computed');
+        const contrast = await leastContrast(page);
+        assert.ok(contrast >= 4.5, `shaded by what was computed: contrast ${contrast}`);
+        const shades = await shadesOf(page);
+        assert.is(new Set(shades).size, 3, 'computed, drafted and free look different');
+        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-computed.png` });
         await page.evaluate(() => document.getElementById('account')?.scrollIntoView());
         await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-account.png` });
         const gap = await page.evaluate(() => {
           const box = (id: string) => (document.getElementById(id) as Element).getBoundingClientRect();
-          const above = ['answer', 'candidates', 'chart'].map((id) => box(id).bottom);
+          const above = ['answer', 'candidates', 'chart', 'tree-section', 'odds'].map((id) => box(id).bottom);
           return box('account').top - Math.max(...above);
         });
         assert.ok(gap > 0, `nothing lies over the account: ${gap}`);
@@ -284,11 +408,14 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
   const drawn = arithmetic.sample.trace.drawnAt;
   const about = (at: number) => {
     const entropy = arithmetic.sample.entropy[at];
+    const { cut, origins } = steps[drawn[at]];
+    const origin = origins[at - cut];
     const cuts = expected(arithmetic, steps.length - 1).marks.find(([position]) => position === at);
     return [
       arithmetic.tokenText(arithmetic.sample.tokens[at]),
       entropy < 0.0005 ? 'below 0.001 nats' : `${entropy.toFixed(3)} nats`,
       String(at),
+      ['no: known already', 'yes: the run waited', 'as a draft, before it was asked for'][origin],
       `step ${drawn[at]}, block ${steps[drawn[at]].block}`,
       cuts ? `${cuts[1]}, ${cuts[2]} accepted` : 'none',
     ];
@@ -342,6 +469,146 @@ test('the map shows closed blocks and cuts, and leads to the token', async () =>
   });
 });
 
+test('the tree tells who shares a beginning, and where the answer stands', async () => {
+  const { steps } = arithmetic.sample.trace;
+  await visit(browser, page(), 'desktop', 'light', async (page) => {
+    const { segments, size, note } = await drawnTree(page);
+    assert.is(size, '5 different answers');
+    assert.is(note, 'Not in it: endings that were not accepted.');
+    const final = segments.filter(({ final }) => final);
+    assert.match(final[0].text, /^A crate holds/);
+    assert.match(final[final.length - 1].text, /^, and 2688/);
+    const others = segments.filter(({ final }) => !final).map(({ text, count }) => [text.slice(0, 4), count]);
+    assert.equal(others, [
+      [': 26', '3 steps'],
+      ['the ', '1 step'],
+      ['588 ', '1 step'],
+      ['64', '1 step'],
+    ]);
+    for (let i = 1; i < final.length; i++) assert.ok(final[i].thickness < final[i - 1].thickness, 'it grows thin');
+
+    // The place goes right as the answer grows; a rejected step leaves it, and marks the cut.
+    await goTo(page, 0);
+    const start = await drawnTree(page);
+    assert.is(start.cut, null);
+    await goTo(page, 1);
+    const mended = await drawnTree(page);
+    assert.is(mended.cut, 'now accepted');
+    assert.ok((mended.placeRow as number) < (start.placeRow as number), 'from a row below to the top one');
+    await goTo(page, 2);
+    const kept = await drawnTree(page);
+    assert.equal([kept.place, kept.placeRow, kept.cut], [mended.place, mended.placeRow, 'now rejected']);
+    await goTo(page, steps.length - 1);
+    const end = await drawnTree(page);
+    assert.ok((end.place as number) > (mended.place as number));
+
+    await page.focus('#tree .segment');
+    const told = () =>
+      page.evaluate(() => {
+        const tip = document.getElementById('tooltip') as HTMLElement;
+        return tip.hidden ? '' : (tip.textContent ?? '');
+      });
+    assert.match(await told(), /^A crate holds.*positions0 to \d+came this way15 of 15$/s);
+    await page.keyboard.press('ArrowRight');
+    assert.match(await told(), /came this way14 of 15$/);
+    await page.screenshot({ path: `${ARTEFACTS}/trace-tree-tooltip.png` });
+    await page.keyboard.press('Escape');
+    assert.is(await told(), '');
+  });
+});
+
+test('a tree of hundreds of answers stays readable', async () => {
+  const { sample } = arithmetic;
+  const [{ response }] = sample.visited.states[0];
+  const particles = Array.from({ length: 256 }, (_, i) => {
+    const tokens = response.tokens.slice();
+    for (let bit = 0; bit < 8; bit++) if ((i >> bit) & 1) tokens[7 * bit + 3] ^= 1;
+    return { response: { ...response, tokens }, weight: 2 ** -8 };
+  });
+  const visited = { ...sample.visited, particles };
+  for (const size of ['desktop', 'phone'] as const) {
+    await visit(browser, page({ sample: { ...sample, visited } }), size, 'dark', async (page) => {
+      for (const drawn of [16, 200]) {
+        const { segments, size: told, note, width } = await drawnTree(page);
+        assert.is(segments.filter(({ count }) => count !== null).length, drawn);
+        assert.match(told ?? '', /^2[56]\d different answers$/);
+        assert.match(note ?? '', new RegExp(`^${Number.parseInt(told ?? '', 10) - drawn} that the fewest came by`));
+        const labels = segments.map(({ label }) => label).filter(({ left, right }) => right > left);
+        const clash = labels.find((a, i) =>
+          labels.some((b, j) => {
+            const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            return j < i && across > 1 && down > 1;
+          }),
+        );
+        assert.is(clash, undefined, 'no label lies on another');
+        assert.ok(width < 1600, `${width} pixels`);
+        assert.is((await shown(page)).overflow, 0);
+        await page.evaluate(() => document.getElementById('tree-section')?.scrollIntoView());
+        await page.screenshot({ path: `${ARTEFACTS}/trace-tree-${size}-${drawn}.png` });
+        await page.click('#tree-more');
+      }
+    });
+  }
+});
+
+test('answers and particles are told with their weights', async () => {
+  const run = await toyRun('egps');
+  const odds = (page: Page) =>
+    page.evaluate(() => ({
+      hidden: ['odds', 'answers-section', 'particles-section'].map((id) => document.getElementById(id)?.hidden),
+      answers: Array.from(document.querySelectorAll('#answers tr'), (row) => row.textContent),
+      bars: document.querySelectorAll('#particles :is(.weight, .chosen)').length,
+      chosen: document.querySelectorAll('#particles .chosen').length,
+      note: document.getElementById('particles-note')?.textContent,
+      source: document.getElementById('answers-note')?.textContent,
+    }));
+  await visit(browser, tracePage({ ...run, answers: ANSWERS }), 'desktop', 'dark', async (page) => {
+    const { hidden, answers, bars, chosen, note, source } = await odds(page);
+    assert.equal(hidden, [false, false, false]);
+    assert.equal(answers, ['257681.3 %', '<b>2566</b>12.5 %', 'no answer6.3 %']);
+    assert.equal([bars, chosen], [12, 1]);
+    const { particles } = run.sample.visited;
+    const effective = 1 / particles.reduce((sum, { weight }) => sum + weight ** 2, 0);
+    assert.ok(note?.startsWith(`As many as ${effective.toFixed(1)} of equal weight; `), note ?? '');
+    assert.is(source, 'Estimated from the weights of the particles.');
+    await page.evaluate(() => document.getElementById('odds')?.scrollIntoView());
+    await page.screenshot({ path: `${ARTEFACTS}/trace-odds.png` });
+  });
+  await visit(browser, page(), 'desktop', 'light', async (page) => {
+    const { hidden, source } = await odds(page);
+    assert.equal(hidden, [false, false, true]);
+    assert.is(source, 'Estimated from the answers after each step at the full length.');
+  });
+  await visit(browser, page({ answers: null }), 'desktop', 'light', async (page) => {
+    assert.is((await odds(page)).hidden[0], true);
+  });
+});
+
+test('the account tells what was drawn apart from what was computed', async () => {
+  const { account } = arithmetic.sample;
+  await visit(browser, page(), 'desktop', 'light', async (page) => {
+    const groups = await page.evaluate(() =>
+      Array.from(document.querySelectorAll('#account section'), (group) => [
+        group.querySelector('h3')?.textContent ?? '',
+        ...Array.from(group.querySelectorAll('dl div'), (row) => row.textContent ?? ''),
+      ]),
+    );
+    const of = (title: string) => groups.find(([name]) => name === title)?.slice(1);
+    assert.equal(of('Drawn'), [`tokens drawn, in all endings${account.drawnTokens}`]);
+    assert.equal(of('Computed'), [
+      `rows computed${account.computedRows}`,
+      `of these needed at once${account.computedRows - account.draftedRows}`,
+      `of these drafted${account.draftedRows}`,
+      `drafted and used later${account.usedDrafts}`,
+      `passes one after another${account.sequentialPasses}`,
+      'wall time12.3 s',
+      'adapterA quick adapter',
+    ]);
+    assert.equal(of('Moves'), ['proposed8', 'accepted4 (50 %)', 'held4', 'endings given up early17']);
+  });
+});
+
 test('what cannot be seen is marked, and nothing of a text is markup', async () => {
   const odd = ['<b>bold</b>\n', '\u202eabc', '', '\ufffd', '\t', '\u0000', '</script>'];
   const tokenText = (id: number) => odd[id % odd.length];
@@ -368,7 +635,7 @@ test('what cannot be seen is marked, and nothing of a text is markup', async () 
   });
 });
 
-for (const sampler of ['egps', 'karan-du', 'smc', 'best-of-n', 'greedy'] as const) {
+for (const sampler of TOYS) {
   test(`a run of ${sampler} on a toy`, async () => {
     const run = await toyRun(sampler);
     const last = run.sample.trace.steps.length - 1;

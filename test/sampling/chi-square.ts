@@ -1,6 +1,8 @@
 import { refine } from '../../src/sampling/power-chain.ts';
 import { randomSource } from '../../src/sampling/random.ts';
-import { chainAt, respond, type Subject } from './exact.ts';
+import type { Limits } from '../support/table-model.ts';
+import { respond, type Subject } from './exact.ts';
+import { chainAt, plant } from './forced.ts';
 import { name } from './toy.ts';
 
 // "Getting it right" (Geweke, 2004): chains that start from exact draws of π stay distributed as π.
@@ -42,12 +44,16 @@ interface Outcome {
   readonly expected: readonly number[];
 }
 
-/** Takes `steps` steps of the kernel, with its own random numbers, from each of `count` exact draws of π. */
+/**
+ * Takes `steps` steps of the kernel, with its own random numbers, from each of `count` exact draws of π. Where candidates are decoded
+ * eagerly all chains walk one tree.
+ */
 export async function gettingItRight(
   subject: Subject,
   { tries = 1, steps = 3, count = 4000, seed = 1n } = {},
+  limits: Limits = {},
 ): Promise<Outcome> {
-  const { toy, law, acceptance = 'metropolis', decoding = 'eager', step = refine, Model } = subject;
+  const { toy, law, acceptance = 'metropolis', decoding = 'eager', step = refine } = subject;
   const { alpha, temperature } = subject;
   const target = { alpha, temperature };
   const pi = toy.pi(alpha);
@@ -58,20 +64,23 @@ export async function gettingItRight(
     else bins.set(name(toy.states[i]), expected.push(p * count) - 1);
   }
   const seen = expected.map(() => 0);
-  const model = toy.model(Model);
+  const model = toy.model(limits);
+  const common = await plant(model, toy.horizon);
   const states = await Promise.all(toy.states.map((tokens) => respond(subject, tokens)));
   for (let n = 0; n < count; n++) {
     const { accept } = randomSource(seed + 2n ** 32n, n);
     let i = 0;
     for (let left = accept(0) - pi[0]; left > 0 && i + 1 < pi.length; left -= pi[i]) i++;
     const random = randomSource(seed, n);
-    const chain = await chainAt(model, states[i], { ...target, seed, chain: n });
+    const planted = decoding === 'eager' ? common : await plant(model, toy.horizon);
+    const chain = chainAt(planted, states[i], { ...target, seed, chain: n }, random);
     for (let k = 0; k < steps; k++) {
       await step(chain, { target, law, tries, acceptance, decoding, random }, toy.horizon);
     }
     seen[bins.get(name(chain.response.tokens)) ?? 0]++;
-    chain.free();
+    if (planted !== common) planted.forest.leave(planted.tree);
   }
+  common.forest.leave(common.tree);
   if (expected[0] < 5) {
     // Still too few: to the next.
     expected[1] += expected.shift() as number;

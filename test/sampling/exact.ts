@@ -7,8 +7,9 @@ import { philox, uniform } from '../../src/sampling/random.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
 import type { Target } from '../../src/sampling/target.ts';
-import { TableModel } from '../support/table-model.ts';
-import { name, PROMPT } from './toy.ts';
+import { type Limits, TableModel } from '../support/table-model.ts';
+import { chainAt, draw, force, type Planted, PROMPT, plant, scripted } from './forced.ts';
+import { name } from './toy.ts';
 
 export { name };
 
@@ -25,6 +26,7 @@ export class Toy {
   readonly gate: number;
   readonly blockSize: number;
   private readonly conditional: (prefix: readonly number[]) => readonly number[];
+  private planted?: Promise<Planted>;
 
   /**
    * @param conditional p(· | response so far), normalised
@@ -54,8 +56,15 @@ export class Toy {
     return cutLaw(law, this.gate, this.blockSize);
   }
 
-  model(Model = TableModel): TableModel {
-    return new Model(this.vocabulary, [EOS], (tokens) => this.conditional(tokens.slice(PROMPT.length)));
+  model(limits?: Limits): TableModel {
+    const conditional = (tokens: readonly number[]) => this.conditional(tokens.slice(PROMPT.length));
+    return new TableModel(this.vocabulary, [EOS], conditional, limits);
+  }
+
+  /** The tree of all runs that share one, whatever their target: what one has computed the others find. */
+  tree(): Promise<Planted> {
+    this.planted ??= plant(this.model(), this.horizon);
+    return this.planted;
   }
 
   /** π ∝ p^α, from the table alone. */
@@ -115,14 +124,14 @@ export const TARGETS: Target[] = [
   { alpha: 4, temperature: 1 },
 ];
 
-/** A kernel on a toy. Mutants have a step or a model of their own. */
+/** A kernel on a toy. Mutants have a step of their own, or a rollout that has been changed. */
 export interface Subject extends Target {
   readonly toy: Toy;
   readonly law: CutLaw;
   readonly acceptance?: Acceptance;
   readonly decoding?: Decoding;
   readonly step?: typeof refine;
-  readonly Model?: typeof TableModel;
+  readonly change?: (rollout: Rollout) => void;
 }
 
 /** The random outcomes of a step. */
@@ -136,33 +145,31 @@ interface Dice {
 
 const drawOf = ({ alpha, temperature }: Target): Draw => ({ alpha, temperature, seed: 0n, chain: 0 });
 
-/** x as the model draws it. */
-export async function respond({ toy, Model, ...target }: Subject, x: readonly number[]): Promise<Response> {
-  const model = toy.model(Model);
-  model.draw = (_logq, _key, position) => x[position - PROMPT.length];
-  const chain = new Chain(new Rollout(model, await model.prefill(PROMPT), drawOf(target)));
+/** x as it is drawn. */
+export async function respond({ toy, change, ...target }: Subject, x: readonly number[]): Promise<Response> {
+  const { forest, tree } = await toy.tree();
+  const rollout = new Rollout(forest, tree, drawOf(target), scripted(0, 0, []));
+  force(rollout, toy.vocabulary, draw([x]));
+  change?.(rollout);
+  const chain = new Chain(rollout);
   await chain.grow(toy.horizon);
   return chain.response;
 }
 
-/** A chain that stands at x. */
-export async function chainAt(model: TableModel, x: Response, draw: Draw): Promise<Chain> {
-  const prompt = await model.prefill(PROMPT);
-  const sequence = await model.prefill([...PROMPT, ...x.tokens]);
-  const rollout = new Rollout(model, prompt, draw);
-  prompt.free();
-  rollout.root = () => ({ response: x, sequence, candidate: 0 });
-  return new Chain(rollout);
-}
-
-/** Takes one step from x for each of the dice. */
+/**
+ * Takes one step from x for each of the dice. Where candidates are decoded eagerly it walks the tree of all runs; else it has one of
+ * its own, as what is known is never abandoned.
+ */
 async function run(subject: Subject, x: Response, dice: readonly Dice[], decoding: Decoding): Promise<Chain> {
-  const { toy, law, acceptance = 'metropolis', step = refine, Model, alpha, temperature } = subject;
+  const { toy, law, acceptance = 'metropolis', step = refine, change, alpha, temperature } = subject;
   const target = { alpha, temperature };
-  const model = toy.model(Model);
-  model.draw = (logq, { step, candidate }, position) =>
-    dice[step].token(logq, candidate, position - PROMPT.length);
-  const chain = await chainAt(model, x, drawOf(target));
+  const model = toy.model();
+  const planted = decoding === 'eager' ? await toy.tree() : await plant(model, toy.horizon);
+  const chain = chainAt(planted, x, drawOf(target), scripted(0, 0, []));
+  force(chain.rollout, toy.vocabulary, (logq, candidate, position, step) =>
+    dice[step].token(logq, candidate, position),
+  );
+  change?.(chain.rollout);
   for (const { tries, cut, lots } of dice) {
     let r: Float64Array | undefined; // as the step first asks for it
     const noted = (entropy: Float64Array) => {
@@ -170,14 +177,10 @@ async function run(subject: Subject, x: Response, dice: readonly Dice[], decodin
       r ??= value;
       return value;
     };
-    const random = {
-      cut: () => cut(r as Float64Array),
-      accept: () => lots.u,
-      select: (_step: number, j: number) => lots.gumbels[j],
-    };
+    const random = { ...scripted(0, lots.u, lots.gumbels), cut: () => cut(r as Float64Array) };
     await step(chain, { target, law: noted, tries, acceptance, decoding, random }, toy.horizon);
   }
-  chain.free();
+  if (decoding !== 'eager') planted.forest.leave(planted.tree);
   assert.is(model.live, 0);
   return chain;
 }

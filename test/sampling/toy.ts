@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Chain } from '../../src/sampling/chain.ts';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
-import type { RandomSource } from '../../src/sampling/random.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
-import { type Distribution, distribution, TableModel } from '../support/table-model.ts';
+import { type Distribution, distribution, type Limits, TableModel } from '../support/table-model.ts';
+import { draw, force, PROMPT, plant, scripted } from './forced.ts';
 
 /** The parts of test/fixtures/egps_golden.json that are used; its notes say what each is. */
 interface Golden {
@@ -61,10 +61,8 @@ export const STATES = toy.sequences.map((text) => text.split(',').map(Number));
 export const name = (tokens: ArrayLike<number>): string => Array.from(tokens).join(',');
 export const index = (tokens: ArrayLike<number>): number => toy.sequences.indexOf(name(tokens));
 
-/** The toy's prompt is one token, which its table does not look at. */
-export const PROMPT = [1];
-export const toyModel = (): TableModel =>
-  new TableModel(toy.V, [golden.eos], (tokens) => toy.cond[name(tokens.slice(PROMPT.length))]);
+export const toyModel = (limits?: Limits): TableModel =>
+  new TableModel(toy.V, [golden.eos], (tokens) => toy.cond[name(tokens.slice(PROMPT.length))], limits);
 
 const known = new Map<string, Distribution>();
 
@@ -93,33 +91,20 @@ export function toyTarget(alpha = toy.alpha): number[] {
   return weight.map((w) => w / sum);
 }
 
-/** A chain that stands at `start`. */
+/** A chain on a tree of its own that stands at `start`, and what clears the tree away. */
 export async function scriptedChain(
   model: TableModel,
   start: number[],
   given: Partial<Draw> = {},
-): Promise<Chain> {
+): Promise<{ chain: Chain; end(): void }> {
   const { alpha = toy.alpha, temperature = 1 / alpha, seed = 0n, chain = 0 } = given;
-  const draw = { alpha, temperature, seed, chain };
-  const prompt = await model.prefill(PROMPT);
-  const started = new Chain(new Rollout(model, prompt, draw));
-  prompt.free();
-  force(model, [start]);
+  const { forest, tree } = await plant(model, toy.T);
+  const rollout = new Rollout(forest, tree, { alpha, temperature, seed, chain }, scripted(0, 0, []));
+  const started = new Chain(rollout);
+  force(rollout, toy.V, draw([start]));
   await started.grow(start.length);
-  return started;
+  return { chain: started, end: () => forest.leave(tree) };
 }
-
-/** Makes candidate k of the next decode call draw the response `responses[k]`. */
-export function force(model: TableModel, responses: number[][]): void {
-  model.draw = (_, key, position) => responses[key.candidate][position - PROMPT.length];
-}
-
-/** A source that always says the same. */
-export const scripted = (cut: number, accept: number, gumbels: number[]): RandomSource => ({
-  cut: () => cut,
-  accept: () => accept,
-  select: (_, candidate) => gumbels[candidate],
-});
 
 /** The reference's cut law. */
 export function toyLaw(law: CutLawName): CutLaw {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
@@ -80,6 +80,16 @@ export function randomCheckpoint(
   writeFileSync(join(dir, 'model.safetensors'), encodeSafetensors(tensors));
   writeFileSync(join(dir, 'config.json'), JSON.stringify(configJson(config, dtype), null, 2));
   return config;
+}
+
+/** Gives every entry of a tensor of an F32 checkpoint this value. */
+export function overwrite(dir: string, tensor: string, value: number): void {
+  const file = join(dir, 'model.safetensors');
+  const bytes = readFileSync(file);
+  const header = Number(bytes.readBigUInt64LE());
+  const [from, to] = JSON.parse(bytes.toString('utf8', 8, 8 + header))[tensor].data_offsets;
+  for (let at = 8 + header + from; at < 8 + header + to; at += 4) bytes.writeFloatLE(value, at);
+  writeFileSync(file, bytes);
 }
 
 function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<string, unknown> {

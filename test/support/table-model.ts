@@ -1,13 +1,8 @@
-import type {
-  Continuation,
-  DecodeRow,
-  LanguageModel,
-  RngKey,
-  Sequence,
-} from '../../src/engine/language-model.ts';
-import { tokenGumbel } from '../../src/sampling/random.ts';
+import type { Feed, LanguageModel, Reading, Sequence } from '../../src/engine/language-model.ts';
+import { OutOfMemoryError } from '../../src/errors.ts';
+import { type Law, summarise } from '../../src/tree/distribution.ts';
 
-/** The distribution of one token in f64, and what the samplers are told about it. */
+/** The distribution of one token in f64, from all its logits: what the tree makes of summaries is held against it. */
 export interface Distribution {
   /** log p and log q of every token. */
   logp: number[];
@@ -16,7 +11,7 @@ export interface Distribution {
   entropy: number;
 }
 
-export type Truncation = Pick<DecodeRow, 'topK' | 'topP'>;
+export type Truncation = Pick<Law, 'topK' | 'topP'>;
 
 /** @param temperature 0: greedy, all log q are then 0 */
 export function distribution(
@@ -54,173 +49,176 @@ export function distribution(
 /** p(· | tokens), prompt included; need not be normalised. */
 export type Conditional = (tokens: readonly number[]) => ArrayLike<number>;
 
-class TableSequence implements Sequence {
-  readonly model: TableModel;
-  tokens: number[];
-  private freed = false;
+/** What may differ from a model that lists every token and has all the memory in the world. */
+export type Limits = Partial<
+  Pick<TableModel, 'contextLength' | 'cachePositions' | 'pageSize' | 'rows' | 'parallel' | 'entries'>
+>;
 
-  constructor(model: TableModel, tokens: number[]) {
-    this.model = model;
-    this.tokens = tokens;
-    model.live++;
-  }
-  get length(): number {
-    return this.alive().tokens.length;
-  }
-  fork(): Sequence {
-    return new TableSequence(this.model, [...this.alive().tokens]);
-  }
-  rollback(length: number): void {
-    if (length < 1 || length > this.length) throw new Error(`rollback to ${length} of ${this.length}`);
-    this.tokens.length = length;
-  }
-  free(): void {
-    this.alive().freed = true;
-    this.model.live--;
-  }
-  alive(): this {
-    if (this.freed) throw new Error('this sequence has been freed');
-    return this;
-  }
-}
-
-/** A language model that looks its distributions up. Its chunks are one token long. */
+/** A language model that looks its distributions up, by the tokens that its sequences really have. */
 export class TableModel implements LanguageModel {
   readonly vocabSize: number;
-  readonly contextLength: number;
-  readonly cachePositions = Infinity;
   readonly eosTokens: ReadonlySet<number>;
+  readonly contextLength: number = 1 << 20;
+  readonly cachePositions: number = Infinity;
+  readonly pageSize: number = 4;
+  readonly rows: number = 64;
+  readonly tile = 1;
+  readonly parallel: boolean = false;
+  /** Entries of a summary, at the least. */
+  readonly entries: number = Infinity;
   /** Sequences not yet freed. */
   live = 0;
-  /** Rows of each decode call so far. */
+  /** Pages that they hold. */
+  pages = 0;
+  /** Rows of each call so far. */
   readonly calls: number[] = [];
-  /** In place of Gumbel-max where it is set. */
-  draw?: (logq: readonly number[], key: RngKey, position: number) => number;
   private readonly conditional: Conditional;
 
-  constructor(vocabSize: number, eos: Iterable<number>, conditional: Conditional, contextLength = 1 << 20) {
+  constructor(vocabSize: number, eos: Iterable<number>, conditional: Conditional, limits: Limits = {}) {
     this.vocabSize = vocabSize;
     this.eosTokens = new Set(eos);
     this.conditional = conditional;
-    this.contextLength = contextLength;
+    Object.assign(this, limits);
   }
 
   async prefill(tokens: ArrayLike<number>): Promise<Sequence> {
-    if (tokens.length === 0) throw new Error('an empty prompt');
-    return new TableSequence(this, Array.from(tokens));
-  }
-
-  async decode(
-    rows: DecodeRow[],
-    signal?: AbortSignal,
-    keepGoing?: (soFar: readonly Continuation[]) => boolean,
-  ): Promise<Continuation[]> {
-    this.calls.push(rows.length);
-    const flights = rows.map((row) => new Flight(row, this.own(row.sequence)));
+    const sequence = new TableSequence(this, []);
     try {
-      while (flights.some(({ done }) => !done)) {
-        await null;
-        signal?.throwIfAborted();
-        for (const flight of flights) {
-          if (flight.done) continue;
-          const { row, sequence } = flight;
-          if (flight.size >= row.maxTokens || sequence.length >= this.contextLength) {
-            throw new Error(`a row of ${flight.size} tokens, at position ${sequence.length}, cannot grow`);
-          }
-          const at = this.at(sequence, row.alpha, row.temperature, row);
-          flight.take(this.next(at, row, sequence.length), at, this.eosTokens);
-        }
-        if (keepGoing && flights.some(({ done }) => !done)) {
-          if (!keepGoing(flights.map((flight) => flight.continuation()))) break;
-        }
-      }
+      sequence.reserve(0, tokens.length);
     } catch (error) {
-      for (const { sequence, start } of flights) sequence.rollback(start);
+      sequence.free();
       throw error;
     }
-    for (const flight of flights) flight.end();
-    return flights.map((flight) => flight.continuation());
+    sequence.write(0, Array.from(tokens));
+    return sequence;
   }
 
-  async score(
-    sequence: Sequence,
-    tokens: ArrayLike<number>,
-    { temperature, alpha }: { temperature: number; alpha: number },
-  ): Promise<Continuation> {
-    const key = { seed: 0n, chain: 0, step: 0, candidate: 0 };
-    const row = { sequence, maxTokens: tokens.length, temperature, alpha, key };
-    const flight = new Flight(row, this.own(sequence));
-    for (const token of Array.from(tokens)) {
-      flight.take(token, this.at(flight.sequence, alpha, temperature), this.eosTokens);
-    }
-    return flight.continuation();
+  async compute(feeds: readonly Feed[]): Promise<Reading[][]> {
+    await null;
+    const own = feeds.map(({ sequence }) => (sequence as TableSequence).check());
+    const needed = feeds.reduce(
+      (n, { position, tokens }, i) => n + own[i].missing(position, tokens.length),
+      0,
+    );
+    this.reserve(needed);
+    this.calls.push(feeds.reduce((n, { tokens }) => n + tokens.length, 0));
+    const readings = feeds.map((feed, i) => feed.tokens.map((_, n) => this.read(feed, own[i], n)));
+    for (const [i, { position, tokens }] of feeds.entries()) own[i].write(position, tokens);
+    return readings;
   }
 
-  private at(sequence: TableSequence, alpha: number, temperature: number, truncation?: Truncation) {
-    const logits = Array.from(this.conditional(sequence.tokens), Math.log);
-    return distribution(logits, alpha, temperature, truncation);
+  reserve(pages: number): void {
+    const [needed, available] = [this.pages + pages, this.cachePositions / this.pageSize].map(
+      (n) => n * this.pageSize,
+    );
+    if (needed > available) throw new OutOfMemoryError('the cache', needed, available, 'take less');
   }
 
-  private next({ logp, logq }: Distribution, { key, temperature }: DecodeRow, position: number): number {
-    if (temperature === 0) return logp.indexOf(Math.max(...logp));
-    if (this.draw) return this.draw(logq, key, position);
-    const scores = logq.map((l, v) => l + tokenGumbel(key, position, v));
-    return scores.indexOf(Math.max(...scores));
+  /** What comes after the first n + 1 tokens of a feed. */
+  private read({ position, tokens, sharpening, ask }: Feed, sequence: TableSequence, n: number): Reading {
+    const prefix = [...sequence.tokens.slice(0, position), ...tokens.slice(0, n + 1)];
+    const logits = Float64Array.from(this.conditional(prefix), Math.log);
+    const summary = summarise(logits, sharpening, this.entries);
+    const reading = { token: tokens[n], summary };
+    if (ask === undefined || n < tokens.length - 1) return reading;
+    if (ask === 'logits') return { ...reading, logits };
+    const most = Math.max(...logits);
+    const token =
+      'token' in ask ? ask.token : this.drawTail(logits, summary.ids, sharpening.temperature, ask.tail);
+    return { ...reading, asked: { token, distance: logits[token] - most } };
   }
 
-  private own(sequence: Sequence): TableSequence {
-    if (!(sequence instanceof TableSequence) || sequence.model !== this) throw new Error('not mine');
-    return sequence.alive();
+  /** By inverse distribution function, in the order of ids, over what is not listed. */
+  private drawTail(logits: Float64Array, listed: Uint32Array, temperature: number, word: number): number {
+    const most = Math.max(...logits);
+    const weights = logits.map((l, v) => (listed.includes(v) ? 0 : Math.exp((l - most) / temperature)));
+    let left = ((word + 0.5) / 2 ** 32) * weights.reduce((a, b) => a + b, 0);
+    return weights.findIndex((w) => {
+      left -= w;
+      return left < 0;
+    });
   }
 }
 
-/** A row in flight. */
-class Flight {
-  readonly row: DecodeRow;
-  readonly sequence: TableSequence;
-  readonly start: number;
-  done = false;
-  private finish: Continuation['finish'] = 'length';
-  private readonly columns = {
-    logp: [] as number[],
-    logq: [] as number[],
-    logZ: [] as number[],
-    entropy: [] as number[],
-  };
+class TableSequence implements Sequence {
+  readonly tokens: number[];
+  private readonly model: TableModel;
+  /** Each with the number of sequences that have it. */
+  private readonly pages: { users: number }[];
+  private freed = false;
 
-  constructor(row: DecodeRow, sequence: TableSequence) {
-    this.row = row;
-    this.sequence = sequence;
-    this.start = sequence.length;
+  constructor(model: TableModel, tokens: number[], pages: { users: number }[] = []) {
+    this.model = model;
+    this.tokens = tokens;
+    this.pages = pages;
+    for (const page of pages) page.users++;
+    model.live++;
   }
 
-  get size(): number {
-    return this.columns.logp.length;
+  get length(): number {
+    return this.check().tokens.length;
   }
 
-  take(token: number, at: Distribution, eos: ReadonlySet<number>): void {
-    this.sequence.tokens.push(token);
-    this.columns.logp.push(at.logp[token]);
-    this.columns.logq.push(at.logq[token]);
-    this.columns.logZ.push(at.logZ);
-    this.columns.entropy.push(at.entropy);
-    if (eos.has(token)) this.finish = 'eos';
-    this.done = this.finish === 'eos' || this.size === this.row.maxTokens;
+  fork(): Sequence {
+    return new TableSequence(this.check().model, [...this.tokens], [...this.pages]);
   }
 
-  end(): void {
-    if (!this.done) this.finish = 'abandoned';
+  rollback(length: number): void {
+    if (length < 0 || length > this.length) throw new Error(`rollback to ${length} of ${this.length}`);
+    this.tokens.length = length;
+    this.release(Math.ceil(length / this.model.pageSize));
   }
 
-  continuation(): Continuation {
-    const { logp, logq, logZ, entropy } = this.columns;
-    return {
-      tokens: Uint32Array.from(this.sequence.tokens.slice(this.start)),
-      logp: Float64Array.from(logp),
-      logq: Float64Array.from(logq),
-      logZ: Float64Array.from(logZ),
-      entropy: Float64Array.from(entropy),
-      finish: this.finish,
-    };
+  free(): void {
+    this.check().release(0);
+    this.freed = true;
+    this.model.live--;
+  }
+
+  check(): this {
+    if (this.freed) throw new Error('this sequence has been freed');
+    return this;
+  }
+
+  /** Pages it takes to write so many tokens: new ones, and copies of those that others have too. */
+  missing(position: number, count: number): number {
+    const { pageSize } = this.model;
+    if (position + count <= this.tokens.length) return 0;
+    let missing = 0;
+    for (let page = Math.floor(this.tokens.length / pageSize); page * pageSize < position + count; page++) {
+      if (this.pages[page]?.users !== 1) missing++;
+    }
+    return missing;
+  }
+
+  reserve(position: number, count: number): void {
+    this.model.reserve(this.missing(position, count));
+  }
+
+  /** Behind what it has; what it has already must be the same. */
+  write(position: number, tokens: readonly number[]): void {
+    const { pageSize } = this.model;
+    if (position > this.length) throw new Error(`position ${position} of ${this.length}`);
+    for (const [i, token] of tokens.entries()) {
+      const at = position + i;
+      if (at < this.tokens.length) {
+        if (this.tokens[at] !== token)
+          throw new Error(`token ${token} is fed where there is ${this.tokens[at]}`);
+        continue;
+      }
+      const page = Math.floor(at / pageSize);
+      if (this.pages[page]?.users !== 1) {
+        if (this.pages[page]) this.pages[page].users--;
+        this.pages[page] = { users: 1 };
+        this.model.pages++;
+      }
+      this.tokens.push(token);
+    }
+  }
+
+  private release(kept: number): void {
+    for (const page of this.pages.splice(kept)) {
+      if (--page.users === 0) this.model.pages--;
+    }
   }
 }

@@ -1,6 +1,6 @@
+import { choice, lastBoxed } from '../../answers/boxed.ts';
 import { GraderError } from '../../errors.ts';
 import type { Grade, Item } from '../item.ts';
-import { lastBoxed } from './boxed.ts';
 import { MathGrader } from './math-pool.ts';
 import { PythonGrader } from './python.ts';
 
@@ -9,6 +9,10 @@ export interface Graders {
   /** What the system does not keep the model's code from. */
   readonly unconfined: readonly string[];
   grade(item: Item, response: string, signal?: AbortSignal): Promise<Grade>;
+  /** What of a response its grade depends on. */
+  basis(item: Item, response: string): string;
+  /** Whether two answers, of grades for the item, are the same. */
+  equal(item: Item, a: string, b: string, signal?: AbortSignal): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -43,6 +47,11 @@ export async function openGraders(
           return (python as PythonGrader).grade(item, response, signal);
       }
     },
+    basis: ({ grader }, response) => (grader === 'code' ? response : (lastBoxed(response) ?? '')),
+    async equal({ grader }, a, b, signal) {
+      if (grader !== 'math') return a === b;
+      return (await (math as MathGrader).grade(`\\boxed{${a}}`, b, signal)).verdict === 'right';
+    },
     async close() {
       await Promise.all([math?.close(), python?.close()]);
     },
@@ -52,11 +61,4 @@ export async function openGraders(
 function compare(answer: string | undefined, right: string): Grade {
   if (!answer) return { verdict: 'no answer', answer: null };
   return { verdict: answer === right ? 'right' : 'wrong', answer };
-}
-
-/** "B", "(b)", "\text{B}", "B) 42" and "B. Because …" → "B", and "A, B", "A or B" and "a = 5" → undefined. */
-export function choice(boxed: string | null): string | undefined {
-  const bare = (boxed ?? '').replace(/\\(?:text|math)[a-z]*(?=\s*\{)|\\[()]|[${}\s]+/g, ' ').trim();
-  const found = /^\(?\s*([A-Za-z])\s*(?:$|[).:](?=\s|$))/.exec(bare);
-  return found?.[1].toUpperCase();
 }

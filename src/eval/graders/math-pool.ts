@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { lastBoxed } from '../../answers/boxed.ts';
 import { GraderError } from '../../errors.ts';
 import type { Grade } from '../item.ts';
-import { lastBoxed } from './boxed.ts';
 
 const TIME_LIMIT = 10_000;
 const MEMORY_MIB = 512;

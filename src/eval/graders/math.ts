@@ -1,6 +1,6 @@
 import { ComputeEngine } from '@cortex-js/compute-engine';
+import { lastBoxed } from '../../answers/boxed.ts';
 import type { Grade } from '../item.ts';
-import { lastBoxed } from './boxed.ts';
 import {
   binomials,
   bracketed,

@@ -22,3 +22,10 @@ export function lastBoxed(text: string): string | null {
   const content = end === Infinity ? text.slice(start).replace(/[$\n][\s\S]*/, '') : text.slice(start, end);
   return /^[\s{}]*$/.test(content) ? null : content.trim();
 }
+
+/** "B", "(b)", "\text{B}", "B) 42" and "B. Because …" → "B", and "A, B", "A or B" and "a = 5" → undefined. */
+export function choice(boxed: string | null): string | undefined {
+  const bare = (boxed ?? '').replace(/\\(?:text|math)[a-z]*(?=\s*\{)|\\[()]|[${}\s]+/g, ' ').trim();
+  const found = /^\(?\s*([A-Za-z])\s*(?:$|[).:](?=\s|$))/.exec(bare);
+  return found?.[1].toUpperCase();
+}

@@ -1,0 +1,380 @@
+import type { LanguageModel, Reading } from '../engine/language-model.ts';
+import { OptionError, OutOfMemoryError } from '../errors.ts';
+import { Distribution, type Drawn, type Law, summarise, suffices } from './distribution.ts';
+import { Drafts, likelihood } from './drafts.ts';
+import { NgramIndex } from './ngram-index.ts';
+import { type Costs, type Item, Plan, type Planned, type Want } from './plan.ts';
+import { Prices } from './prices.ts';
+import { type Branch, type Guess, type Knowledge, Node, Tree } from './tree.ts';
+
+export type { Costs, Lots, Want } from './plan.ts';
+
+export interface ForestOptions {
+  /** off: nothing is found again, drafted or looked ahead to. */
+  readonly tree: 'on' | 'off';
+  /** Most tokens drafted behind one that is needed. */
+  readonly draft: number | 'auto';
+  /** Most nodes that the tree of a prompt keeps. */
+  readonly treeNodes: number;
+}
+
+/** A walk that may come later. */
+export interface Prospect {
+  readonly want: Want;
+  readonly guess: Guess;
+}
+
+interface Request {
+  readonly wants: readonly Want[];
+  readonly prospects: readonly Prospect[];
+  readonly costs: Costs;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Microtasks in a row without a new request, after which all walkers are taken to wait. */
+const QUIET = 32;
+/** The longest draft where nobody says how long. */
+const LONGEST_DRAFT = 16;
+/** In a tile that is not full a row costs little: from this likelihood on it is taken. */
+const LIKELY_ENOUGH = 0.2;
+/** The most tokens drawn ahead on the GPU, between two looks of the CPU. */
+const MOST_AHEAD = 15;
+
+/** Forests whose trees share the cache of a model. */
+const forests = new WeakMap<LanguageModel, Set<Forest>>();
+let clock = 0;
+
+/** The trees of the prompts that are being answered, and the passes by which they grow. */
+export class Forest {
+  readonly model: LanguageModel;
+  readonly options: ForestOptions;
+  private readonly laws: Law[] = [];
+  private readonly trees = new Map<string, Promise<Tree>>();
+  private readonly planted = new Set<Tree>();
+  private readonly drafts = new Drafts();
+  private readonly prices: Prices;
+  private requests: Request[] = [];
+  private running = false;
+  private activity = 0;
+  /** What the pass under way stands on. */
+  private busy: ReadonlySet<Branch> = new Set();
+
+  constructor(model: LanguageModel, options: ForestOptions) {
+    this.model = model;
+    this.options = options;
+    this.prices = new Prices(model.parallel);
+  }
+
+  /**
+   * The tree of a prompt, for as long as it is used.
+   * @throws OutOfMemoryError, OptionError where a single response of `maxNewTokens` tokens would not fit into the tree
+   */
+  async enter(prompt: ArrayLike<number>, maxNewTokens: number): Promise<Tree> {
+    const { model, options } = this;
+    const { cachePositions, pageSize } = model;
+    const tokens = prompt.length + maxNewTokens;
+    if (tokens > cachePositions - 2 * pageSize) {
+      const what = `a response of ${maxNewTokens} tokens to a prompt of ${prompt.length} (in positions)`;
+      throw new OutOfMemoryError(what, tokens + 2 * pageSize, cachePositions, 'load the model with more cachePositions');
+    }
+    if (maxNewTokens >= options.treeNodes) {
+      throw new OptionError(
+        `treeNodes is ${options.treeNodes}: more than maxNewTokens, which is ${maxNewTokens}, so that a response fits`,
+      );
+    }
+    const key = keyOf(prompt);
+    let growing = this.trees.get(key);
+    if (!growing) {
+      growing = this.plant(prompt);
+      this.trees.set(key, growing);
+      growing.catch(() => this.trees.delete(key));
+    }
+    const tree = await growing;
+    tree.uses++;
+    return tree;
+  }
+
+  leave(tree: Tree): void {
+    if (--tree.uses > 0) return;
+    this.trees.delete(keyOf(tree.prompt));
+    this.planted.delete(tree);
+    if (this.planted.size === 0) forests.get(this.model)?.delete(this);
+    tree.free();
+  }
+
+  /** Where a walk starts that has the prefix of `node`: there, or at a node of its own. */
+  start(node: Node): Node {
+    return this.options.tree === 'on' ? node : new Node(node.parent, node.token, node.position);
+  }
+
+  /**
+   * What comes after `node` under a law, if it is known.
+   * @throws DistributionError, NonFiniteError
+   */
+  at(tree: Tree, node: Node, law: Law): Distribution | undefined {
+    const known = node.known[this.indexOf(law)];
+    if (!known || !isUsable(known, law)) return undefined;
+    if (!known.distribution) {
+      const { summary, logits, error } = known.reading;
+      if (error) throw error;
+      const whole = logits && summarise(logits, law, Math.max(256, (law.topK ?? 0) + 1));
+      const full = logits && whole && !suffices(whole, law) ? summarise(logits, law) : whole;
+      known.distribution = new Distribution(full ?? summary, law, node.position + 1);
+      if (this.options.tree === 'on') tree.index.add(node, tree.suffix(node, NgramIndex.LONGEST));
+    }
+    return known.distribution;
+  }
+
+  /** The token of the tail of `node` that a random word picks, if it is known. */
+  tailAt(node: Node, law: Law, word: number): Drawn | undefined {
+    return node.known[this.indexOf(law)]?.tails.get(word);
+  }
+
+  /** A walker goes on to the node of the token that it has drawn. */
+  step(tree: Tree, node: Node, token: number, costs: Costs): Node {
+    const next = tree.child(node, token);
+    for (const child of node.children.values()) {
+      if (!child.guess) continue;
+      child.guess.made++;
+      if (child === next) child.guess.used++;
+      child.guess = undefined;
+    }
+    if (next.early) {
+      next.early = false;
+      costs.usedDrafts++;
+      if (next.prospect) next.prospect.used++;
+      next.prospect = undefined;
+    }
+    next.used = ++clock;
+    if (next.branch) next.branch.used = clock;
+    return next;
+  }
+
+  /** Waits until all of these are known; the prospects may be computed beside them. */
+  async need(wants: readonly Want[], prospects: readonly Prospect[], costs: Costs, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      this.requests.push({ wants, prospects, costs, resolve, reject });
+      this.activity++;
+      void this.pump();
+    });
+    signal?.throwIfAborted();
+  }
+
+  private async plant(prompt: ArrayLike<number>): Promise<Tree> {
+    for (;;) {
+      try {
+        const tree = await Tree.plant(this.model, prompt);
+        this.planted.add(tree);
+        const all = forests.get(this.model) ?? new Set();
+        forests.set(this.model, all.add(this));
+        return tree;
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError) || !this.evict(new Set())) throw error;
+      }
+    }
+  }
+
+  /** One pass after another, each for all who wait. */
+  private async pump(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    while (this.requests.length > 0) {
+      for (let quiet = 0, seen = this.activity; quiet < QUIET; quiet++) {
+        await null;
+        if (seen !== this.activity) quiet = 0;
+        seen = this.activity;
+      }
+      const waiting = this.requests;
+      this.requests = [];
+      try {
+        await this.pass(waiting);
+        const open = waiting.filter(({ wants }) => wants.some((want) => !this.isKnown(want)));
+        this.requests.unshift(...open);
+        for (const request of waiting) if (!open.includes(request)) request.resolve();
+      } catch (error) {
+        for (const { reject } of waiting) reject(error);
+      }
+      this.busy = new Set();
+    }
+    this.running = false;
+  }
+
+  private isKnown({ node, law, tail }: Want): boolean {
+    if (tail !== undefined) return this.tailAt(node, law, tail) !== undefined;
+    const known = node.known[this.indexOf(law)];
+    return known !== undefined && isUsable(known, law);
+  }
+
+  private indexOf(law: Law): number {
+    const { alpha, temperature, topK, topP } = law;
+    for (let i = 0; i < this.laws.length; i++) {
+      const other = this.laws[i];
+      if (other === law) return i;
+      if (other.alpha !== alpha || other.temperature !== temperature) continue;
+      if (other.topK === topK && other.topP === topP) return i;
+    }
+    return this.laws.push(law) - 1;
+  }
+
+  private async pass(requests: readonly Request[]): Promise<void> {
+    const plan = new Plan(this.model);
+    for (const { wants, costs } of requests) {
+      for (const want of wants) if (!this.isKnown(want)) plan.add(want, costs);
+    }
+    if (plan.items.length === 0) return;
+    const ahead = stepsAhead(plan.items);
+    if (this.options.tree === 'on' && ahead === 0) this.fill(plan, requests);
+    const began = performance.now();
+    const { planned, readings } = await this.compute(plan, ahead);
+    let rows = 0;
+    const longest = new Map<Costs, number>();
+    for (const [i, { item }] of planned.entries()) {
+      const { costs, path, prospect } = item;
+      const count = readings[i].length;
+      rows += count;
+      costs.computedRows += count;
+      costs.draftedRows += count - path.length + (prospect ? 1 : 0);
+      if (!prospect) longest.set(costs, Math.max(longest.get(costs) ?? 0, count - path.length - item.drafts.length));
+    }
+    // A chain that waits for what another one's feed brings waits for the same pass.
+    for (const { costs } of requests) costs.sequentialPasses += 1 + (longest.get(costs) ?? 0);
+    if (ahead === 0) this.prices.add(rows, (performance.now() - began) / 1000);
+  }
+
+  /** Adds what is worth computing beside what is needed, the likeliest first: drafts behind it, and prospects. */
+  private fill(plan: Plan, requests: readonly Request[]): void {
+    const { model, options } = this;
+    const longest = options.draft === 'auto' ? LONGEST_DRAFT : options.draft;
+    const price = this.prices.row;
+    const needed = plan.items.length;
+    /** A row that comes true saves itself later, and its share of a pass. */
+    const pays = (p: number) => p * (1 / needed + price) > price;
+    const choices: { p: number; take(): void }[] = [];
+    const draftBehind = (item: Item, p: number) => {
+      const { want, drafts } = item;
+      if (drafts.length >= longest || !item.base || want.tail !== undefined) return;
+      const at = want.node.position + drafts.length + 1;
+      if (at >= want.end - 1) return; // the last token is not fed
+      item.place ??= { suffix: want.tree.suffix(want.node, NgramIndex.LONGEST) };
+      const next = this.drafts.next(want.tree, item.place, this.indexOf(want.law), want.lots(at).u);
+      if (!next || model.eosTokens.has(next.draft.token)) return;
+      const likely = p * likelihood(next.draft.guess);
+      const take = () => {
+        drafts.push(next.draft);
+        item.place = next.place;
+        draftBehind(item, likely);
+      };
+      choices.push({ p: likely, take });
+    };
+    for (const item of plan.items) draftBehind(item, 1);
+    for (const { prospects, costs } of requests) {
+      for (const { want, guess } of prospects) {
+        if (this.isKnown(want) || plan.has(want.node)) continue;
+        const p = likelihood(guess);
+        const take = () => {
+          const item = plan.add(want, costs, guess);
+          if (!item) return;
+          guess.made++;
+          draftBehind(item, p);
+        };
+        choices.push({ p, take });
+      }
+    }
+    let { rows } = plan;
+    while (choices.length > 0 && rows < model.rows) {
+      let best = 0;
+      for (let i = 1; i < choices.length; i++) if (choices[i].p > choices[best].p) best = i;
+      const { p, take } = choices[best];
+      if (!pays(p) && !(rows % model.tile !== 0 && p >= LIKELY_ENOUGH)) break;
+      choices[best] = choices[choices.length - 1];
+      choices.pop();
+      take();
+      rows = plan.rows;
+    }
+  }
+
+  /** Computes as much of the plan as the cache has room for. */
+  private async compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
+    for (;;) {
+      const planned = plan.feeds(({ law }) => this.indexOf(law), ahead);
+      this.busy = new Set([...plan.bases, ...planned.flatMap(({ branch }) => branch ?? [])]);
+      try {
+        const readings = await this.model.compute(planned.map(({ feed }) => feed));
+        for (const [i, each] of planned.entries()) this.grow(each, readings[i]);
+        return { planned, readings };
+      } catch (error) {
+        for (const { undo } of planned) undo();
+        const full = error instanceof OutOfMemoryError;
+        if (!full || !(this.evict(plan.bases) || plan.shrink())) throw error;
+      }
+    }
+  }
+
+  private grow({ item, feed, branch, undo }: Planned, readings: readonly Reading[]): void {
+    const { want, path, drafts } = item;
+    const { tree, law } = want;
+    const index = this.indexOf(law);
+    if (!branch) undo();
+    let node = path[0];
+    for (const [i, reading] of readings.entries()) {
+      if (i > 0) node = path[i] ?? tree.child(node, reading.token);
+      const before = node.known[index];
+      if (i >= path.length && !before) {
+        node.early = true;
+        node.guess = drafts[i - path.length]?.guess;
+      }
+      if (i === path.length - 1 && item.prospect) {
+        node.early = true;
+        node.prospect = item.prospect;
+      }
+      if (branch) {
+        node.branch = branch;
+        branch.tip = node;
+      }
+      // A better reading of the same node has all its logits.
+      const known = before && (!reading.logits || before.reading.logits) ? before : { reading, tails: new Map() };
+      node.known[index] = known;
+      const word = feed.ahead ? want.lots(node.position + 1).tail : want.tail;
+      if (reading.asked && word !== undefined && !isListed(known, reading.asked.token)) {
+        known.tails.set(word, reading.asked);
+      }
+      if (!before) node.used = ++clock;
+    }
+    if (branch) branch.used = ++clock;
+    if (tree.size > this.options.treeNodes) tree.prune(Math.floor((3 * this.options.treeNodes) / 4));
+  }
+
+  /** Frees keys of the branch that was walked least recently. @returns false where there are none */
+  private evict(bases: ReadonlySet<Branch>): boolean {
+    let found: { tree: Tree; branch: Branch } | undefined;
+    for (const forest of forests.get(this.model) ?? []) {
+      for (const tree of forest.planted) {
+        for (const branch of tree.branches) {
+          if (bases.has(branch) || (forest !== this && forest.busy.has(branch))) continue;
+          if ((found && branch.used >= found.branch.used) || !tree.isTrimmable(branch)) continue;
+          found = { tree, branch };
+        }
+      }
+    }
+    found?.tree.trim(found.branch);
+    return found !== undefined;
+  }
+}
+
+/** Whether the reading says all that the law needs. */
+const isUsable = ({ reading }: Knowledge, law: Law): boolean =>
+  reading.error !== undefined || reading.logits !== undefined || suffices(reading.summary, law);
+
+const isListed = ({ reading }: Knowledge, token: number): boolean => reading.summary.ids.includes(token);
+
+/** How many tokens the GPU draws ahead: as many as all who wait allow, where no two wait for the same. */
+function stepsAhead(items: readonly Item[]): number {
+  return items.reduce(
+    (n, { want, path, base, wanted }) => Math.min(n, base && path.length === 1 && wanted === 1 ? want.ahead : 0),
+    MOST_AHEAD,
+  );
+}
+
+const keyOf = (prompt: ArrayLike<number>): string => Array.from(prompt).join();

@@ -1,0 +1,166 @@
+import type { Ask, Feed, LanguageModel, RngKey, Sequence } from '../engine/language-model.ts';
+import { type Law, suffices } from './distribution.ts';
+import type { Draft, Place } from './drafts.ts';
+import type { Branch, Guess, Node, Tree } from './tree.ts';
+
+/** What has been computed for a chain. */
+export interface Costs {
+  /** Rows of passes. */
+  computedRows: number;
+  /** Of those, rows that nobody had asked for yet; and how many of such were walked later. */
+  draftedRows: number;
+  usedDrafts: number;
+  /** Passes that the chain waited for, one after another. */
+  sequentialPasses: number;
+}
+
+/** The random numbers of one token: a uniform one in (0, 1), and the word that picks one of the tail. */
+export interface Lots {
+  readonly u: number;
+  readonly tail: number;
+}
+
+/** What a walker needs to go on. */
+export interface Want {
+  readonly tree: Tree;
+  /** Whose distribution it needs. */
+  readonly node: Node;
+  readonly law: Law;
+  readonly key: RngKey;
+  /** What the walker draws the token at a position with. */
+  lots(position: number): Lots;
+  /** The position at which its response ends at the latest. */
+  readonly end: number;
+  /** The distribution is known, and a token of its tail is needed: the random word that picks it. */
+  readonly tail?: number;
+  /** Tokens that may be drawn ahead on the GPU: nobody else is expected here, and the walker will not turn back before. */
+  readonly ahead: number;
+}
+
+/** A part of a pass: a node that is needed, those before it whose keys are gone, and drafts behind it. */
+export interface Item {
+  readonly want: Want;
+  readonly costs: Costs;
+  /** How many want this node. */
+  wanted: number;
+  /** Nobody wants it yet: the kind of guess that somebody will. */
+  readonly prospect?: Guess;
+  /** The last of them is the node that is wanted. */
+  path: readonly Node[];
+  /** Has the keys of what comes before the path; undefined where the node has keys itself, and is read again. */
+  base?: Branch;
+  drafts: Draft[];
+  /** Where the drafts go on. */
+  place?: Place;
+}
+
+/** An item as it is computed. */
+export interface Planned {
+  readonly item: Item;
+  readonly feed: Feed;
+  /** Grows by the item; undefined for a node that is read again. */
+  readonly branch?: Branch;
+  /** Takes back what was prepared. */
+  undo(): void;
+}
+
+/** What is to be computed in one pass. */
+export class Plan {
+  readonly items: Item[] = [];
+  private readonly model: LanguageModel;
+  private readonly nodes = new Set<Node>();
+
+  constructor(model: LanguageModel) {
+    this.model = model;
+  }
+
+  get rows(): number {
+    return this.items.reduce((n, { path, drafts }) => n + path.length + drafts.length, 0);
+  }
+
+  /** Branches that the plan stands on. */
+  get bases(): Set<Branch> {
+    return new Set(this.items.flatMap(({ base, want }) => base ?? want.node.branch ?? []));
+  }
+
+  /**
+   * Adds a node, unless it is there already or has to wait for one that is.
+   * @param prospect nobody wants it yet
+   */
+  add(want: Want, costs: Costs, prospect?: Guess): Item | undefined {
+    const same = this.items.find(({ want: { node } }) => node === want.node);
+    if (same) {
+      same.wanted++;
+      return undefined;
+    }
+    const item: Item = { want, costs, wanted: 1, prospect, path: [], drafts: [] };
+    this.route(item);
+    if (item.path.some((node) => this.nodes.has(node))) return undefined;
+    if (this.items.length > 0 && this.rows + item.path.length > this.model.rows) return undefined;
+    for (const node of item.path) this.nodes.add(node);
+    this.items.push(item);
+    return item;
+  }
+
+  has(node: Node): boolean {
+    return this.nodes.has(node);
+  }
+
+  /** Finds what has to be fed; the keys of what comes before may have gone since it was added. */
+  private route(item: Item): void {
+    const { node, tree } = item.want;
+    const { path, branch } = tree.missing(node);
+    item.path = path.length > 0 ? path : [node];
+    item.base = path.length > 0 ? branch : undefined;
+  }
+
+  /** Leaves out what nobody waits for, then half of the rest. @returns false if nothing can be spared */
+  shrink(): boolean {
+    const kept = this.items.filter(({ prospect }) => !prospect);
+    const drafted = kept.some(({ drafts }) => drafts.length > 0);
+    if (kept.length === this.items.length && !drafted) {
+      if (kept.length === 1) return false;
+      kept.length = Math.ceil(kept.length / 2);
+    }
+    for (const item of kept) item.drafts = [];
+    this.items.splice(0, this.items.length, ...kept);
+    return true;
+  }
+
+  /**
+   * Forks branches as needed.
+   * @param law index of a want's law
+   * @param ahead tokens that every item draws ahead
+   */
+  feeds(law: (want: Want) => number, ahead: number): Planned[] {
+    const taken = new Set<Branch>();
+    return this.items.map((item): Planned => {
+      this.route(item);
+      const { want, path, base, drafts } = item;
+      const tokens = [...path, ...drafts].map(({ token }) => token);
+      const { position } = path[0];
+      const common = {
+        position,
+        tokens,
+        sharpening: want.law,
+        ask: askOf(want, law(want)),
+        ahead: ahead > 0 ? { most: ahead, key: want.key, topK: want.law.topK, topP: want.law.topP } : undefined,
+      };
+      if (!base) {
+        const sequence: Sequence = (want.node.branch as Branch).sequence.fork();
+        return { item, feed: { ...common, sequence }, undo: () => sequence.free() };
+      }
+      const branch = want.tree.branchUpTo(base, position, taken);
+      taken.add(branch);
+      const feed = { ...common, sequence: branch.sequence };
+      return { item, feed, branch, undo: () => branch !== base && want.tree.drop(branch) };
+    });
+  }
+}
+
+/** What the wanted node is asked, which then has no drafts behind it. */
+function askOf({ node, law, tail }: Want, index: number): Ask | undefined {
+  if (tail !== undefined) return { tail };
+  const known = node.known[index];
+  return known && !known.reading.logits && !suffices(known.reading.summary, law) ? 'logits' : undefined;
+}
