@@ -4,6 +4,7 @@ import { value, whole } from '../src/cli/args.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { OptionError } from '../src/errors.ts';
 import { buildModel } from '../src/load-model.ts';
+import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
 import {
   type Bench,
@@ -110,7 +111,6 @@ async function measureSteps(
   const page = cacheOf(model).bytes / cacheOf(model).pages;
   const layers = cacheOf(model).layers.length;
   const prefix = syntheticSequence(model, random(Math.floor((context - TAIL) / PAGE) * PAGE + 1));
-  const key = (candidate: number) => ({ seed: 0n, chain: 0, step: 0, candidate });
   const all: Record<Exclude<keyof Step, 'context'>, number>[] = [];
   for (let i = -3; i < repetitions; i++) {
     let state = extendSynthetic(prefix.fork(), random(context - prefix.length));
@@ -123,11 +123,8 @@ async function measureSteps(
     for (const fork of forks) fork.rollback(cut);
     const rolledBack = performance.now();
 
-    // Two tokens: the key of the last one before the cut is there already, so that the first needs no place for a new one.
     const before = counts();
-    await model.decode(
-      forks.map((sequence, j) => ({ sequence, maxTokens: 2, temperature: 1, alpha: 4, key: key(j) })),
-    );
+    await runAhead(model, forks, 2);
     const after = counts();
     const pages = (after.pages - before.pages) / layers;
 

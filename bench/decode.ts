@@ -1,12 +1,14 @@
 /**
  * Decode rate of the embedded model: npm run bench -- decode [repetitions]
- * Tokens a second over all rows, for 1 to 32 rows in lockstep, and the time from opening the folder to the first token.
+ * Tokens a second of plain sampling over all rows, for 1 to 32 of them, prompts included, and the time from opening the folder to the
+ * first token.
  * Prints a table and writes decode.json.
  */
 import { readFileSync } from 'node:fs';
 import { whole } from '../src/cli/args.ts';
 import { OptionError } from '../src/errors.ts';
-import { loadModel } from '../src/index.ts';
+import { withModelDefaults } from '../src/generate.ts';
+import { loadModel, sampleMany } from '../src/index.ts';
 import { openBench, readOptions, writeResults } from './harness.ts';
 import { median } from './statistics.ts';
 
@@ -25,9 +27,9 @@ export async function run(args: string[]): Promise<void> {
   const loaded = performance.now();
   (model.eosTokens as Set<number>).clear(); // rows of equal length
   if (!model.tokenizer) throw new Error(`${DIR} has no tokenizer`);
-  const key = (chain: number) => ({ seed: 0n, chain, step: 0, candidate: 0 });
-  const sequence = await model.prefill(model.tokenizer.encode(prompt));
-  await model.decode([{ sequence: sequence.fork(), maxTokens: 1, temperature: 1, alpha: 4, key: key(0) }]);
+  const tokens = model.tokenizer.encode(prompt);
+  const options = withModelDefaults(model.defaults, { sampler: 'sample', maxNewTokens: 128 });
+  await sampleMany(model, [tokens], { ...options, maxNewTokens: 1 });
   const first = performance.now();
   console.log(`${model.adapter.description}, Node ${process.version}`);
   console.log(
@@ -40,18 +42,19 @@ export async function run(args: string[]): Promise<void> {
     const cpus: number[] = [];
     // One unmeasured run: the driver compiles a kernel when it is first used.
     for (let i = 0; i <= repetitions; i++) {
-      const forks = Array.from({ length: count }, () => sequence.fork());
       const begin = performance.now();
       const cpu = process.cpuUsage();
-      const out = await model.decode(
-        forks.map((s, chain) => ({ sequence: s, maxTokens: 128, temperature: 1, alpha: 4, key: key(chain) })),
-      );
+      // Prompts that differ in a token, so that the rows have nothing in common.
+      const prompts = Array.from({ length: count }, (_, row) => [
+        ...tokens.slice(0, -1),
+        tokens[row % tokens.length],
+      ]);
+      const out = await sampleMany(model, prompts, { ...options, seed: BigInt(i) });
       const seconds = (performance.now() - begin) / 1000;
-      const tokens = out.reduce((n, { tokens }) => n + tokens.length, 0);
+      const drawn = out.reduce((n, { tokens }) => n + tokens.length, 0);
       const { user, system } = process.cpuUsage(cpu);
-      if (i > 0) rates.push(tokens / seconds);
-      if (i > 0) cpus.push((user + system) / 1000 / tokens);
-      for (const s of forks) s.free();
+      if (i > 0) rates.push(drawn / seconds);
+      if (i > 0) cpus.push((user + system) / 1000 / drawn);
     }
     const row = {
       rows: count,

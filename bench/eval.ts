@@ -17,7 +17,7 @@ import { evaluate } from '../src/eval/runner.ts';
 import { abacusProblems } from '../src/eval/tasks/abacus.ts';
 import { withModelDefaults } from '../src/generate.ts';
 import { loadModel, tracePage } from '../src/index.ts';
-import { cachePositions, sampleEach } from '../src/sampling/sample-many.ts';
+import { sampleEach } from '../src/sampling/sample-many.ts';
 import { openBench, progress, readOptions, repeat, show, summarise, table, writeResults } from './harness.ts';
 
 const MODEL = 'models/abacus';
@@ -35,13 +35,10 @@ export async function run(args: string[]): Promise<void> {
   const repetitions = quick ? 1 : 3;
 
   const bench = await openBench();
-  const model = await loadModel(MODEL, { device: bench.device, cachePositions: 32 * 5 * 512 });
+  const model = await loadModel(MODEL, { device: bench.device });
   const problems = abacusProblems(2n, count);
   const prompts = problems.map(({ prompt }) => model.tokenizer?.encode(prompt) ?? new Uint32Array());
   const options = withModelDefaults(model.defaults, { sampler: 'egps' });
-  if (32 * cachePositions(Math.max(...prompts.map(({ length }) => length)), options) > model.cachePositions) {
-    throw new Error('the cache is too small for 32 chains');
-  }
   const jobs = prompts.map((prompt, chain) => ({ prompt, options: { ...options, chain } }));
 
   const rates = [];
@@ -77,6 +74,7 @@ export async function run(args: string[]): Promise<void> {
       model,
       items: problems.map((item, k) => ({ item, prompt: prompts[k] })),
       entries: [{ options, readings: [{ sampler: 'egps' }] }],
+      voting: true,
       samples: 1,
       seed: 0n,
       folder: opened,

@@ -14,17 +14,11 @@ import { Chain } from '../src/sampling/chain.ts';
 import { type CutLawName, cutLaw, pickCut } from '../src/sampling/cut-laws.ts';
 import { decide } from '../src/sampling/multiple-try.ts';
 import { refine } from '../src/sampling/power-chain.ts';
-import {
-  gumbel,
-  philox,
-  type RandomSource,
-  randomSource,
-  tokenGumbel,
-  uniform,
-} from '../src/sampling/random.ts';
+import { gumbel, philox, type RandomSource, randomSource, uniform } from '../src/sampling/random.ts';
 import { logProbability, type Response } from '../src/sampling/response.ts';
 import { Rollout } from '../src/sampling/rollout.ts';
 import { logWeight } from '../src/sampling/target.ts';
+import { Forest } from '../src/tree/forest.ts';
 import { distribution, TableModel } from '../test/support/table-model.ts';
 import { chart } from './chart.ts';
 import { mean, standardError } from './statistics.ts';
@@ -151,6 +145,7 @@ class Language {
       logq: Float64Array.from(so, (v, t) => at[t].logq[v]),
       logZ: Float64Array.from(at, ({ logZ }) => logZ),
       entropy: Float64Array.from(at, ({ entropy }) => entropy),
+      origins: new Uint8Array(so.length),
       finish: 'eos',
     };
     const state = { id: this.states.length, response, logp: logProbability(response), path };
@@ -160,8 +155,8 @@ class Language {
 }
 
 /** The random outcomes of a step. */
-interface Dice extends RandomSource {
-  token(node: Node, step: number, candidate: number): number;
+interface Dice extends Pick<RandomSource, 'cut' | 'accept' | 'select'> {
+  choose(node: Node, step: number, candidate: number): number;
 }
 
 /** From one stream of numbers, in the order in which they are asked for. */
@@ -176,26 +171,25 @@ function stream(seed: number): Dice {
     cut: next,
     accept: next,
     select: () => gumbel(next()),
-    token: ({ kind, tokens }) => {
-      const u = next();
-      let below = 0;
-      for (const v of tokens) {
-        below += Math.exp(AT[kind].logq[v]);
-        if (u < below) return v;
-      }
-      return tokens[tokens.length - 1];
-    },
+    choose: (node) => inverse(node, next()),
   };
 }
 
+/** The token that a uniform number falls on. */
+function inverse({ kind, tokens }: Node, u: number): number {
+  let below = 0;
+  for (const v of tokens) {
+    below += Math.exp(AT[kind].logq[v]);
+    if (u < below) return v;
+  }
+  return tokens[tokens.length - 1];
+}
+
 /** As the samplers draw them. */
-const addressed = (seed: bigint, chain: number): Dice => ({
-  ...randomSource(seed, chain),
-  token: ({ position, kind, tokens }, step, candidate) => {
-    const at = (v: number) =>
-      AT[kind].logq[v] + tokenGumbel({ seed, chain, step, candidate }, PROMPT.length + position, v);
-    return tokens.reduce((a, b) => (at(b) > at(a) ? b : a));
-  },
+const addressed = (random: RandomSource): Dice => ({
+  ...random,
+  choose: (node, step, candidate) =>
+    inverse(node, random.token(step, candidate, PROMPT.length + node.position).u),
 });
 
 interface Cost {
@@ -296,7 +290,7 @@ class Kernel {
 
 function draw(x: State, cut: number, step: number, candidate: number, dice: Dice): State {
   let at: Node | State = x.path.find(({ position }) => position >= cut) ?? x;
-  while ('next' in at) at = at.next[at.tokens.indexOf(dice.token(at, step, candidate))];
+  while ('next' in at) at = at.next[at.tokens.indexOf(dice.choose(at, step, candidate))];
   return at;
 }
 
@@ -306,14 +300,18 @@ async function compare(language: Language, sampler: Sampler, steps: number): Pro
   const law = cutLaw(sampler.law, GATE, BLOCK_SIZE);
   for (const decoding of ['eager', 'lockstep'] as const) {
     const draw = { ...TARGET, seed: 1n, chain: 0 };
-    const chain = new Chain(new Rollout(model, await model.prefill(PROMPT), draw));
+    const random = randomSource(1n, 0);
+    // Without the tree: the cost of decoding everything anew.
+    const forest = new Forest(model, { tree: 'off', draft: 0, treeNodes: 1e6 });
+    const tree = await forest.enter(PROMPT, longest);
+    const chain = new Chain(new Rollout(forest, tree, draw, random));
     await chain.grow(longest);
     const kernel = new Kernel(language, sampler);
-    const dice = addressed(1n, 0);
+    const dice = addressed(random);
     const name = ({ tokens }: Response) => tokens.join();
     let state = language.states.find(({ response }) => name(response) === name(chain.response)) as State;
     for (let n = 0; n < steps; n++) {
-      const { decodedTokens, sequentialSteps } = chain.rollout.account;
+      const { drawnTokens, sequentialPasses } = chain.rollout.account;
       const outcome = kernel.step(state, chain.step, dice);
       const options = {
         target: TARGET,
@@ -322,14 +320,14 @@ async function compare(language: Language, sampler: Sampler, steps: number): Pro
         acceptance: 'metropolis',
         decoding,
       } as const;
-      await refine(chain, { ...options, random: dice }, longest);
+      await refine(chain, { ...options, random }, longest);
       ({ state } = outcome);
       const { account } = chain.rollout;
       const { decoded, sequential } = outcome[decoding];
       const same =
         name(state.response) === name(chain.response) &&
-        account.decodedTokens - decodedTokens === decoded &&
-        account.sequentialSteps - sequentialSteps === sequential;
+        account.drawnTokens - drawnTokens === decoded &&
+        account.sequentialPasses - sequentialPasses === sequential;
       if (!same) throw new Error(`${sampler.name}, ${decoding}: step ${n + 1} is not that of the sampler`);
     }
   }

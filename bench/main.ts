@@ -17,6 +17,7 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   peers: { about: 'other engines beside this one, in one run', load: () => import('./peers.ts') },
   cache: { about: 'fork, rollback and acceptance of candidates', load: () => import('./cache.ts') },
   decode: { about: 'decode rate of the embedded model', load: () => import('./decode.ts') },
+  tree: { about: 'passes and rows with the prefix tree and without it', load: () => import('./tree.ts') },
   reproduce: { about: 'accuracy against cost of every sampler', load: () => import('./reproduce.ts') },
   eval: {
     about: 'what the evaluation itself costs, and whether it survives',

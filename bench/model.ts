@@ -10,6 +10,7 @@ import type { Sequence } from '../src/engine/language-model.ts';
 import { OptionError, OutOfMemoryError } from '../src/errors.ts';
 import { Usage } from '../src/gpu/device.ts';
 import { buildModel } from '../src/load-model.ts';
+import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
 import {
   type Bench,
@@ -297,17 +298,15 @@ export async function fillCache({ device }: Bench, engine: Engine): Promise<void
 
 /** A sequence as `prefill` leaves it, its keys and values being whatever its pages hold: of use to time decoding only. */
 export function syntheticSequence(engine: Engine, tokens: ArrayLike<number>): CachedSequence {
-  const sequence = cacheOf(engine).sequence([]);
-  return extendSynthetic(sequence, tokens);
+  return extendSynthetic(cacheOf(engine).sequence(), tokens);
 }
 
-/** Appends tokens, all but the last with keys and values that nobody has computed. The last page must not be shared. */
-export function extendSynthetic(sequence: CachedSequence, tokens: ArrayLike<number>): CachedSequence {
-  for (let i = 0; i < tokens.length; i++) sequence.tokens.push(tokens[i]);
-  const end = sequence.length - 1;
-  sequence.cache.reserve(sequence.pagesNeeded(end), `${tokens.length} synthetic positions`);
-  while (sequence.table.length * PAGE < end) sequence.table.push(sequence.cache.take());
-  sequence.valid = end;
+/** Adds tokens with keys and values that nobody has computed. The last page must not be shared. */
+export function extendSynthetic(sequence: CachedSequence, { length }: ArrayLike<number>): CachedSequence {
+  const end = sequence.length + length;
+  sequence.cache.reserve(sequence.pagesNeeded(end), `${length} synthetic positions`);
+  sequence.makeWritable(end, []);
+  sequence.settle(end);
   return sequence;
 }
 
@@ -321,7 +320,7 @@ async function measurePrefill(
 ): Promise<Prefill | string> {
   const estimate = shorter ? tokens / shorter.tokensPerSecond.median : 0;
   if (estimate > prefillLimit) return `prefill of ${tokens} tokens: it would take ${short(estimate)} s`;
-  const prompt = tokensOf(SHAPES[shape], tokens + 1); // the last token's turn comes in decode
+  const prompt = tokensOf(SHAPES[shape], tokens);
   const rates: number[] = [];
   const cpu: number[] = [];
   const once = async () => {
@@ -349,15 +348,7 @@ async function measureDecode(
 ) {
   const decode = async (steps: number) => {
     const rows = prompts.map((prompt) => prompt.fork());
-    await model.decode(
-      rows.map((sequence, candidate) => ({
-        sequence,
-        maxTokens: steps,
-        temperature: 1,
-        alpha: 4,
-        key: { seed: 0n, chain: 0, step: 0, candidate },
-      })),
-    );
+    await runAhead(model, rows, steps);
     for (const row of rows) row.free();
   };
   await decode(1);
@@ -417,8 +408,7 @@ async function start({ shape, seed }: Options): Promise<Start> {
   const model = await buildModel(SHAPES[shape], weights, { device: bench.device, cachePositions: 256 });
   const built = performance.now();
   const sequence = await model.prefill(tokensOf(SHAPES[shape], 16));
-  const key = { seed: 0n, chain: 0, step: 0, candidate: 0 };
-  await model.decode([{ sequence, maxTokens: 1, temperature: 1, alpha: 4, key }]);
+  await runAhead(model, [sequence], 1);
   const end = performance.now();
   model.dispose();
   bench.close();

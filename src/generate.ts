@@ -109,10 +109,13 @@ function finisher(
   pick: PickName = 'last',
 ): (drawn: Sample, promptTokens: Uint32Array) => Promise<Answer> {
   checkStop(tokenizer, stop);
-  if (!PICKS.includes(pick)) throw new OptionError(`pick is ${JSON.stringify(pick)}: one of ${PICKS.join(', ')}`);
+  if (!PICKS.includes(pick))
+    throw new OptionError(`pick is ${JSON.stringify(pick)}: one of ${PICKS.join(', ')}`);
   if (extract !== undefined && !tokenizer) throw new OptionError('extract needs a model with a tokenizer');
   if (pick === 'vote' && extract === undefined) {
-    throw new OptionError('pick is "vote": it needs extract, which says what the final answer of a response is');
+    throw new OptionError(
+      'pick is "vote": it needs extract, which says what the final answer of a response is',
+    );
   }
   const extractor = extract === undefined ? undefined : new Extractor(extract);
   const textOf = (tokens: Uint32Array) => tokenizer && answerText(tokenizer, tokens, eosTokens, stop);
@@ -120,8 +123,7 @@ function finisher(
     const visits = visitsAfter(drawn.visited);
     const found: (string | null)[] = [];
     if (extractor) for (const { tokens } of visits) found.push(await extractor.answer(textOf(tokens) ?? ''));
-    const picked =
-      pick === 'last' ? drawn : ((pick === 'vote' && voted(visits, found)) || likeliest(visits));
+    const picked = pick === 'last' ? drawn : (pick === 'vote' && voted(visits, found)) || likeliest(visits);
     return {
       ...drawn,
       text: textOf(picked.tokens),

@@ -1,8 +1,8 @@
+export type { Extract } from './answers/extract.ts';
+export type { AnswerShare } from './answers/shares.ts';
 export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './calibrate.ts';
 export type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
-export type { Extract } from './answers/extract.ts';
-export type { AnswerShare } from './answers/shares.ts';
 export type {
   Ask,
   Feed,

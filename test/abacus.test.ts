@@ -40,7 +40,10 @@ test('one seed gives one answer, whatever else is decoded beside it', async () =
   });
   assert.equal(essence(together[0]), essence(alone));
   for (const other of [{ tree: 'off' }, { draft: 0 }, { draft: 8, lookAhead: 3 }] as const) {
-    assert.equal(essence(await generate(model, problems[0].prompt, { ...options, ...other })), essence(alone));
+    assert.equal(
+      essence(await generate(model, problems[0].prompt, { ...options, ...other })),
+      essence(alone),
+    );
   }
   const another = await generate(model, problems[0].prompt, { ...options, seed: 6n });
   assert.not.equal(essence(another), essence(alone));

@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert';
 import { PAGE } from '../src/cache/kv-cache.ts';
 import { calibrate, fit } from '../src/calibrate.ts';
 import { OptionError } from '../src/errors.ts';
+import { resolveOptions } from '../src/sampling/sample.ts';
+import { sampleMany } from '../src/sampling/sample-many.ts';
 import { failure } from './support/folder.ts';
 import { TableModel } from './support/table-model.ts';
 
@@ -42,44 +44,50 @@ test('a model whose decisions are known', async () => {
 });
 
 test('samples are spread over the prompts, each a chain of its own, at temperature 1', async () => {
-  // The prompt decides how sure the model is.
-  const table = new TableModel(9, [], ([first]) => [9 - first, 1 + first, 0, 0, 0, 0, 0, 0, 0]);
-  const firsts = new Map<number, number>();
-  table.draw = (logq, { chain, seed }) => {
-    firsts.set(chain, Math.round(10 * Math.exp(logq[1])) - 1);
-    assert.is(seed, 7n);
-    return 0;
-  };
+  // The prompt and the last token decide how sure the model is.
+  const table = new TableModel(9, [], (tokens) => [
+    9,
+    1 + tokens[0] + (tokens.at(-1) ?? 0),
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ]);
   const model = Object.assign(table, { tokenizer: null, defaults: { maxNewTokens: 10 } });
-  const taken = async (prompts: (number[] | Uint32Array)[]) => {
-    firsts.clear();
-    const { tokens } = await calibrate(model, prompts, { samples: 4, seed: 7n });
-    assert.is(tokens, 40);
-    return [0, 1, 2, 3].map((chain) => firsts.get(chain));
-  };
-  assert.equal(await taken([[0], Uint32Array.of(1)]), [0, 0, 1, 1]);
-  assert.equal(await taken(Array.from({ length: 9 }, (_, first) => [first])), [0, 2, 4, 6]);
+  const plain = resolveOptions({ sampler: 'sample', temperature: 1, maxNewTokens: 10, seed: 7n });
+  const prompts = Array.from({ length: 9 }, (_, first) => [first]);
+  for (const [given, spread] of [
+    [
+      [[0], Uint32Array.of(1)],
+      [[0], [0], [1], [1]],
+    ],
+    [prompts, [[0], [2], [4], [6]]],
+  ] as const) {
+    const drawn = await sampleMany(model, spread, plain);
+    assert.is(new Set(drawn.map(({ entropy }) => entropy.join())).size, 4);
+    const expected = fit(
+      drawn.map(({ entropy }) => entropy),
+      10,
+    );
+    assert.equal(await calibrate(model, given, { samples: 4, seed: 7n }), expected);
+    assert.not.equal(await calibrate(model, given, { samples: 4, seed: 8n }), expected);
+  }
 });
 
 test('samples are decoded side by side, which changes nothing', async () => {
-  const run = async (cache: number) => {
-    const model = Object.assign(coins(3), { cachePositions: cache });
-    const decode = model.decode.bind(model);
-    let flying = 0;
-    let most = 0;
-    model.decode = async (rows, signal) => {
-      most = Math.max(most, ++flying);
-      const drawn = await decode(rows, signal);
-      flying--;
-      return drawn;
-    };
+  const run = async (rows: number) => {
+    const model = Object.assign(coins(3), { rows });
     const fitted = await calibrate(model, [[0], [1]], { samples: 6, maxNewTokens: 9 });
     assert.is(model.live, 0);
-    return { fitted, most };
+    return { fitted, most: Math.max(...model.calls) };
   };
-  const [one, six] = [await run(100), await run(10000)];
-  assert.equal([one.most, six.most], [1, 6]);
-  assert.equal(one.fitted, six.fitted);
+  const [one, many] = [await run(1), await run(64)];
+  assert.is(one.most, 1);
+  assert.ok(many.most > 1);
+  assert.equal(one.fitted, many.fitted);
 });
 
 test('a signal ends it with its reason', async () => {

@@ -1,10 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Model } from '../src/load-model.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
+import { score } from '../src/tree/score.ts';
 import { critical, detectable } from './sampling/chi-square.ts';
 import { drive, fourTries, type Matrix, name, randomToy, Toy } from './sampling/exact.ts';
+import { outcome } from './sampling/outcome.ts';
 import { type Distribution, grow, schedule, scoreAll, transitions } from './support/enumeration.ts';
 import { randomModel } from './support/models.ts';
 
@@ -39,14 +40,26 @@ const HORIZON = 4;
 const PROMPT = [3];
 /** In total variation. */
 const MOST_BIAS = 1e-3;
-/** Of each: the number of responses and the settings. One proposal is flatter than p^α, one chain grows in two blocks. */
+const BLOCKS = { growth: 'blocks' } as const;
+/** Every token of every chain is computed for it. */
+const BARE = { tree: 'off' } as const;
+/**
+ * Of each: the number of responses and the settings. One proposal is flatter than p^α, one chain grows in two blocks, one by
+ * sequential Monte Carlo.
+ */
 const RUNS: [count: number, settings: Partial<SamplerOptions>][] = [
-  [2500, { cutLaw: 'uniform', alpha: 1.5, tries: 1, decoding: 'eager' }],
-  [2500, { cutLaw: 'entropy', alpha: 2, proposalTemperature: 0.7, tries: 2, decoding: 'best-first' }],
-  [4000, { cutLaw: 'entropy-jump', alpha: 4, tries: 4 }],
-  [5500, { cutLaw: 'entropy-jump', alpha: 1.5, tries: 1, acceptance: 'barker' }],
-  [2500, { cutLaw: 'entropy-gate', alpha: 3, tries: 1, gate: 1 }],
-  [3000, { cutLaw: 'entropy-block', alpha: 2, tries: 2, gate: 1, blockSize: 2, steps: 1 }],
+  [2500, { cutLaw: 'uniform', alpha: 1.5, tries: 1, decoding: 'eager', ...BLOCKS }],
+  [
+    2500,
+    { cutLaw: 'entropy', alpha: 2, proposalTemperature: 0.7, tries: 2, decoding: 'best-first', ...BLOCKS },
+  ],
+  [4000, { cutLaw: 'entropy-jump', alpha: 4, tries: 4, particles: 3 }],
+  [5500, { cutLaw: 'entropy-jump', alpha: 1.5, tries: 1, acceptance: 'barker', ...BLOCKS }],
+  [2500, { cutLaw: 'entropy-gate', alpha: 3, tries: 1, gate: 1, ...BLOCKS, ...BARE }],
+  [
+    3000,
+    { cutLaw: 'entropy-block', alpha: 2, tries: 2, gate: 1, blockSize: 2, steps: 1, ...BLOCKS, ...BARE },
+  ],
 ];
 
 test('20,000 responses, sampled side by side on the GPU, are distributed as p^α', async () => {
@@ -89,7 +102,12 @@ test('20,000 responses, sampled side by side on the GPU, are distributed as p^α
     plans.push({ count, options });
   }
 
-  const batches = batchSizes(model);
+  const batches: number[] = [];
+  const { compute } = model;
+  model.compute = (feeds) => {
+    batches.push(feeds.length);
+    return compute.call(model, feeds);
+  };
   const all = await Promise.all(
     plans.map(({ count, options }) => {
       const concurrency = Math.ceil((count * (options.finalSteps + 1)) / 300); // so that all end at about the same time
@@ -149,42 +167,37 @@ function chiSquare(target: Distribution, seen: Distribution, count: number) {
   return { statistic, freedom: bins.length - 1, expected: bins.map(({ expected }) => expected) };
 }
 
-/** Rows of each batch that the engine runs from now on. */
-function batchSizes(model: Model): number[] {
-  const sizes: number[] = [];
-  const engine = model as unknown as { chunk(batch: readonly unknown[]): Promise<void> };
-  const { chunk } = engine;
-  engine.chunk = (batch) => {
-    sizes.push(batch.length);
-    return chunk.call(engine, batch);
-  };
-  return sizes;
-}
-
 test('many chains at once on the GPU give bit for bit what each gives by itself', async () => {
   const model = await randomModel({ vocabSize: 97, eosTokens: [96] }, 5);
   const prompts = Array.from({ length: 16 }, (_, i) => [[5, 17, 80], [42], [9, 9, 61, 33, 2, 70, 11]][i % 3]);
   const settings: Partial<SamplerOptions>[] = [
-    { sampler: 'egps', steps: 1, finalSteps: 2, tries: 3 },
-    { sampler: 'smc', n: 4 },
-    { sampler: 'metropolis', steps: 1, finalSteps: 2 },
-    { sampler: 'karan-du', steps: 2 },
+    { sampler: 'egps', finalSteps: 3, tries: 3, particles: 6 },
+    { sampler: 'egps', blockSize: 16, steps: 1, finalSteps: 2, tries: 3, ...BLOCKS },
+    { sampler: 'smc', particles: 4 },
+    { sampler: 'metropolis', blockSize: 16, steps: 1, finalSteps: 2 },
+    { sampler: 'karan-du', blockSize: 16, steps: 2 },
+    { sampler: 'sample' },
   ];
   for (const setting of settings) {
-    const options = resolveOptions({
-      maxNewTokens: 40,
-      blockSize: 16,
-      alpha: 2,
-      seed: 7n,
-      chain: 3,
-      ...setting,
-    });
+    const options = resolveOptions({ maxNewTokens: 40, alpha: 2, seed: 7n, chain: 3, ...setting });
     const together = await sampleMany(model, prompts, options, { concurrency: prompts.length });
+    const bare = { ...options, ...BARE, draft: 0, lookAhead: 0 };
+    const alone = await sampleMany(model, prompts, bare, { concurrency: 5 });
     let abandoned = 0;
     for (const [i, prompt] of prompts.entries()) {
-      const alone = await sample(model, prompt, { ...options, chain: 3 + i });
-      assert.equal(together[i], alone, `${options.sampler} ${i}`); // account and trace included
-      abandoned += alone.account.abandoned;
+      assert.equal(outcome(together[i]), outcome(alone[i]), `${options.sampler} ${i}`);
+      abandoned += together[i].account.abandoned;
+      if (i >= 3) continue;
+      const single = await sample(model, prompt, { ...options, chain: 3 + i });
+      assert.equal(outcome(together[i]), outcome(single), `${options.sampler} ${i}, by itself`);
+      const { tokens, logp, logZ, entropy } = single;
+      const temperature = options.sampler === 'sample' ? options.temperature : options.proposalTemperature;
+      const scored = await score(model, [...prompt, ...tokens], { alpha: 2, temperature });
+      const columns = [scored.logp, scored.logZ, scored.entropy];
+      assert.equal(
+        columns.map((column) => column.slice(prompt.length - 1)),
+        [logp, logZ, entropy],
+      );
     }
     assert.is(abandoned > 0, options.sampler === 'egps' || options.sampler === 'metropolis');
   }

@@ -34,9 +34,6 @@ import {
 } from './operands.ts';
 import { TILED_ROWS, tileFor } from './products.ts';
 
-/** Of struct Statistics in shaders/statistics.wgsl, which begins with maximum, top, base. */
-const STATISTICS_WORDS = 9;
-
 export type FusedName = 'qkv' | 'gate-up' | 'lm-head';
 type Run = () => Promise<GPUCommandEncoder>;
 
@@ -248,48 +245,22 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
   'lm-head'({ lab, shape, config, source, most, tuning: { head }, memory }) {
     const { device } = lab.bench;
     const { vocabSize, hiddenSize } = config;
-    const perWorkgroup = 4 * head.threads * head.repeat;
-    const parts = Math.ceil(vocabSize / perWorkgroup) * (head.merge ? 1 : head.threads);
-    const summaries = memory.buffer('parts', most * (parts + 1) * STATISTICS_WORDS);
     const logits = memory.buffer('logits', most * vocabSize);
-    const plain = rowsOf(most, () => ({ position: 0, table: 0 }));
-    const truncated = rowsOf(most, () => ({ position: 0, table: 0, topK: vocabSize }));
-    const rowBuffer = memory.upload('rows', plain);
     return {
       matrix: 'lm_head',
       norm: 'model.norm.weight',
-      files: ['norm', 'row', 'random', 'statistics', 'lm-head'],
-      constants: {
-        VOCABULARY: vocabSize,
-        REPEAT: head.repeat,
-        PARTS: parts,
-        MERGE: head.merge,
-      },
-      buffers: [rowBuffer, summaries, memory.buffer('given', most), logits],
+      files: ['norm', 'lm-head'],
+      constants: { VOCABULARY: vocabSize, REPEAT: head.repeat },
+      buffers: [logits],
       perGroup: 32,
-      load: (loader, names) => loader.stacked(names, 1, perWorkgroup),
+      load: (loader, names) => loader.stacked(names, 1, 4 * head.threads * head.repeat),
       async results(run, rows, x) {
-        // Rows that are timed have no logits written: their summaries are held against the logits of rows that have.
-        device.queue.writeBuffer(rowBuffer, 0, truncated as Uint32Array<ArrayBuffer>);
-        const written = new Float32Array(await readBack(device, await run(), logits, logits.size));
-        device.queue.writeBuffer(rowBuffer, 0, plain as Uint32Array<ArrayBuffer>);
-        const summed = new Float32Array(await readBack(device, await run(), summaries, summaries.size));
+        const found = new Float32Array(await readBack(device, await run(), logits, logits.size));
         const sample = sampleOf(vocabSize, hiddenSize * x.length);
-        const ours = sample.map((n) => Float64Array.from(rows, (row) => written[row * vocabSize + n]));
-        const expected = await multiply(source, tensorsOf('lm_head', shape, source), sample, x);
-        for (const row of rows) {
-          const all = written.subarray(row * vocabSize, (row + 1) * vocabSize);
-          const top = all.reduce((a, b) => Math.max(a, b));
-          let [largest, sum] = [Number.NEGATIVE_INFINITY, 0];
-          for (let i = 0; i < parts; i++) {
-            const at = (row * (parts + 1) + i) * STATISTICS_WORDS;
-            largest = Math.max(largest, summed[at]);
-            sum += Math.exp(summed[at] - top) * (1 + summed[at + 2]);
-          }
-          ours.push(Float64Array.of(largest, Math.log(sum)));
-          expected.push(Float64Array.of(top, Math.log(all.reduce((s, l) => s + Math.exp(l - top), 0))));
-        }
-        return { ours, expected };
+        return {
+          ours: sample.map((n) => Float64Array.from(rows, (row) => found[row * vocabSize + n])),
+          expected: await multiply(source, tensorsOf('lm_head', shape, source), sample, x),
+        };
       },
     };
   },

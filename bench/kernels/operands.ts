@@ -1,7 +1,7 @@
 /** What kernels are given: weights, activations, buffers. */
 import type { TensorInfo, TensorSource } from '../../src/checkpoint/safetensors.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import { ROW_BYTES } from '../../src/model/qwen2.ts';
+import { ROW_BYTES } from '../../src/model/rows.ts';
 import { type Matrix, type Slab, WeightLoader } from '../../src/model/weights.ts';
 import { toFloat64 } from '../../test/support/weights.ts';
 import { freeMemory, progress, short } from '../harness.ts';

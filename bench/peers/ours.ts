@@ -1,5 +1,7 @@
 import type { Sequence } from '../../src/engine/language-model.ts';
 import { buildModel } from '../../src/load-model.ts';
+import { Distribution } from '../../src/tree/distribution.ts';
+import { runAhead } from '../ahead.ts';
 import { RandomWeights } from '../random-model.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
@@ -9,13 +11,6 @@ export async function open({ config, seed, rows, capacity }: EngineOptions): Pro
   const model = await buildModel(config, weights, { cachePositions: (rows + 1) * capacity });
   let held: { length: number; rows: Sequence[] } = { length: 0, rows: [] };
 
-  const draw = (sequences: Sequence[], maxTokens: number) =>
-    model.decode(
-      sequences.map((sequence, chain) => {
-        const key = { seed: 1n, chain, step: 0, candidate: 0 };
-        return { sequence, maxTokens, temperature: 1, alpha: 4, key };
-      }),
-    );
   const release = () => {
     for (const sequence of held.rows) sequence.free();
     held = { length: 0, rows: [] };
@@ -36,23 +31,27 @@ export async function open({ config, seed, rows, capacity }: EngineOptions): Pro
       }
       const at = (r: number, position: number) =>
         all[r].slice(position * config.vocabSize, (position + 1) * config.vocabSize);
+      const sharpening = { alpha: 4, temperature: 1 };
       const sequences: Sequence[] = [];
-      for (const row of rows) sequences.push(await model.prefill(row));
-      const out = await draw(sequences, 1);
+      for (const row of rows) sequences.push(await model.prefill(row.slice(0, -1)));
+      const feeds = sequences.map((sequence, r) => {
+        return { sequence, position: sequence.length, tokens: rows[r].slice(-1), sharpening };
+      });
+      const out = (await model.compute(feeds)).map(([{ summary }]) => {
+        const distribution = new Distribution(summary, sharpening, 0);
+        const drawn = distribution.draw(0.5) ?? { token: summary.ids[0], distance: summary.distances[0] };
+        return { token: drawn.token, logp: distribution.logp(drawn), entropy: distribution.entropy };
+      });
       for (const sequence of sequences) sequence.free();
       return {
         prompt: prompts.map((prompt, r) => at(r, prompt.length - 1)),
         step: rows.map((row, r) => at(r, row.length - 1)),
-        drawn: out.map(({ tokens, logp, entropy }) => ({
-          token: tokens[0],
-          logp: logp[0],
-          entropy: entropy[0],
-        })),
+        drawn: out,
       };
     },
     async prefill(prompt) {
-      const sequence = await model.prefill(prompt);
-      await draw([sequence], 1); // the prompt's last token is computed here
+      const sequence = await model.prefill(prompt.slice(0, -1));
+      await runAhead(model, [sequence], 1); // the prompt's last token
       sequence.free();
     },
     async hold(prompt, rows) {
@@ -62,7 +61,7 @@ export async function open({ config, seed, rows, capacity }: EngineOptions): Pro
     },
     async decode(steps) {
       for (const sequence of held.rows) sequence.rollback(held.length);
-      await draw(held.rows, steps);
+      await runAhead(model, held.rows, steps);
     },
   };
 }

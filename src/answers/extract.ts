@@ -28,7 +28,10 @@ export class Extractor {
     else if (extract === 'letter') this.extract = (text) => choice(lastBoxed(text));
     else if (extract instanceof RegExp) this.extract = (text) => lastMatch(extract, text);
     else if (typeof extract === 'function') this.extract = extract;
-    else throw new OptionError(`extract is ${JSON.stringify(extract)}: boxed, letter, a regular expression or a function`);
+    else
+      throw new OptionError(
+        `extract is ${JSON.stringify(extract)}: boxed, letter, a regular expression or a function`,
+      );
   }
 
   async answer(text: string): Promise<string | null> {

@@ -36,6 +36,8 @@ export interface SamplerDefaults {
   tries?: number;
   gate?: number;
   cutLaw?: string;
+  growth?: string;
+  particles?: number;
 }
 
 const DEFAULT_KINDS: Record<keyof SamplerDefaults, 'number' | 'string'> = {
@@ -47,6 +49,8 @@ const DEFAULT_KINDS: Record<keyof SamplerDefaults, 'number' | 'string'> = {
   tries: 'number',
   gate: 'number',
   cutLaw: 'string',
+  growth: 'string',
+  particles: 'number',
 };
 
 /** Keys that change what a model computes, with the one value at which they do not; null and absence do not either. */

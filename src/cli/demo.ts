@@ -58,7 +58,9 @@ egps.json.
           : columns.map(({ title, text }) => `${title}\n\n${printable(text)}\n\n`).join(''),
       );
       io.out(`plain sampling\n${accountLines(plain.answer, plain.wallSeconds, model.adapter)}\n\n`);
-      io.out(`egps\n${shareLines(egps.answer.answers ?? [])}\n${accountLines(egps.answer, egps.wallSeconds, model.adapter)}\n`);
+      io.out(
+        `egps\n${shareLines(egps.answer.answers ?? [])}\n${accountLines(egps.answer, egps.wallSeconds, model.adapter)}\n`,
+      );
     } finally {
       model.dispose();
     }

@@ -56,9 +56,9 @@ Programs (humaneval) are not voted on.
 The graders math, exact and choice read the last \\boxed{} of a response; code runs the function
 "entry_point" and then "answer", a program that raises unless it is right.
 
-Every response is on the disk (results.jsonl; what it cost stands in timings.jsonl) before it counts. Started again with the same arguments, a run
-goes on where it ended, however it did. At its end, or when interrupted, it writes summary.json and
-report.html, and a page that replays each chain under traces.
+Every response is on the disk (results.jsonl, with its costs in timings.jsonl) before it counts. Started
+again with the same arguments, a run goes on where it ended, however it did. At its end, or when interrupted,
+it writes summary.json and report.html, and a page that replays each chain under traces.
 
 A shard i/n, from 0, does every n-th item, in a folder of its own in the output folder; auto/n takes i from
 SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken from there without --shard.
@@ -256,7 +256,7 @@ function versions(): Record<string, string> {
 }
 
 function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']> {
-  return (sample, { prompt, options }, wallSeconds) =>
+  return (sample, { prompt, options }, wallSeconds, answers) =>
     tracePage({
       prompt: tokenizer?.decode(Uint32Array.from(prompt)) ?? '',
       sample,
@@ -264,6 +264,7 @@ function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']>
       tokenText: (id) => tokenizer?.tokenText(id) ?? String(id),
       adapter: adapter.description,
       wallSeconds,
+      answers,
     });
 }
 

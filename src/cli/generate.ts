@@ -39,11 +39,11 @@ from the start of the run.
     chat: { help: 'wrap the prompt in the chat template of the model' },
     pick: {
       value: 'WHICH',
-      help: 'last (a sample of p^A), likeliest (of all responses that the run came by)\nor vote (likeliest with the most probable final answer) (default: last)',
+      help: 'last (a sample of p^A), likeliest (of all that the run came by), or vote\n(the likeliest with the most probable final answer) (default: last)',
     },
     extract: {
       value: 'HOW',
-      help: 'what the final answer is: boxed, letter or a regular expression; shows how probable each is',
+      help: 'what the final answer is: boxed, letter or a regular expression; shows how\nprobable each is',
     },
     stop: { value: 'TEXT', help: 'end the answer before TEXT (may be given more than once)' },
     'prompt-tokens': { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
@@ -59,7 +59,11 @@ from the start of the run.
     const given = samplerOptions(parsed);
     const ids = value(parsed, 'prompt-tokens');
     const stop = parsed.values.stop ?? [];
-    const how = { stop, extract: extract(value(parsed, 'extract')), pick: value(parsed, 'pick') as PickName | undefined };
+    const how = {
+      stop,
+      extract: extract(value(parsed, 'extract')),
+      pick: value(parsed, 'pick') as PickName | undefined,
+    };
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
@@ -87,7 +91,8 @@ from the start of the run.
       }
       const { answer, wallSeconds } = await watch(model, promptTokens, { ...given, ...how }, io);
       print(answer, options.chain, wallSeconds);
-      if (answer.extractTrouble !== null) io.err(`egps: warning: ${answer.extractTrouble}: counted as no answer\n`);
+      if (answer.extractTrouble !== null)
+        io.err(`egps: warning: ${answer.extractTrouble}: counted as no answer\n`);
       if (!parsed.flags.has('json')) {
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
         io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
@@ -190,6 +195,7 @@ async function writeTrace(
   const page = tracePage({
     prompt: tokenizer?.decode(promptTokens) ?? [...promptTokens].join(','),
     sample: answer,
+    answers: answer.answers,
     options,
     tokenText: (id) => tokenizer?.tokenText(id) ?? String(id),
     adapter: adapter.description,

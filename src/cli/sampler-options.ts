@@ -64,8 +64,8 @@ export const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'top-k': { value: 'K', help: 'sample, best-of-n: draw from the K most likely tokens' },
   'top-p': { value: 'P', help: 'sample, best-of-n: draw from the smallest set with this mass' },
   tree: {
-    value: 'on|off',
-    help: `off: nothing is found again, drafted or looked ahead to; the same answer,\nfor measurements (default: ${DEFAULTS.tree})`,
+    value: 'HOW',
+    help: `on, or off: nothing is found again, drafted or looked ahead to; the same\nanswer, for measurements (default: ${DEFAULTS.tree})`,
   },
   draft: {
     value: 'N',

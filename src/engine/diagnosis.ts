@@ -21,7 +21,9 @@ export async function firstBadLayer(
     const pass = encoder.beginComputePass();
     model.forward(pass, { rows: 1, positions: position + 1, shared: 0 }, stop);
     pass.end();
-    const stream = new Float32Array(await gpu.read(encoder, model.stream, model.stream.size / model.capacity));
+    const stream = new Float32Array(
+      await gpu.read(encoder, model.stream, model.stream.size / model.capacity),
+    );
     if (stream.every(Number.isFinite)) continue;
     const layer = (stop - 1) >> 1;
     const name = stop % 2 === 1 ? `model.layers.${layer}.self_attn` : `model.layers.${layer}.mlp`;

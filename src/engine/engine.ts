@@ -168,7 +168,14 @@ export class Engine implements LanguageModel {
       positions = fitting(count);
       batch.push({ job, count, first: states.length });
       for (let i = done; i < done + count; i++) {
-        states.push({ sequence, token: feed.tokens[i], position: feed.position + i, ...feed.sharpening, slot: 0, stride: 0 });
+        states.push({
+          sequence,
+          token: feed.tokens[i],
+          position: feed.position + i,
+          ...feed.sharpening,
+          slot: 0,
+          stride: 0,
+        });
       }
     }
     if (batch.length === 0) throw new Error('a pass has room for no row');
@@ -181,7 +188,10 @@ export class Engine implements LanguageModel {
       const finishes = job.done + count === feed.tokens.length;
       const { ask } = feed;
       if (finishes && typeof ask === 'object') {
-        Object.assign(last, 'token' in ask ? { ask: 'given', word: ask.token } : { ask: 'tail', word: ask.tail });
+        Object.assign(
+          last,
+          'token' in ask ? { ask: 'given', word: ask.token } : { ask: 'tail', word: ask.tail },
+        );
       }
       if (finishes && feed.ahead) {
         Object.assign(last, feed.ahead, { ask: 'draw', limit: last.position + 1 + feed.ahead.most });
@@ -214,7 +224,7 @@ export class Engine implements LanguageModel {
       if (job.done === feed.tokens.length) finished.push(job);
       // What the row drew after each of its tokens it fed next.
       for (let step = 1; step < steps && last.position + step < (last.limit ?? 0); step++) {
-        const before = (first + count - 1) + (step - 1) * states.length;
+        const before = first + count - 1 + (step - 1) * states.length;
         const token = unpackResult(data, before).token;
         if (this.eosTokens.has(token) || readings[readings.length - 1].error) break;
         const state = { ...last, token, position: last.position + step };
@@ -268,7 +278,9 @@ export class Engine implements LanguageModel {
     check('tokens', `${tokens.length} of them`, tokens.length === 1, 'one where more are drawn ahead');
     check('position', position, position === length, `${length} where more are drawn ahead`);
     if (position + 1 + most > this.contextLength) {
-      throw new OptionError(`${position + 1 + most} tokens are asked for: the context holds ${this.contextLength}`);
+      throw new OptionError(
+        `${position + 1 + most} tokens are asked for: the context holds ${this.contextLength}`,
+      );
     }
     check('key.chain', key.chain, isBelow(key.chain, 2 ** 32), 'a whole number below 2^32');
     check('key.step', key.step, isBelow(key.step, 2 ** 24), 'a whole number below 2^24');

@@ -8,7 +8,17 @@ import { packRows, type RowFields } from '../model/rows.ts';
 export interface RowState
   extends Pick<
     RowFields,
-    'token' | 'position' | 'ask' | 'word' | 'alpha' | 'temperature' | 'key' | 'topK' | 'topP' | 'slot' | 'stride'
+    | 'token'
+    | 'position'
+    | 'ask'
+    | 'word'
+    | 'alpha'
+    | 'temperature'
+    | 'key'
+    | 'topK'
+    | 'topP'
+    | 'slot'
+    | 'stride'
   > {
   readonly sequence: Pick<CachedSequence, 'table' | 'length'>;
   /** One past its position unless it draws for itself. */
@@ -32,7 +42,14 @@ export function writeRows(gpu: Gpu, model: Qwen2, states: readonly RowState[]): 
     }
     const spans = i * Math.floor(model.slots / states.length);
     const { position } = state;
-    return { ...state, table, valid: sequence.length, limit: limit ?? position + 1, spans, teamSpans: shared[i] };
+    return {
+      ...state,
+      table,
+      valid: sequence.length,
+      limit: limit ?? position + 1,
+      spans,
+      teamSpans: shared[i],
+    };
   });
   gpu.device.queue.writeBuffer(model.rows, 0, packRows(rows, model.rowMultiple));
   if (tables.length > 0) gpu.device.queue.writeBuffer(model.tables, 0, new Uint32Array(tables));

@@ -1,4 +1,4 @@
-import { voted } from '../answers/shares.ts';
+import { type AnswerShare, shares, voted } from '../answers/shares.ts';
 import type { Pick as PickName, SamplerName } from '../sampling/sample.ts';
 import { likeliest } from '../sampling/visits.ts';
 import type { Reading } from './budgets.ts';
@@ -40,18 +40,22 @@ export interface Judge {
   equal(a: string, b: string): Promise<boolean>;
 }
 
-/** Grades what of the reading is asked for. */
+/**
+ * Grades what of the reading is asked for.
+ * @returns beside it the final answers with their estimated probabilities under p^α, most probable first; null as `mass` is
+ */
 export async function gradePicks(
   { last, visits, states }: Reading,
   picks: readonly PickName[],
   sampler: SamplerName,
   { grader }: Pick<Item, 'grader'>,
   judge: Judge,
-): Promise<Picked[]> {
+): Promise<{ picked: Picked[]; answers: AnswerShare[] | null }> {
   // Beyond the picks only where a grade costs next to nothing.
   const all = hasAnswers(grader) && sampler !== 'greedy' && sampler !== 'sample';
   const grades: Grade[] = [];
   if (all) for (const { tokens } of visits) grades.push(await judge.grade(tokens));
+  const answers = await merged(grades, judge);
   const verdicts = new Map(visits.map(({ tokens }, i) => [tokens.join(), grades[i]?.verdict]));
   const weighed = all && isPower(sampler);
   const mass = weighed ? rightShare(visits, verdicts) : null;
@@ -61,13 +65,11 @@ export async function gradePicks(
   for (const pick of picks) {
     let response = last;
     if (pick === 'likeliest') response = likeliest(visits);
-    if (pick === 'vote') {
-      response = voted(visits, await merged(grades, judge)) ?? likeliest(visits);
-    }
+    if (pick === 'vote') response = voted(visits, answers) ?? likeliest(visits);
     const own = pick === 'last' ? { mass, overSteps } : { mass: null, overSteps: null };
     picked.push({ pick, response, grade: await judge.grade(response.tokens), ...own });
   }
-  return picked;
+  return { picked, answers: weighed ? shares(visits, answers) : null };
 }
 
 /** Weight of the responses that are right. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { AnswerShare } from '../answers/shares.ts';
 import { answerText, type GenerativeModel } from '../generate.ts';
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
 import { type Job, sampleEach } from '../sampling/sample-many.ts';
@@ -39,8 +40,11 @@ export interface Evaluation {
   readonly process: string;
   /** Most chains side by side. */
   readonly concurrency: number;
-  /** Makes the page that replays a chain; without it there are none. */
-  trace?(drawn: Sample, chain: Job, wallSeconds: number): string;
+  /**
+   * Makes the page that replays a chain; without it there are none.
+   * @param answers final answers with their estimated probabilities, where there are any
+   */
+  trace?(drawn: Sample, chain: Job, wallSeconds: number, answers: readonly AnswerShare[] | null): string;
   readonly signal?: AbortSignal;
   onProgress?(progress: EvaluationProgress): void;
 }
@@ -160,7 +164,7 @@ async function evaluateEntry(
       const { item, sample } = chains[i];
       const ended = clock();
       drawnTokens[i] = drawn.account.drawnTokens;
-      const { results, read } = await grade(drawn, chains[i], stop);
+      const { results, read, answers } = await grade(drawn, chains[i], stop);
       const graded = clock() - ended;
       const timings = read.map(({ sampler, steps, costs }): Timing => {
         const at = sampler === last ? ended : (passed[i][steps] ?? ended);
@@ -168,7 +172,10 @@ async function evaluateEntry(
       });
       passed[i] = [];
       if (trace) {
-        await folder.write(traceFile(item.id, last, sample), trace(drawn, chains[i], ended - starts[i]));
+        await folder.write(
+          traceFile(item.id, last, sample),
+          trace(drawn, chains[i], ended - starts[i], answers),
+        );
       }
       await folder.add(results, timings);
       count(results.find((one) => one.sampler === last && one.pick === 'last') as Result);
@@ -176,7 +183,7 @@ async function evaluateEntry(
     },
   });
 
-  /** The results of a chain, graded, and what it had taken up to each reading. */
+  /** The results of a chain, graded, what it had taken up to each reading, and the final answers with their probabilities. */
   async function grade(drawn: Sample, { item, sample, options }: Chain, stop: AbortSignal) {
     const textOf = (tokens: Uint32Array) =>
       model.tokenizer ? answerText(model.tokenizer, tokens, model.eosTokens, []) : '';
@@ -193,13 +200,15 @@ async function evaluateEntry(
     };
     const results: Result[] = [];
     const read = [];
+    let answers: AnswerShare[] | null = null; // of the whole chain
     for (const { sampler, finalSteps } of readings) {
       const reading = readAt(drawn, options, finalSteps, model.eosTokens);
       const { proposed, accepted, held, ...costs } = reading.account;
       const moves = { proposed, accepted, held };
       read.push({ sampler, steps: reading.steps, costs });
       const graded = await gradePicks(reading, picks, options.sampler, item, judge);
-      for (const { pick, response, grade, mass, overSteps } of graded) {
+      ({ answers } = graded);
+      for (const { pick, response, grade, mass, overSteps } of graded.picked) {
         const { tokens, finish, logProbability: logp } = response;
         results.push({
           item: item.id,
@@ -217,7 +226,7 @@ async function evaluateEntry(
         });
       }
     }
-    return { results, read };
+    return { results, read, answers };
   }
 }
 

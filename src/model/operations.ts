@@ -150,7 +150,7 @@ export async function compileOperations(
     single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
     lmHead(),
     single(['row', 'summary', 'summarise'], { SLICE, SLICES: slices, THREADS: tuning.summaryThreads }),
-    single(['row', 'random', 'summary', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
+    single(['row', 'random', 'summary', 'pick', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
     compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   ]);
   return { layers, embed, whole, spans, common, merge, head, summarise, draw, copy };

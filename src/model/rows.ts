@@ -127,4 +127,3 @@ export function unpackResult(data: DataView, slot: number): Result {
     summary: { ids, distances, base: f32(4), mean: f32(5), sharp: f32(6), tempered: f32(7) },
   };
 }
-

@@ -316,8 +316,10 @@ export function showEval(data: EvalData, Chart: typeof ChartClass): void {
         return made;
       }),
     );
+    const picks =
+      'A sampler’s own row is of the last states of its runs, which alone are samples; “likeliest” is of the likeliest response that each run has come by, “vote” of the likeliest with its most probable answer, both at no further cost. The mass of right answers is the run’s own estimate of how probable these are under p^α. ';
     find('samplers-note').textContent =
-      'Accuracy in per cent with its 95 % interval (Wilson). A sampler’s own row is of the last states of its runs, which alone are samples; “likeliest” is of the likeliest response that each run has come by, “vote” of the likeliest with its most probable answer, at no further cost. The mass of right answers is the run’s own estimate of how probable these are under p^α. Costs, length and log p, in nats, are means a response. Drawn tokens are those of all candidates, found in the tree or computed; computed rows are what went through the model, guesses included; wall seconds are those at the concurrency of the run, each moment shared among the chains that ran. ◆ marks the frontier: no other is at least as accurate for the same cost or less.';
+      `Accuracy in per cent with its 95 % interval (Wilson). ${samplers.some(({ pick }) => pick !== 'last') ? picks : ''}Costs, length and log p, in nats, are means a response. Drawn tokens are those of all candidates, found again or computed; computed rows are the tokens that went through the model, guesses included; wall seconds are those at the concurrency of the run, each moment shared among the chains that ran. ◆ marks the frontier: no other is at least as accurate for the same cost or less.`;
   }
 
   // The chart of accuracy against cost.

@@ -93,7 +93,8 @@ export function responseTree(sample: Sample, tokenText: (id: number) => string, 
     }
   };
   list(root);
-  for (const { tokens, passed } of met) for (const { index } of way(root, tokens)) runs[index].passed += passed;
+  for (const { tokens, passed } of met)
+    for (const { index } of way(root, tokens)) runs[index].passed += passed;
   return {
     runs,
     leaves: kept.map(({ tokens, particles, weight, steps, logp }) => {
@@ -112,7 +113,10 @@ export function responseTree(sample: Sample, tokenText: (id: number) => string, 
 const keyOf = (tokens: Uint32Array): string => tokens.join();
 
 /** Each response that the run met, once. */
-function everythingMet({ tokens, logProbability, visited, trace }: Sample, states: readonly Uint32Array[]): Met[] {
+function everythingMet(
+  { tokens, logProbability, visited, trace }: Sample,
+  states: readonly Uint32Array[],
+): Met[] {
   const met = new Map<string, Met>();
   const note = (tokens: Uint32Array, logp: number, { passed = 0, particles = 0, weight = 0, steps = 0 }) => {
     const key = keyOf(tokens);

@@ -385,7 +385,9 @@ export function replay(data: ReplayData): void {
 
   function originsOf({ tokens: taken, origins }: ReplayStep): string {
     if (taken.length === 0) return '';
-    const [free, computed, drafted] = [0, 1, 2].map((kind) => origins.filter((origin) => origin === kind).length);
+    const [free, computed, drafted] = [0, 1, 2].map(
+      (kind) => origins.filter((origin) => origin === kind).length,
+    );
     const guessed = data.drawsAhead ? 'drawn ahead' : 'drafted';
     return `Of its ${count(taken.length, 'token')}, ${computed} computed, ${drafted} ${guessed}, ${free} free.`;
   }
@@ -486,7 +488,7 @@ export function replay(data: ReplayData): void {
     }
     parts.push(
       svg('text', { x: 0, y: base - 2 }, refined ? 'cuts' : ''),
-      svg('text', { x: 0, y: low - 1 }, 'entropy'),
+      svg('text', { x: 0, y: low - 4 }, 'entropy'),
       svg('text', { x: 0, y: low + 11 }, 'computed'),
       svg('text', { x: left, y: height - 3 }, '0'),
       svg(
@@ -648,7 +650,8 @@ export function replay(data: ReplayData): void {
   const textWidth = (text: string): number => pen?.measureText(text).width ?? 7 * text.length;
 
   /** Text on one line: what would break it is marked. */
-  const onOneLine = (text: string): string => text.replace(/\n/g, '↵').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·');
+  const onOneLine = (text: string): string =>
+    text.replace(/\n/g, '↵').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·');
 
   /** As much of a text as is `width` pixels wide. */
   function fitted(text: string, width: number): string {
@@ -665,7 +668,18 @@ export function replay(data: ReplayData): void {
 
   /** Joins runs where nothing that is shown parts from them. */
   function segmentsOf(shown: number): Segment {
-    const root = { start: 0, length: 0, passed: total, text: '', best: 0, before: null, after: [], x: 0, width: 0, row: 0 };
+    const root = {
+      start: 0,
+      length: 0,
+      passed: total,
+      text: '',
+      best: 0,
+      before: null,
+      after: [],
+      x: 0,
+      width: 0,
+      row: 0,
+    };
     const best = new Map<number, number>();
     for (let leaf = shown - 1; leaf >= 0; leaf--) {
       for (let run = leaves[leaf].run; run >= 0; run = runs[run].parent) best.set(run, leaf);
@@ -691,7 +705,9 @@ export function replay(data: ReplayData): void {
         }
         grow(segment, next);
       }
-      before.after.sort((a, b) => Number(b.best === 0) - Number(a.best === 0) || b.passed - a.passed || a.best - b.best);
+      before.after.sort(
+        (a, b) => Number(b.best === 0) - Number(a.best === 0) || b.passed - a.passed || a.best - b.best,
+      );
     };
     grow(root, below.get(-1) ?? []);
     return root;
@@ -772,7 +788,7 @@ export function replay(data: ReplayData): void {
       svg('text', { x: x + inset, y: y - thick / 2 - 4 }, label),
     );
     if (after.length === 0) {
-      group.append(svg('text', { x: x + width + 8, y: y + 4, class: 'count' }, countsOf(best).join(' · ')));
+      group.append(svg('text', { x: x + width + 10, y: y + 4, class: 'count' }, countsOf(best).join(' · ')));
     }
     const facts: [string, string][] = [
       ['positions', `${segment.start} to ${segment.start + segment.length - 1}`],
@@ -780,7 +796,10 @@ export function replay(data: ReplayData): void {
     ];
     if (after.length === 0) {
       const { logp } = leaves[best];
-      facts.push(['ends there', countsOf(best).join(', ') || 'not counted'], ['log p', `${number(logp, 2)} nats`]);
+      facts.push(
+        ['ends there', countsOf(best).join(', ') || 'not counted'],
+        ['log p', `${number(logp, 2)} nats`],
+      );
     }
     const told = () => tell(group, text, facts);
     tellers.set(group, told);
@@ -810,7 +829,9 @@ export function replay(data: ReplayData): void {
       while (at.before && at.start > cut) at = at.before;
       const x = xIn(at, Math.min(cut, before.position));
       const y = rowY(at.row);
-      marks.append(svg('line', { x1: x, x2: x, y1: y - 9, y2: y + 9, class: `now ${outcomeOf(steps[current])}` }));
+      marks.append(
+        svg('line', { x1: x, x2: x, y1: y - 9, y2: y + 9, class: `now ${outcomeOf(steps[current])}` }),
+      );
     }
     const { segment, position } = now;
     marks.append(svg('circle', { cx: xIn(segment, position), cy: rowY(segment.row), r: 5, class: 'place' }));
@@ -904,7 +925,12 @@ export function replay(data: ReplayData): void {
     const most = weights[0];
     const bars = weights.map((weight, i) => {
       const tall = Math.max(0.5, ((low - 12) * weight) / most);
-      const bar = { x: left + i * step, y: low - tall, width: Math.max(0.5, Math.min(step - 1, 24)), height: tall };
+      const bar = {
+        x: left + i * step,
+        y: low - tall,
+        width: Math.max(0.5, Math.min(step - 1, 24)),
+        height: tall,
+      };
       return svg('rect', { ...bar, class: i === chosen ? 'chosen' : 'weight' });
     });
     strip.setAttribute('viewBox', `0 0 ${width} ${height}`);

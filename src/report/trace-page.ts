@@ -132,7 +132,15 @@ const BODY = `<body>
 <div id="tooltip" role="tooltip" hidden></div>
 </body>`;
 
-function replayData({ prompt, sample, options, tokenText, adapter, wallSeconds, answers }: TracePage): ReplayData {
+function replayData({
+  prompt,
+  sample,
+  options,
+  tokenText,
+  adapter,
+  wallSeconds,
+  answers,
+}: TracePage): ReplayData {
   const indices = new Map<number, number>();
   const index = (id: number): number => {
     const known = indices.get(id) ?? indices.size;
@@ -161,7 +169,10 @@ function replayData({ prompt, sample, options, tokenText, adapter, wallSeconds, 
 }
 
 /** What the steps begin with. */
-const NOTHING: Pick<Account, 'drawnTokens' | 'computedRows' | 'draftedRows' | 'usedDrafts' | 'sequentialPasses'> = {
+const NOTHING: Pick<
+  Account,
+  'drawnTokens' | 'computedRows' | 'draftedRows' | 'usedDrafts' | 'sequentialPasses'
+> = {
   drawnTokens: 0,
   computedRows: 0,
   draftedRows: 0,
@@ -209,7 +220,9 @@ const ANSWERS = 8;
 /** The most probable answers, and what the others have together. */
 function shortened(answers: readonly AnswerShare[]): ReplayData['answers'] {
   const rest = answers.slice(ANSWERS);
-  const told = answers.slice(0, ANSWERS).map(({ answer, probability }) => ({ answer, probability, others: 0 }));
+  const told = answers
+    .slice(0, ANSWERS)
+    .map(({ answer, probability }) => ({ answer, probability, others: 0 }));
   if (rest.length === 0) return told;
   const probability = rest.reduce((sum, each) => sum + each.probability, 0);
   return [...told, { answer: null, probability, others: rest.length }];

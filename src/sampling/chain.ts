@@ -134,6 +134,7 @@ export class Chain {
     const proposal = this.foresee(this.step, toss, tries);
     if (!proposal) return this.settle('hold', -1, [], 0, { logRho: [], outcome: -1 });
     const { candidates, step, cut } = proposal;
+    for (const branch of candidates) rollout.claim(branch, cut);
     const prospects = () => this.prospects(toss, horizon, tries);
     const isOpen = () => this.judge(proposal, horizon).outcome === undefined;
     if (decoding === 'eager') await rollout.advance(candidates, horizon, step, undefined, prospects);
@@ -145,7 +146,14 @@ export class Chain {
       const pays = () => isOpen() && proposal.decision.next === next;
       await rollout.advance([candidates[next as number]], horizon, step, pays, prospects);
     }
-    this.settle('propose', cut, candidates, horizon, proposal.decision, decoding === 'eager' ? proposal : undefined);
+    this.settle(
+      'propose',
+      cut,
+      candidates,
+      horizon,
+      proposal.decision,
+      decoding === 'eager' ? proposal : undefined,
+    );
   }
 
   private fork(cut: number, tries: number): Branch[] {
@@ -153,11 +161,7 @@ export class Chain {
   }
 
   /** A step that comes next, or later if the response stays as it is. */
-  private foresee(
-    step: number,
-    toss: (step: number) => Toss | undefined,
-    tries: number,
-  ): Proposal | null {
+  private foresee(step: number, toss: (step: number) => Toss | undefined, tries: number): Proposal | null {
     let proposal = this.future.get(step);
     if (proposal === undefined) {
       const tossed = toss(step);
@@ -185,17 +189,13 @@ export class Chain {
   }
 
   /** What the steps after this one need if this one and those between take nothing. */
-  private prospects(
-    toss: (step: number) => Toss | undefined,
-    horizon: number,
-    tries: number,
-  ): Prospect[] {
+  private prospects(toss: (step: number) => Toss | undefined, horizon: number, tries: number): Prospect[] {
     const found: Prospect[] = [];
     for (const [i, guess] of this.foreseen.entries()) {
       const proposal = this.foresee(this.step + 1 + i, toss, tries);
       if (!proposal) continue;
       const { candidates, step } = proposal;
-      const wants = candidates.map((branch) => this.rollout.walk(branch, horizon, step));
+      const wants = candidates.map((branch) => this.rollout.foresee(branch, horizon, step));
       const { outcome } = this.judge(proposal, horizon);
       if (outcome !== undefined && outcome < 0) continue;
       for (const want of wants) if (want && outcome === undefined) found.push({ want, guess });

@@ -85,7 +85,7 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   acceptance: 'metropolis',
   decoding: 'lockstep',
   growth: 'particles',
-  particles: 64,
+  particles: 32,
   n: 8,
   temperature: 1,
   tree: 'on',

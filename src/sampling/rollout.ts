@@ -8,7 +8,6 @@ import {
   type Link,
   logProbability,
   ORIGIN,
-  type Origin,
   type Response,
   truncate,
 } from './response.ts';
@@ -136,7 +135,7 @@ export class Rollout {
     for (;;) {
       const wants: Want[] = [];
       for (const [i, branch] of branches.entries()) {
-        const want = this.go(branch, horizon, step, watch && starts[i]);
+        const want = this.go(branch, horizon, step, true, watch && starts[i]);
         if (!want) continue;
         wants.push(want);
         branch.waited = want.node;
@@ -153,20 +152,39 @@ export class Rollout {
   }
 
   /**
-   * Continues a branch as far as the tree is known.
+   * Continues the branch of a step that may never be taken, as far as the tree is known.
    * @returns what it needs to go on, or undefined if it is finished
    */
-  walk(branch: Branch, horizon: number, step: number): Want | undefined {
-    const want = this.go(branch, horizon, step);
+  foresee(branch: Branch, horizon: number, step: number): Want | undefined {
+    const want = this.go(branch, horizon, step, false);
     flush(branch);
     return want;
   }
 
+  /** The step of a branch is taken after all: what was computed for it has come of use. */
+  claim(branch: Branch, cut: number): void {
+    const { response } = branch;
+    const origins = response.origins.slice();
+    for (let at: Node | null = branch.node; at; at = at.parent) {
+      const t = at.position - this.tree.root.position;
+      if (t < cut) break;
+      if (t < origins.length && this.forest.arrive(at, this.account)) origins[t] = ORIGIN.drafted;
+    }
+    branch.response = { ...response, origins };
+  }
+
   /**
-   * As `walk`, but the new tokens are left pending.
+   * Continues a branch as far as the tree is known. The new tokens are left pending.
+   * @param earnest the step is being taken
    * @param start the branch's length when the step began, where the step may end before it does
    */
-  private go(branch: Branch, horizon: number, step: number, start?: number): Want | undefined {
+  private go(
+    branch: Branch,
+    horizon: number,
+    step: number,
+    earnest: boolean,
+    start?: number,
+  ): Want | undefined {
     const { forest, tree, law } = this;
     const { candidate, response } = branch;
     branch.pending ??= [];
@@ -176,16 +194,12 @@ export class Rollout {
     let length = response.tokens.length + links.length;
     let eos = branch.ended ?? response.finish === 'eos';
     let want: Want | undefined;
-    let origin: Origin = node.early ? ORIGIN.drafted : branch.waited === node ? ORIGIN.computed : ORIGIN.free;
     while (!eos && length < horizon) {
       while (node.position < tree.root.position + length) {
         const next = node.position + 1 - first;
         const at = response.tokens.length;
         const token = next < at ? response.tokens[next] : links[next - at].drawn.token;
-        const early = node.children.get(token)?.early;
-        node = forest.step(tree, node, token, this.account);
-        if (early) this.drafted.add(node);
-        origin = this.drafted.has(node) ? ORIGIN.drafted : ORIGIN.free;
+        node = forest.step(tree, node, token);
       }
       const distribution = forest.at(tree, node, law);
       const drawn = distribution && this.pick(distribution, node, step, candidate);
@@ -202,7 +216,9 @@ export class Rollout {
         };
         break;
       }
-      links.push({ drawn, distribution, origin });
+      if (earnest && forest.arrive(node, this.account)) this.drafted.add(node);
+      const waited = branch.waited === node ? ORIGIN.computed : ORIGIN.free;
+      links.push({ drawn, distribution, origin: this.drafted.has(node) ? ORIGIN.drafted : waited });
       length++;
       eos = forest.model.eosTokens.has(drawn.token);
     }

@@ -131,13 +131,7 @@ function weighted(particles: readonly Particle[]): Weighted[] {
   return particles.map(({ response }, i) => ({ response, weight: weights[i] }));
 }
 
-function result(
-  response: Response,
-  alpha: number,
-  account: Account,
-  trace: Trace,
-  visited: Visited,
-): Sample {
+function result(response: Response, alpha: number, account: Account, trace: Trace, visited: Visited): Sample {
   const { tokens, logp, logZ, entropy, finish } = response;
   const total = logProbability(response);
   const block = trace.drawnAt.map((step) => trace.steps[step].block);

@@ -38,7 +38,9 @@ export function visitsAfter({ particles, states }: Visited, steps = states.lengt
   const counted = particles.length > 0 ? [] : steps > 0 ? seen.slice(1) : seen;
   const all = [
     ...particles,
-    ...counted.flatMap((state) => state.map(({ response, weight }) => ({ response, weight: weight / counted.length }))),
+    ...counted.flatMap((state) =>
+      state.map(({ response, weight }) => ({ response, weight: weight / counted.length })),
+    ),
     ...seen.flatMap((state) => state.map(({ response }) => ({ response, weight: 0 }))),
   ];
   const found = new Map<string, Visit>();

@@ -39,8 +39,14 @@ export class Drafts {
    * @param u the uniform number that the walker draws with there
    * @returns the next token and the place behind it, or undefined where nothing is known
    */
-  next(tree: Tree, { suffix, match }: Place, law: number, u: number): { draft: Draft; place: Place } | undefined {
-    const accepts = (place: Node | number) => typeof place === 'number' || place.known[law]?.distribution !== undefined;
+  next(
+    tree: Tree,
+    { suffix, match }: Place,
+    law: number,
+    u: number,
+  ): { draft: Draft; place: Place } | undefined {
+    const accepts = (place: Node | number) =>
+      typeof place === 'number' || place.known[law]?.distribution !== undefined;
     const found = match && accepts(match.place) ? match : tree.index.find(suffix, accepts);
     if (!found) return undefined;
     const { place, length } = found;
@@ -59,10 +65,14 @@ export class Drafts {
       confidence = PROMPT_CONFIDENCE;
       further = place + 1 < tree.prompt.length - 1 ? place + 1 : undefined;
     }
-    const kind = (classOf(length, LENGTHS) << 3) | (classOf(confidence, CONFIDENCES) << 1) | (law > 0 ? 1 : 0);
+    const kind =
+      (classOf(length, LENGTHS) << 3) | (classOf(confidence, CONFIDENCES) << 1) | (law > 0 ? 1 : 0);
     const behind: Place = {
       suffix: [...suffix, token].slice(-NgramIndex.LONGEST),
-      match: further === undefined ? undefined : { place: further, length: Math.min(length + 1, NgramIndex.LONGEST) },
+      match:
+        further === undefined
+          ? undefined
+          : { place: further, length: Math.min(length + 1, NgramIndex.LONGEST) },
     };
     return { draft: { token, guess: this.guesses[kind] }, place: behind };
   }

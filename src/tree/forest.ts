@@ -1,6 +1,6 @@
 import type { LanguageModel, Reading } from '../engine/language-model.ts';
 import { OptionError, OutOfMemoryError } from '../errors.ts';
-import { Distribution, type Drawn, type Law, summarise, suffices } from './distribution.ts';
+import { Distribution, type Drawn, type Law, suffices, summarise } from './distribution.ts';
 import { Drafts, likelihood } from './drafts.ts';
 import { NgramIndex } from './ngram-index.ts';
 import { type Costs, type Item, Plan, type Planned, type Want } from './plan.ts';
@@ -36,6 +36,8 @@ interface Request {
 const QUIET = 32;
 /** The longest draft where nobody says how long. */
 const LONGEST_DRAFT = 16;
+/** How much more than its price a row computed ahead must promise. */
+const MARGIN = 1.5;
 /** In a tile that is not full a row costs little: from this likelihood on it is taken. */
 const LIKELY_ENOUGH = 0.2;
 /** The most tokens drawn ahead on the GPU, between two looks of the CPU. */
@@ -76,7 +78,12 @@ export class Forest {
     const tokens = prompt.length + maxNewTokens;
     if (tokens > cachePositions - 2 * pageSize) {
       const what = `a response of ${maxNewTokens} tokens to a prompt of ${prompt.length} (in positions)`;
-      throw new OutOfMemoryError(what, tokens + 2 * pageSize, cachePositions, 'load the model with more cachePositions');
+      throw new OutOfMemoryError(
+        what,
+        tokens + 2 * pageSize,
+        cachePositions,
+        'load the model with more cachePositions',
+      );
     }
     if (maxNewTokens >= options.treeNodes) {
       throw new OptionError(
@@ -132,7 +139,7 @@ export class Forest {
   }
 
   /** A walker goes on to the node of the token that it has drawn. */
-  step(tree: Tree, node: Node, token: number, costs: Costs): Node {
+  step(tree: Tree, node: Node, token: number): Node {
     const next = tree.child(node, token);
     for (const child of node.children.values()) {
       if (!child.guess) continue;
@@ -140,19 +147,28 @@ export class Forest {
       if (child === next) child.guess.used++;
       child.guess = undefined;
     }
-    if (next.early) {
-      next.early = false;
-      costs.usedDrafts++;
-      if (next.prospect) next.prospect.used++;
-      next.prospect = undefined;
-    }
     next.used = ++clock;
     if (next.branch) next.branch.used = clock;
     return next;
   }
 
+  /** A walker that is in earnest has drawn from a node. @returns whether it had been computed before anybody asked for it */
+  arrive(node: Node, costs: Costs): boolean {
+    if (!node.early) return false;
+    node.early = false;
+    costs.usedDrafts++;
+    if (node.prospect) node.prospect.used++;
+    node.prospect = undefined;
+    return true;
+  }
+
   /** Waits until all of these are known; the prospects may be computed beside them. */
-  async need(wants: readonly Want[], prospects: readonly Prospect[], costs: Costs, signal?: AbortSignal): Promise<void> {
+  async need(
+    wants: readonly Want[],
+    prospects: readonly Prospect[],
+    costs: Costs,
+    signal?: AbortSignal,
+  ): Promise<void> {
     signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       this.requests.push({ wants, prospects, costs, resolve, reject });
@@ -236,7 +252,8 @@ export class Forest {
       rows += count;
       costs.computedRows += count;
       costs.draftedRows += count - path.length + (prospect ? 1 : 0);
-      if (!prospect) longest.set(costs, Math.max(longest.get(costs) ?? 0, count - path.length - item.drafts.length));
+      if (!prospect)
+        longest.set(costs, Math.max(longest.get(costs) ?? 0, count - path.length - item.drafts.length));
     }
     // A chain that waits for what another one's feed brings waits for the same pass.
     for (const { costs } of requests) costs.sequentialPasses += 1 + (longest.get(costs) ?? 0);
@@ -249,8 +266,8 @@ export class Forest {
     const longest = options.draft === 'auto' ? LONGEST_DRAFT : options.draft;
     const price = this.prices.row;
     const needed = plan.items.length;
-    /** A row that comes true saves itself later, and its share of a pass. */
-    const pays = (p: number) => p * (1 / needed + price) > price;
+    /** A row that comes true saves itself later, and its share of a pass: enough to be wrong about it at times. */
+    const pays = (p: number) => p * (1 / needed + price) > MARGIN * price;
     const choices: { p: number; take(): void }[] = [];
     const draftBehind = (item: Item, p: number) => {
       const { want, drafts } = item;
@@ -334,7 +351,8 @@ export class Forest {
         branch.tip = node;
       }
       // A better reading of the same node has all its logits.
-      const known = before && (!reading.logits || before.reading.logits) ? before : { reading, tails: new Map() };
+      const known =
+        before && (!reading.logits || before.reading.logits) ? before : { reading, tails: new Map() };
       node.known[index] = known;
       const word = feed.ahead ? want.lots(node.position + 1).tail : want.tail;
       if (reading.asked && word !== undefined && !isListed(known, reading.asked.token)) {
@@ -372,7 +390,8 @@ const isListed = ({ reading }: Knowledge, token: number): boolean => reading.sum
 /** How many tokens the GPU draws ahead: as many as all who wait allow, where no two wait for the same. */
 function stepsAhead(items: readonly Item[]): number {
   return items.reduce(
-    (n, { want, path, base, wanted }) => Math.min(n, base && path.length === 1 && wanted === 1 ? want.ahead : 0),
+    (n, { want, path, base, wanted }) =>
+      Math.min(n, base && path.length === 1 && wanted === 1 ? want.ahead : 0),
     MOST_AHEAD,
   );
 }

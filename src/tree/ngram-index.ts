@@ -1,7 +1,5 @@
-import type { Node } from './tree.ts';
-
 /** Where the longest known suffix of a path ends: a node, or a position of the prompt, whose successor is known but not how likely it was. */
-export interface Match {
+export interface Match<Node> {
   readonly place: Node | number;
   /** Tokens that the two paths have in common. */
   readonly length: number;
@@ -10,7 +8,7 @@ export interface Match {
 const SHORTEST = 2;
 
 /** For the last 2 to 8 tokens of every path where the same tokens were met last. Hashes can collide: what is found is a guess. */
-export class NgramIndex {
+export class NgramIndex<Node> {
   static readonly LONGEST = 8;
   private readonly places = new Map<number, Node | number>();
 
@@ -31,7 +29,7 @@ export class NgramIndex {
   }
 
   /** @param accepts whether a place is of use */
-  find(suffix: readonly number[], accepts: (place: Node | number) => boolean): Match | undefined {
+  find(suffix: readonly number[], accepts: (place: Node | number) => boolean): Match<Node> | undefined {
     const all = [...keys(suffix)];
     for (let i = all.length - 1; i >= 0; i--) {
       const place = this.places.get(all[i]);

@@ -144,7 +144,8 @@ export class Plan {
         tokens,
         sharpening: want.law,
         ask: askOf(want, law(want)),
-        ahead: ahead > 0 ? { most: ahead, key: want.key, topK: want.law.topK, topP: want.law.topP } : undefined,
+        ahead:
+          ahead > 0 ? { most: ahead, key: want.key, topK: want.law.topK, topP: want.law.topP } : undefined,
       };
       if (!base) {
         const sequence: Sequence = (want.node.branch as Branch).sequence.fork();

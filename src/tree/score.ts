@@ -25,7 +25,9 @@ export async function score(
   if (count === 0) return { logp, logq, logZ, entropy };
   const sequence = await model.prefill([]);
   try {
-    const [readings] = await model.compute([{ sequence, position: 0, tokens: given.slice(0, -1), sharpening }]);
+    const [readings] = await model.compute([
+      { sequence, position: 0, tokens: given.slice(0, -1), sharpening },
+    ]);
     const tail: number[] = []; // positions after which comes what is not listed
     const distributions = readings.map(({ summary, error }, i) => {
       if (error) throw error;
@@ -37,7 +39,13 @@ export async function score(
     });
     for (let first = 0; first < tail.length; first += model.rows) {
       const feeds = tail.slice(first, first + model.rows).map((i): Feed => {
-        return { sequence: sequence.fork(), position: i, tokens: [given[i]], sharpening, ask: { token: given[i + 1] } };
+        return {
+          sequence: sequence.fork(),
+          position: i,
+          tokens: [given[i]],
+          sharpening,
+          ask: { token: given[i + 1] },
+        };
       });
       try {
         const asked = await model.compute(feeds);

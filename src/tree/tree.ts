@@ -70,7 +70,7 @@ export class Tree {
   readonly prompt: ArrayLike<number>;
   /** The prompt as a whole. */
   readonly root: Node;
-  readonly index: NgramIndex;
+  readonly index: NgramIndex<Node>;
   readonly branches = new Set<Branch>();
   /** Chains that use it. */
   uses = 0;
@@ -132,7 +132,14 @@ export class Tree {
     const sequence = branch.sequence.fork();
     sequence.rollback(position);
     const tip = ancestor(branch.tip, position - 1);
-    const fork: Branch = { sequence, start: position, tip, forks: new Map(), parent: branch, used: branch.used };
+    const fork: Branch = {
+      sequence,
+      start: position,
+      tip,
+      forks: new Map(),
+      parent: branch,
+      used: branch.used,
+    };
     branch.forks.set(fork, position);
     this.branches.add(fork);
     return fork;

@@ -62,17 +62,19 @@ async function results(dir: string, atLeast: number, { child }: Started): Promis
   }
 }
 
-const SAMPLERS = 'greedy,sample:temperature=0.25,egps:final-steps=0/2';
-const RUN = ['--task', 'abacus', '--limit', '12', '--sampler', SAMPLERS, '--concurrency', '3'];
-const RESPONSES = 12 * 4;
+const SAMPLERS = 'greedy,best-of-n:n=2,egps:particles=6:final-steps=0/2';
+const RUN = ['--task', 'abacus', '--limit', '8', '--sampler', SAMPLERS, '--concurrency', '3'];
+/** One of greedy, two picks of best-of-n, three of each reading of egps. */
+const RESPONSES = 8 * (1 + 2 + 2 * 3);
 
 test('four shards, one of them killed and started again, merge to the results of one process', () =>
   withFolder({}, async (dir) => {
     const whole = join(dir, 'whole');
     const parts = join(dir, 'parts');
     const first = await succeeds([...RUN, '--out', whole]);
-    assert.match(first.out, /^greedy +\d+\/12 /m);
-    assert.match(first.out, /^egps:final-steps=2 +\d+\/12 /m);
+    assert.match(first.out, /^greedy +\d+\/8 /m);
+    assert.match(first.out, /^egps:particles=6:final-steps=2 +\d+\/8 /m);
+    assert.match(first.out, /^egps:particles=6:final-steps=0 · vote +\d+\/8 /m);
     assert.is(lines(whole).length, RESPONSES);
 
     const shard = (i: number) => [...RUN, '--out', parts, '--shard', `${i}/4`];
@@ -84,17 +86,24 @@ test('four shards, one of them killed and started again, merge to the results of
     for (const { end } of others) assert.is((await end).code, 0);
     await succeeds([...RUN, '--out', parts, '--shard', 'auto/4'], { JOB_COMPLETION_INDEX: '3' });
 
-    await refused(['merge', parts], /shard-0-of-4: lacks \d+ of 12 responses: \["abacus-0-/, 1);
+    await refused(['merge', parts], /shard-0-of-4: lacks \d+ of 18 responses: \["abacus-0-/, 1);
     await succeeds(shard(0));
     const merged = await succeeds(['merge', parts]);
-    assert.is(
-      merged.out.replace(/ +[\d.]+ +(\d+ +\d+)$/gm, ' $1'),
-      first.out.replace(/ +[\d.]+ +(\d+ +\d+)$/gm, ' $1'),
+    // Costs are another time's.
+    const same = (out: string) =>
+      out.replace(/ +\d+ +\d+ +\d+ +[\d.]+( +\d+ +\d+)$/gm, '$1').replace(/ +/g, ' ');
+    assert.is(same(merged.out), same(first.out));
+    assert.match(
+      same(first.out),
+      /^egps:particles=6:final-steps=2 \d\/8 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ \d+ \d+$/m,
     );
     assert.equal(lines(parts).sort(), lines(whole).sort());
     const ids = lines(parts).map((line) => JSON.parse(line).item);
     assert.equal(ids, [...ids].sort());
+    const times = readFileSync(join(parts, 'timings.jsonl'), 'utf8');
+    assert.is(times.split('\n').length - 1, 8 * 4, 'what each reading of each run has cost');
     await succeeds(['merge', parts]); // changes nothing
+    assert.is(readFileSync(join(parts, 'timings.jsonl'), 'utf8'), times);
     assert.equal(lines(parts).sort(), lines(whole).sort());
     const report = readFileSync(join(parts, 'report.html'), 'utf8');
     const links = [...report.matchAll(/"trace":"([^"]*)"/g)].map(([, link]) => link);
@@ -124,11 +133,11 @@ const slurm = (id: number, count: number) => ({
 
 test('killed at any moment a run goes on, and ends with the same results', () =>
   withFolder({}, async (dir) => {
-    const run = ['--task', 'abacus', '--limit', '12', '--sampler', SAMPLERS, '--no-traces'];
+    const run = ['--task', 'abacus', '--limit', '8', '--sampler', SAMPLERS, '--no-traces'];
     const whole = join(dir, 'whole');
     await succeeds([...run, '--out', whole]);
     const path = join(dir, 'killed');
-    for (const least of [1, 3, 16, 30]) {
+    for (const least of [1, 9, 30, 50]) {
       const started = start([...run, '--out', path]);
       await results(path, least, started);
       started.child.kill('SIGKILL');
@@ -140,7 +149,14 @@ test('killed at any moment a run goes on, and ends with the same results', () =>
     assert.not.ok(existsSync(join(path, 'traces')));
     const { samplers, complete } = JSON.parse(readFileSync(join(path, 'summary.json'), 'utf8'));
     assert.ok(complete);
-    assert.is(samplers.length, 4);
+    assert.is(samplers.length, 9);
+    const [, , vote, last, likeliest] = samplers;
+    assert.is(vote.name, 'best-of-n:n=2 · vote');
+    assert.equal(
+      [likeliest.pick, likeliest.computedRows, likeliest.wallSeconds],
+      ['likeliest', last.computedRows, last.wallSeconds],
+    );
+    assert.ok(likeliest.logp >= last.logp && last.computedRows < last.drawnTokens);
   }));
 
 test('Ctrl-C ends a run in order: exit code 130, a report of what there is, and the same command goes on', () =>
@@ -153,7 +169,7 @@ test('Ctrl-C ends a run in order: exit code 130, a report of what there is, and 
     const { code, err } = await started.end;
     assert.is(code, 130, err);
     const [, done] =
-      /stopped with (\d+) of 48 responses on record in .*run; the same command goes on/.exec(err) ?? [];
+      /stopped with (\d+) of 72 responses on record in .*run; the same command goes on/.exec(err) ?? [];
     assert.is(Number(done), lines(join(dir, 'run')).length);
     assert.is(JSON.parse(readFileSync(join(dir, 'run/summary.json'), 'utf8')).complete, false);
     assert.equal(readdirSync(join(dir, 'run/lock')), []);
@@ -165,7 +181,7 @@ test('Ctrl-C ends a run in order: exit code 130, a report of what there is, and 
     assert.is(new Set(lines(join(dir, 'run'))).size, RESPONSES);
     await refused([...run, '--seed', '1'], /where seed was "0", is "1", .*another --out keeps them apart/, 1);
     rmSync(join(dir, 'run/run.json'));
-    await refused(run, /results\.jsonl has 48 results, but there is no run\.json/, 1);
+    await refused(run, /results\.jsonl has 72 results, but there is no run\.json/, 1);
   }));
 
 test('several responses an item, bad lines and items that are too long are counted', () =>
@@ -252,7 +268,7 @@ test('bad arguments are refused before anything is computed, with the nearest na
   await refused([...abacus, '--sampler', 'egps:tries'], /"egps:tries": name:option=value is expected/);
   await refused(
     [...abacus, '--sampler', 'egps:tries=0'],
-    /egps:tries=0: tries is 0: a whole number from 1 to 255/,
+    /egps:tries=0: tries is 0: a whole number from 1 to 256/,
   );
   await refused([...abacus, '--sampler', 'egps:seed=1'], /no option "seed"/);
   await refused(

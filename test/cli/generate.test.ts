@@ -105,7 +105,14 @@ test('the defaults of the model reach the sampler', async () => {
 });
 
 test('a chain reports its progress and can be aborted', async () => {
-  const options = { maxNewTokens: 8, blockSize: 4, steps: 3, finalSteps: 2, gate: 0, growth: 'blocks' } as const;
+  const options = {
+    maxNewTokens: 8,
+    blockSize: 4,
+    steps: 3,
+    finalSteps: 2,
+    gate: 0,
+    growth: 'blocks',
+  } as const;
   const views: number[] = [];
   const onProgress = (p: Parameters<typeof progressView>[0]) => views.push(progressView(p, '', 8, 1).done);
   await generate(alphabet(), 'a', { ...options, onProgress });
@@ -231,7 +238,14 @@ test('the first token is scored by nothing, the others by what precedes them', a
 
 test('final answers have shares, and pick says which response the text is of', async () => {
   const model = alphabet();
-  const options = { maxNewTokens: 6, particles: 16, finalSteps: 4, alpha: 1, seed: 3n, extract: /.$/ } as const;
+  const options = {
+    maxNewTokens: 6,
+    particles: 16,
+    finalSteps: 4,
+    alpha: 1,
+    seed: 3n,
+    extract: /.$/,
+  } as const;
   const last = await generate(model, 'a', options);
   const total = (last.answers ?? []).reduce((sum, { probability }) => sum + probability, 0);
   assert.ok(Math.abs(total - 1) < 1e-9, `shares sum to ${total}`);
@@ -244,10 +258,7 @@ test('final answers have shares, and pick says which response the text is of', a
   const vote = await generate(model, 'a', { ...options, pick: 'vote' });
   const mode = vote.answers?.find(({ answer }) => answer !== null);
   assert.is(vote.text?.at(-1), mode?.answer);
-  assert.is(
-    shareLines(last.answers ?? []).split(' · ').length,
-    Math.min(5, (last.answers ?? []).length),
-  );
+  assert.is(shareLines(last.answers ?? []).split(' · ').length, Math.min(5, (last.answers ?? []).length));
   await refuses(generate(model, 'a', { pick: 'vote' }), 'pick', 'extract');
   await refuses(generate(model, 'a', { pick: 'best' as 'vote' }), 'pick', 'best');
 });

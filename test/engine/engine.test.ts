@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OptionError } from '../../src/errors.ts';
 import type { Feed, LanguageModel, Reading, RngKey, Sequence } from '../../src/engine/language-model.ts';
+import { OptionError } from '../../src/errors.ts';
 import { loadModel, type Model } from '../../src/load-model.ts';
 import { Distribution, summarise } from '../../src/tree/distribution.ts';
 import { bits, decode, prompted, type Step } from '../support/decode.ts';
@@ -61,7 +61,8 @@ test('a row does not depend on the rows beside it', async () => {
     const rows = await Promise.all(
       lone.slice(0, count).map((_, i) => prompted(model, PROMPT.slice(0, 12 + i), key(i), 8)),
     );
-    for (const [i, steps] of (await decode(model, rows)).entries()) same(steps, lone[i], `row ${i} of ${count}`);
+    for (const [i, steps] of (await decode(model, rows)).entries())
+      same(steps, lone[i], `row ${i} of ${count}`);
     for (const { sequence } of rows) sequence.free();
   }
 });
@@ -69,7 +70,13 @@ test('a row does not depend on the rows beside it', async () => {
 test('forks of a long prefix, which is read once for several of them, give what each gives alone', async () => {
   for (const length of [127, 128, 129, 256, 390]) {
     const prefix = await model.prefill(LONG.slice(0, length));
-    const row = (i: number) => ({ sequence: prefix.fork(), last: 7, key: key(i), tokens: 6, law: SHARPENING });
+    const row = (i: number) => ({
+      sequence: prefix.fork(),
+      last: 7,
+      key: key(i),
+      tokens: 6,
+      law: SHARPENING,
+    });
     const alone: Step[][] = [];
     for (let i = 0; i < 5; i++) {
       const one = row(i);
@@ -97,7 +104,8 @@ test('kernels for GPUs: rows do not depend on each other, and prompts agree with
       const rows = await Promise.all(
         lone.slice(0, count).map((_, i) => prompted(m, LONG.slice(0, 120 + i), key(i), 6)),
       );
-      for (const [i, steps] of (await decode(m, rows)).entries()) same(steps, lone[i], `row ${i} of ${count}`);
+      for (const [i, steps] of (await decode(m, rows)).entries())
+        same(steps, lone[i], `row ${i} of ${count}`);
       for (const { sequence } of rows) sequence.free();
     }
     same(await straight(m, LONG.slice(0, 120), 0, 6, 5), lone[0], 'drawn ahead');
@@ -155,7 +163,10 @@ test('tokens fed all at once, in any parts, one at a time, and a second time agr
     const s = await fresh();
     const readings: Reading[] = [];
     let at = 0;
-    for (const n of parts) readings.push(...(await read(model, feed(s, tokens.slice(at, (at += n))))));
+    for (const n of parts) {
+      readings.push(...(await read(model, feed(s, tokens.slice(at, at + n)))));
+      at += n;
+    }
     assert.equal(readings, whole, `parts of ${parts}`);
     s.free();
   }
@@ -170,8 +181,15 @@ test('tokens fed all at once, in any parts, one at a time, and a second time agr
 });
 
 test('what the GPU draws ahead is what the CPU draws', async () => {
-  for (const law of [SHARPENING, { alpha: 4, temperature: 0.25 }, { alpha: 1, temperature: 1 }, { alpha: 2, temperature: 0 }]) {
-    for (const truncation of law.temperature > 0 ? [{}, { topK: 5 }, { topP: 0.5 }, { topK: 9, topP: 0.7 }] : [{}]) {
+  for (const law of [
+    SHARPENING,
+    { alpha: 4, temperature: 0.25 },
+    { alpha: 1, temperature: 1 },
+    { alpha: 2, temperature: 0 },
+  ]) {
+    for (const truncation of law.temperature > 0
+      ? [{}, { topK: 5 }, { topP: 0.5 }, { topK: 9, topP: 0.7 }]
+      : [{}]) {
       const at = { ...law, ...truncation };
       const rows = async () => Promise.all([0, 1].map((i) => prompted(model, PROMPT, key(i), 24, at)));
       const [slow, fast] = [await rows(), await rows()];
@@ -186,7 +204,8 @@ test('what the GPU draws ahead is what the CPU draws', async () => {
       const found = await decode(counting, fast, 15);
       for (const [i, steps] of found.entries()) same(steps, expected[i], `${JSON.stringify(at)}, row ${i}`);
       // 24 tokens of two rows in two calls, but for tokens of the tail that are asked for and what top-k and top-p need the row for.
-      if (law.temperature === 0.25) assert.ok(calls.length <= 3, `${JSON.stringify(at)}: ${calls.length} calls`);
+      if (law.temperature === 0.25)
+        assert.ok(calls.length <= 3, `${JSON.stringify(at)}: ${calls.length} calls`);
       for (const { sequence } of [...slow, ...fast]) sequence.free();
     }
   }
@@ -238,12 +257,18 @@ function checkSummary({ summary }: Reading, logits: Float32Array, what: string):
   assert.ok(summary.ids.length <= 64);
   for (const column of ['logZ', 'entropy'] as const) {
     const difference = Math.abs(found[column] - expected[column]);
-    assert.ok(difference <= 4e-6 * (1 + Math.abs(expected[column])), `${what}: ${column} off by ${difference}`);
+    assert.ok(
+      difference <= 4e-6 * (1 + Math.abs(expected[column])),
+      `${what}: ${column} off by ${difference}`,
+    );
   }
   const top = { token: summary.ids[0], distance: summary.distances[0] };
   for (const column of ['logp', 'logq'] as const) {
     const difference = Math.abs(found[column](top) - expected[column](top));
-    assert.ok(difference <= 4e-6 * (1 + Math.abs(expected[column](top))), `${what}: ${column} off by ${difference}`);
+    assert.ok(
+      difference <= 4e-6 * (1 + Math.abs(expected[column](top))),
+      `${what}: ${column} off by ${difference}`,
+    );
   }
 }
 

@@ -28,10 +28,11 @@ const judge = {
 async function told(reading: Reading, { sampler }: SamplerOptions) {
   const { proposed, accepted, held } = reading.account;
   const picks = picksOf(sampler, true);
-  const graded = await gradePicks(reading, picks, sampler, { grader: 'exact' }, judge);
+  const { picked, answers } = await gradePicks(reading, picks, sampler, { grader: 'exact' }, judge);
   const { visits, states, steps } = reading;
   return {
-    picks: graded.map(({ response: { tokens, finish, logProbability }, ...one }) => {
+    answers,
+    picks: picked.map(({ response: { tokens, finish, logProbability }, ...one }) => {
       return { ...one, tokens, finish, logProbability };
     }),
     visits,

@@ -1,15 +1,18 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { voted } from '../../src/answers/shares.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { OutputError } from '../../src/errors.ts';
 import type { Graders } from '../../src/eval/graders/graders.ts';
 import type { Grade } from '../../src/eval/item.ts';
-import { type Plan, RunFolder } from '../../src/eval/run-folder.ts';
+import { keyOf, type Result, type Timing } from '../../src/eval/result.ts';
+import { type Plan, RunFolder, readRecord } from '../../src/eval/run-folder.ts';
 import { type Entry, type Evaluation, evaluate, traceFile } from '../../src/eval/runner.ts';
 import { resolveOptions, sample } from '../../src/sampling/sample.ts';
-import { cachePositions } from '../../src/sampling/sample-many.ts';
+import { type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { TableModel } from '../support/table-model.ts';
 
@@ -41,7 +44,7 @@ const items = ['p', 'q', 'r', 's'].map((id, i) => ({
   item: { id, prompt: id, grader: 'exact' as const, answer: 'a' },
   prompt: id === 's' ? null : Uint32Array.of(1 + i),
 }));
-const chain = { maxNewTokens: 12, blockSize: 4, steps: 1, alpha: 2 };
+const chain = { maxNewTokens: 12, particles: 5, alpha: 2 };
 const ENTRIES: Entry[] = [
   { options: resolveOptions({ sampler: 'sample', maxNewTokens: 12 }), readings: [{ sampler: 'sample' }] },
   {
@@ -58,6 +61,8 @@ const grade = (text: string): Grade => ({ verdict: text.length % 2 ? 'wrong' : '
 const graders: Graders = {
   unconfined: [],
   grade: async (_, response) => grade(response),
+  basis: (_, response) => response,
+  equal: async (_, a, b) => a === b,
   close: async () => {},
 };
 
@@ -70,6 +75,7 @@ async function run(dir: string, part: Partial<Evaluation> = {}): Promise<string[
       model,
       items,
       entries: ENTRIES,
+      voting: true,
       samples: 2,
       seed: 7n,
       graders,
@@ -89,9 +95,11 @@ const lines = (dir: string) =>
 
 test('each response is drawn with the seed of its item, graded, and on record', () =>
   withFolder({}, async (dir) => {
-    const results = (await run(dir)).map((line) => JSON.parse(line));
-    assert.is(results.length, 4 * 3 * 2);
-    const egps = results.filter(({ item, sampler }) => item === 'q' && sampler === 'egps:final-steps=5');
+    const results: Result[] = (await run(dir)).map((line) => JSON.parse(line));
+    assert.is(results.length, 4 * (1 + 2 * 3) * 2);
+    const egps = results.filter(
+      ({ item, sampler, pick }) => item === 'q' && sampler === 'egps:final-steps=5' && pick === 'last',
+    );
     assert.is(egps.length, 2);
     assert.is.not(egps[0].text, egps[1].text);
     for (const { text, verdict, answer, finish, tokens } of results) {
@@ -101,9 +109,124 @@ test('each response is drawn with the seed of its item, graded, and on record', 
     }
     const tooLong = results.filter(({ verdict }) => verdict === 'too long');
     assert.equal(new Set(tooLong.map(({ item }) => item)), new Set(['s']));
-    assert.is(tooLong.length, 6);
+    assert.is(tooLong.length, 14);
     const seeds = new Set(results.filter(({ tokens }) => tokens).map(({ item, text }) => item + text));
     assert.ok(seeds.size > 9, 'items and samples have random numbers of their own');
+  }));
+
+test('the picks are responses of one run, and their line is the same whatever runs beside it', () =>
+  withFolder({}, async (dir) => {
+    const lines = await run(join(dir, 'a'));
+    const results: Result[] = lines.map((line) => JSON.parse(line));
+    let apart = 0;
+    for (const { item, sampler, sample: number, pick, logp, mass, overSteps } of results) {
+      if (pick !== 'last' || sampler === 'sample' || item === 's') continue;
+      const { options, readings } = ENTRIES[1];
+      const { finalSteps } = readings.find((one) => one.sampler === sampler) as Entry['readings'][number];
+      const seed = createHash('sha256').update(`7/${item}`).digest().readBigUInt64LE();
+      const own = { ...options, finalSteps: finalSteps as number, seed, chain: number };
+      const prompt = items.find((one) => one.item.id === item)?.prompt as Uint32Array;
+      const { visited, logProbability } = await sample(table(), prompt, own);
+      assert.is(logp, logProbability);
+      const text = ({ tokens }: Visit) => table().tokenizer.decode(tokens.filter((token) => token !== 0));
+      const rightOf = (visits: Visit[]) =>
+        visits.reduce((sum, one) => sum + (grade(text(one)).verdict === 'right' ? one.weight : 0), 0);
+      assert.ok(Math.abs((mass as number) - rightOf(visitsAfter(visited))) < 1e-12);
+      const states = rightOf(visitsAfter({ ...visited, particles: [] }));
+      assert.ok(Math.abs((overSteps as number) - states) < 1e-12);
+      const of = (pick: string) =>
+        results.find(
+          (one) => one.item === item && one.sampler === sampler && one.sample === number && one.pick === pick,
+        ) as Result;
+      const best = Math.max(...visitsAfter(visited).map((visit) => visit.logProbability));
+      assert.is(of('likeliest').logp, best);
+      const answers = visitsAfter(visited).map((visit) => {
+        const { verdict, answer } = grade(text(visit));
+        return verdict === 'right' ? 'the right one' : answer; // all right answers are the same
+      });
+      const vote = voted(visitsAfter(visited), answers) as Visit;
+      assert.equal([of('vote').logp, of('vote').text], [vote.logProbability, text(vote)]);
+      assert.equal([of('vote').mass, of('likeliest').overSteps], [null, null]);
+      if (new Set([of('last'), of('likeliest'), of('vote')].map((one) => one.text)).size > 1) apart++;
+    }
+    assert.ok(apart > 2, `only ${apart} runs whose picks differ`);
+
+    const off = ENTRIES.map(({ options, readings }) => ({
+      options: { ...options, tree: 'off' as const, draft: 0, lookAhead: 0 },
+      readings,
+    }));
+    const other = { items: items.toReversed(), entries: off, concurrency: 1 };
+    assert.equal(await run(join(dir, 'b'), other), lines);
+  }));
+
+test('costs stand with the timings, for each reading', () =>
+  withFolder({}, async (dir) => {
+    // Without guesses, which depend on what passes take, and nothing beside it, a chain costs what it costs alone.
+    const [entry] = ENTRIES.slice(1).map(({ options, readings }) => ({
+      options: { ...options, draft: 0, lookAhead: 0 },
+      readings,
+    }));
+    await run(dir, { entries: [entry], concurrency: 1 });
+    const { results, timings } = await readRecord(dir);
+    assert.is(timings.length, 3 * 2 * 2, 'a line for each reading of a chain');
+    for (const { item, sampler, sample: number, began, ended, costs } of timings) {
+      const seed = createHash('sha256').update(`7/${item}`).digest().readBigUInt64LE();
+      const { finalSteps } = entry.readings.find(
+        (one) => one.sampler === sampler,
+      ) as (typeof entry.readings)[0];
+      const own = { ...entry.options, finalSteps: finalSteps as number, seed, chain: number };
+      const prompt = items.find((one) => one.item.id === item)?.prompt as Uint32Array;
+      const { proposed, accepted, held, ...account } = (await sample(table(), prompt, own)).account;
+      assert.equal(costs, account);
+      const at = { item, sample: number, sampler: 'egps:final-steps=5' };
+      const end = timings.find((one) => keyOf(one) === keyOf(at)) as Timing;
+      assert.ok(began === end.began && began < ended && ended <= end.ended);
+      if (finalSteps === 1) assert.ok(ended < end.ended && costs.drawnTokens < end.costs.drawnTokens);
+      for (const pick of ['last', 'likeliest', 'vote'] as const) {
+        const result = results.find((one) => keyOf(one) === keyOf({ item, sampler, pick, sample: number }));
+        assert.equal(result?.moves, { proposed, accepted, held });
+        for (const name of Object.keys(costs)) assert.not.match(JSON.stringify(result), name);
+      }
+    }
+  }));
+
+test('programs are not voted on, and of greedy there is one response', () =>
+  withFolder({}, async (dir) => {
+    const code = items.map(({ item, prompt }) => ({ item: { ...item, grader: 'code' as const }, prompt }));
+    const best = {
+      options: resolveOptions({ sampler: 'best-of-n', maxNewTokens: 6, n: 3 }),
+      readings: [{ sampler: 'best' }],
+    };
+    const greedy = {
+      options: resolveOptions({ sampler: 'greedy', maxNewTokens: 6 }),
+      readings: [{ sampler: 'greedy' }],
+    };
+    const entries = [...ENTRIES.slice(1), best, greedy];
+    let graded = 0;
+    const counting: Graders = {
+      ...graders,
+      grade: async (_, response) => {
+        graded++;
+        return grade(response);
+      },
+    };
+    const given = { items: code.slice(0, 1), entries, samples: 1, voting: false, graders: counting };
+    const picks = async (name: string, given: Partial<Evaluation>) =>
+      (await run(join(dir, name), given)).map((line) => {
+        const { sampler, pick, mass } = JSON.parse(line) as Result;
+        return `${sampler} ${pick}${mass === null ? '' : ' weighed'}`;
+      });
+    assert.equal(await picks('a', given), [
+      'best last',
+      'egps:final-steps=1 last',
+      'egps:final-steps=1 likeliest',
+      'egps:final-steps=5 last',
+      'egps:final-steps=5 likeliest',
+      'greedy last',
+    ]);
+    assert.ok(graded <= 6, `${graded} programs were run for 6 responses`);
+    const exact = { ...given, items: items.slice(0, 1), voting: true, entries: entries.slice(1) };
+    assert.equal(await picks('b', exact), ['best last', 'best vote', 'greedy last']);
   }));
 
 test('a response does not depend on the other items, samplers and chains', () =>
@@ -114,7 +237,7 @@ test('a response does not depend on the other items, samplers and chains', () =>
       entries: ENTRIES.slice(1),
       concurrency: 1,
     });
-    assert.is(alone.length, 4);
+    assert.is(alone.length, 12);
     for (const line of alone) assert.ok(all.includes(line), line);
     // The same prompt under other ids: the id alone makes the random numbers others.
     const prompt = Uint32Array.of(1);
@@ -156,7 +279,7 @@ test('a chain of which some readings are lost is drawn again, and nothing counts
     const whole = await run(dir);
     const file = join(dir, 'results.jsonl');
     const text = readFileSync(file, 'utf8');
-    const at = text.indexOf('"sampler":"egps:final-steps=5"');
+    const at = text.indexOf('"sampler":"egps:final-steps=5","pick":"vote"');
     const { writeFileSync } = await import('node:fs');
     writeFileSync(file, text.slice(0, text.lastIndexOf('\n', at) + 1));
     const again = await run(dir);
@@ -175,31 +298,18 @@ test('a grader that fails and a disk that fails end the run with their errors', 
     const full = Object.assign(Object.create(folder), {
       add: () => Promise.reject(new OutputError('b', 'full')),
     });
-    const given = { items, entries: ENTRIES, samples: 2, seed: 7n, graders, process: 'p', concurrency: 3 };
+    const given = {
+      items,
+      entries: ENTRIES,
+      voting: true,
+      samples: 2,
+      seed: 7n,
+      graders,
+      process: 'p',
+      concurrency: 3,
+    };
     await failure(OutputError, /full/, () => evaluate({ ...given, model: table(), folder: full }));
     await folder.close();
-  }));
-
-test('no more chains run side by side than the cache holds of this sampler', () =>
-  withFolder({}, async (dir) => {
-    const [plain, egps] = ENTRIES.map(({ options }) => cachePositions(3, options));
-    const most = async (name: string, positions: number, entry: Entry) => {
-      const model = Object.assign(table(), { cachePositions: positions });
-      const { decode } = model;
-      let now = 0;
-      let found = 0;
-      model.decode = async (...args) => {
-        found = Math.max(found, ++now);
-        await null; // the others begin
-        return decode.apply(model, args).finally(() => now--);
-      };
-      await run(join(dir, name), { model, entries: [entry], concurrency: 4 });
-      return found;
-    };
-    assert.is(await most('a', egps, ENTRIES[1]), 1);
-    assert.is(await most('b', 2 * egps, ENTRIES[1]), 2);
-    assert.is(await most('c', 3 * plain, ENTRIES[0]), 3);
-    assert.is(await most('d', Infinity, ENTRIES[0]), 4);
   }));
 
 test('a page is written for every chain before its result counts', () =>

@@ -385,8 +385,12 @@ test('the order of the lines is of no account', () => {
     ...one,
     logp: -1 / (i + 3),
   }));
-  const names = named('a', 'b');
-  assert.equal(summarise(run(8), names, results.toReversed(), []), summarise(run(8), names, results, []));
+  const timings = results.map(({ item, sampler }, i) =>
+    timing(item, 'p', i / 7, i / 3, { sampler, costs: { ...COSTS, computedRows: 1 / (i + 3) } }),
+  );
+  const [names, info] = [named('a', 'b'), run(8)];
+  const turned = summarise(info, names, results.toReversed(), timings.toReversed());
+  assert.equal(turned, summarise(info, names, results, timings));
 });
 
 test('a run that has just begun', () => {

@@ -59,7 +59,7 @@ function* others(): Generator<[ShaderName[], Record<string, number | boolean>]> 
   }
   yield [['row', 'attention-merge'], {}];
   for (const THREADS of [8, 64, 256]) yield [['row', 'summary', 'summarise'], { SLICE: 4096, THREADS }];
-  for (const THREADS of [8, 64, 256]) yield [['row', 'random', 'summary', 'draw'], { THREADS }];
+  for (const THREADS of [8, 64, 256]) yield [['row', 'random', 'summary', 'pick', 'draw'], { THREADS }];
 }
 
 test('src/gpu/shaders.ts holds what the .wgsl files hold', () => {

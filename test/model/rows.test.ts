@@ -1,7 +1,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { shaders } from '../../src/gpu/shaders.ts';
-import { ASK, HEADER, LIST, packRows, RESULT_BYTES, ROW, ROW_BYTES, unpackResult } from '../../src/model/rows.ts';
+import {
+  ASK,
+  HEADER,
+  LIST,
+  packRows,
+  RESULT_BYTES,
+  ROW,
+  ROW_BYTES,
+  unpackResult,
+} from '../../src/model/rows.ts';
 
 /** Names and types of a struct's members, those of nested structs in its place. */
 function members(name: string, source: string): [string, string][] {
@@ -21,7 +30,17 @@ test('rows are written as row.wgsl reads them', () => {
   );
   assert.is(ROW_BYTES, 4 * expected.length);
   const key = { seed: 0x1122334455667788n, chain: 9, step: 5, candidate: 7 };
-  const row = { token: 1, position: 2, table: 3, valid: 4, limit: 5, word: 6, slot: 10, stride: 11, spans: 12 };
+  const row = {
+    token: 1,
+    position: 2,
+    table: 3,
+    valid: 4,
+    limit: 5,
+    word: 6,
+    slot: 10,
+    stride: 11,
+    spans: 12,
+  };
   const packed = packRows(
     [{ ...row, teamSpans: 13, ask: 'tail', key, temperature: 0.25, alpha: 3, topK: 8, topP: 0.5 }],
     4,

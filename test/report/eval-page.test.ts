@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
-import type { Result, Timing } from '../../src/eval/result.ts';
+import { type Result, type RunCosts, type Timing, timingKeyOf } from '../../src/eval/result.ts';
+import type { Plan } from '../../src/eval/run-folder.ts';
 import { summarise } from '../../src/eval/summary.ts';
 import { type EvalPage, evalPage } from '../../src/report/eval-page.ts';
 import type { EvalData } from '../../src/report/eval-page-client.ts';
@@ -9,14 +10,14 @@ import { philox, uniform } from '../../src/sampling/random.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 
-/** Name, chance to be right and tokens decoded for one that is kept. */
-const SAMPLERS: [sampler: string, skill: number, work: number][] = [
+/** Name, chance to be right and tokens drawn for one that is kept; what is graded beside the last state. */
+const SAMPLERS: [sampler: string, skill: number, work: number, picks?: ('likeliest' | 'vote')[]][] = [
   ['greedy', 0.4, 1],
   ['sample:temperature=0.7', 0.36, 1],
   ['best-of-n:n=4', 0.44, 4],
   ['best-of-n:n=16', 0.46, 16],
   ['karan-du:steps=10', 0.55, 40],
-  ['smc:n=8', 0.5, 8],
+  ['smc:particles=8', 0.5, 8],
   ['egps:final-steps=5', 0.52, 6],
   ['egps:final-steps=20', 0.6, 15],
   ['egps:final-steps=80', 0.66, 50],
@@ -44,51 +45,65 @@ function example(count: number, samplers: typeof SAMPLERS, samples = 1): EvalPag
   const clocks = samplers.map(() => 0);
   for (const { id, answer } of items) {
     const ease = draw() - 0.5;
-    for (const [s, [sampler, skill, work]] of samplers.entries()) {
+    for (const [s, [sampler, skill, work, more = []]] of samplers.entries()) {
       for (let sample = 0; sample < samples; sample++) {
-        const luck = draw();
-        const right = luck < skill + 0.9 * ease;
-        const long = draw() < 0.04;
-        const none = !right && (long || draw() < 0.1);
-        const verdict: Verdict = right
-          ? 'right'
-          : none
-            ? draw() < 0.2
-              ? 'timed out'
-              : 'no answer'
-            : 'wrong';
-        const said = right ? answer : none ? null : String(Number(answer) + 1 + Math.floor(9 * draw()));
-        const tokens = long ? 512 : Math.floor(40 + 220 * draw() * draw() + 140 * draw());
         const proposed = /^(egps|karan)/.test(sampler) ? 4 + Math.floor(work) : 0;
-        const decodedTokens = Math.round(tokens * work * (work > 1 ? 0.7 + 0.4 * draw() : 1));
-        const sequentialSteps = Math.round(
-          decodedTokens / (sampler.startsWith('best') || s === 5 ? work : s > 5 ? 3 : 1),
-        );
-        const seconds = 0.02 * sequentialSteps + 0.001 * decodedTokens;
-        const text = `Each crate holds the same number, so I multiply.\n${'We check the product once more. '.repeat(Math.floor(tokens / 12))}\nThe answer is ${said === null ? 'not clear to me' : `\\boxed{${said}}`}.`;
-        const accepted = Math.floor(proposed * draw() * 0.7);
-        results.push({
-          item: id,
-          sampler,
-          sample,
-          verdict,
-          answer: said,
-          text,
-          tokens,
-          finish: long ? 'length' : 'eos',
-          logp: -0.35 * tokens * (1.2 - skill) - draw(),
-          account: { decodedTokens, sequentialSteps, proposed, accepted, held: 0, abandoned: 0 },
-        });
-        timings.push({
-          item: id,
-          sampler,
-          sample,
-          process: 'a',
-          began: clocks[s],
-          ended: clocks[s] + seconds,
-          graded: 0,
-        });
-        clocks[s] += 0.8 * seconds;
+        const moves = { proposed, accepted: Math.floor(proposed * draw() * 0.7), held: 0 };
+        for (const [p, pick] of (['last', ...more] as const).entries()) {
+          const luck = draw();
+          const right = luck < skill + 0.12 * p + 0.9 * ease;
+          const long = draw() < 0.04;
+          const none = !right && (long || draw() < 0.1);
+          const verdict: Verdict = right
+            ? 'right'
+            : none
+              ? draw() < 0.2
+                ? 'timed out'
+                : 'no answer'
+              : 'wrong';
+          const said = right ? answer : none ? null : String(Number(answer) + 1 + Math.floor(9 * draw()));
+          const tokens = long ? 512 : Math.floor(40 + 220 * draw() * draw() + 140 * draw());
+          const text = `Each crate holds the same number, so I multiply.\n${'We check the product once more. '.repeat(Math.floor(tokens / 12))}\nThe answer is ${said === null ? 'not clear to me' : `\\boxed{${said}}`}.`;
+          results.push({
+            item: id,
+            sampler,
+            pick,
+            sample,
+            verdict,
+            answer: said,
+            text,
+            tokens,
+            finish: long ? 'length' : 'eos',
+            logp: -0.35 * tokens * (1.2 - skill) - draw(),
+            mass: more.length > 0 && p === 0 ? Math.min(1, skill * (0.5 + draw())) : null,
+            overSteps: null,
+            moves,
+          });
+          if (p > 0) continue;
+          const drawnTokens = Math.round(tokens * work * (work > 1 ? 0.7 + 0.4 * draw() : 1));
+          const computedRows = Math.round(tokens * work ** 0.6);
+          const sequentialPasses = Math.round(tokens * work ** 0.3);
+          const drafted = work > 1 ? Math.round(computedRows / 4) : 0;
+          const seconds = 0.02 * sequentialPasses + 0.001 * computedRows;
+          timings.push({
+            item: id,
+            sampler,
+            sample,
+            process: 'a',
+            began: clocks[s],
+            ended: clocks[s] + seconds,
+            graded: 0,
+            costs: {
+              drawnTokens,
+              computedRows,
+              draftedRows: drafted,
+              usedDrafts: Math.round(0.6 * drafted),
+              sequentialPasses,
+              abandoned: 0,
+            },
+          });
+          clocks[s] += 0.8 * seconds;
+        }
       }
     }
   }
@@ -107,6 +122,7 @@ function pageOf(
     task,
     model: 'abacus-0.2m',
     adapters: ['A quick adapter (Vulkan)'],
+    concurrency: [32],
     versions: { egps: '1.2.3', node: '20.1.0' },
     seed: '7',
     samples,
@@ -114,19 +130,25 @@ function pageOf(
     promptStyle: 'completion',
     badLines: 0,
   };
-  const named = samplers.map(([sampler]) => ({
-    sampler,
-    options: { alpha: 4, maxNewTokens: 512, seed: 7n },
-  }));
   return {
-    summary: summarise(run, named, results, timings),
+    summary: summarise(run, planned(samplers), results, timings),
     items,
     results,
+    timings,
     trace: ({ item, sampler, sample }) =>
       sampler.startsWith('egps')
         ? `traces/${encodeURIComponent(`${item} ${sampler} ${sample}`)}.html`
         : undefined,
   };
+}
+
+function planned(samplers: typeof SAMPLERS): Plan['samplers'] {
+  return samplers.map(([sampler, , , more = []]) => ({
+    sampler,
+    options: { alpha: 4, maxNewTokens: 512, seed: 7n },
+    chain: sampler,
+    picks: ['last', ...more],
+  }));
 }
 
 const crates = example(60, SAMPLERS);
@@ -136,6 +158,12 @@ function embedded(html: string): EvalData {
   const found = /<script type="application\/json" id="run">(.*?)<\/script>/s.exec(html);
   assert.ok(found, 'the page holds its data');
   return JSON.parse(found[1]);
+}
+
+/** Text of the first response to the first item. */
+function textOf(html: string): string | undefined {
+  const [{ responses, texts }] = embedded(html).items;
+  return texts[responses[0][0]?.text ?? -1]?.text;
 }
 
 test('the page needs nothing but itself', () => {
@@ -164,17 +192,15 @@ test('no text of the run can end the script that holds it', () => {
   const count = (text: string) => text.match(/<\/?script|<!--/gi)?.length;
   assert.is(count(html), count(evalPage(crates)));
   assert.is(embedded(html).items[0].prompt, evil);
-  assert.is(embedded(html).items[0].responses[0][0]?.text, evil);
+  assert.is(textOf(html), evil);
 });
 
 test('of a long response the page holds the end', () => {
   const text = `${'x'.repeat(900)}😀${'y'.repeat(3999)}`;
-  const { items } = embedded(evalPage({ ...crates, results: [{ ...one, text }] }));
-  assert.is(items[0].responses[0][0]?.text, 'y'.repeat(3999));
-  assert.is(items[0].responses[0][0]?.left, 902);
+  const [long] = embedded(evalPage({ ...crates, results: [{ ...one, text }] })).items;
+  assert.equal(long.texts, [{ text: 'y'.repeat(3999), left: 902 }]);
   const [short] = embedded(evalPage({ ...crates, results: [one] })).items;
-  assert.is(short.responses[0][0]?.text, one.text);
-  assert.is(short.responses[0][0]?.left, 0);
+  assert.equal(short.texts, [{ text: one.text, left: 0 }]);
 });
 
 test('the first of equal lines counts, and strangers do not', () => {
@@ -186,27 +212,41 @@ test('the first of equal lines counts, and strangers do not', () => {
   ];
   const { items } = embedded(evalPage({ ...crates, results: [...twice, { ...one, sample: 1 }] }));
   const there = items.flatMap(({ responses }) => responses.flat()).filter((response) => response !== null);
+  assert.is(there.length, 1);
   assert.equal(
-    there.map(({ text }) => text),
-    [one.text],
+    items.flatMap(({ texts }) => texts),
+    [{ text: one.text, left: 0 }],
   );
 });
 
-/** What the page says of samplers with these verdicts, r or w an item, and decoded tokens. */
+/** What the page says of samplers with these verdicts, r or w an item, and computed rows; verdicts of a vote beside them. */
 function findings(
-  samplers: [name: string, verdicts: string, decodedTokens: number][],
+  samplers: [name: string, verdicts: string, computedRows: number, votes?: string][],
   badLines = 0,
 ): string[] {
   const length = Math.max(...samplers.map(([, verdicts]) => verdicts.length));
   const items = Array.from({ length }, (_, i) => ({ id: String(i), prompt: '', answer: '' }));
-  const results = samplers.flatMap(([sampler, verdicts, decodedTokens]) =>
-    [...verdicts].map((letter, i): Result => {
-      const verdict = letter === 'r' ? 'right' : 'wrong';
-      return { ...one, item: String(i), sampler, verdict, account: { ...one.account, decodedTokens } };
+  const results = samplers.flatMap(([sampler, verdicts, , votes = '']) =>
+    [verdicts, votes].flatMap((letters, p) =>
+      [...letters].map((letter, i): Result => {
+        const verdict = letter === 'r' ? 'right' : 'wrong';
+        return { ...one, item: String(i), sampler, pick: p === 0 ? 'last' : 'vote', verdict };
+      }),
+    ),
+  );
+  const [timing] = crates.timings;
+  const timings = samplers.flatMap(([sampler, verdicts, computedRows]) =>
+    [...verdicts].map((_, i): Timing => {
+      return { ...timing, item: String(i), sampler, costs: { ...timing.costs, computedRows } };
     }),
   );
-  const named = samplers.map(([name]): (typeof SAMPLERS)[number] => [name, 0, 0]);
-  const page = pageOf(items, named, results, [], 1);
+  const named = samplers.map(([name, , , votes]): (typeof SAMPLERS)[number] => [
+    name,
+    0,
+    0,
+    votes === undefined ? [] : ['vote'],
+  ]);
+  const page = pageOf(items, named, results, timings, 1);
   const { run } = page.summary;
   return embedded(evalPage({ ...page, summary: { ...page.summary, run: { ...run, badLines } } })).findings;
 }
@@ -218,7 +258,7 @@ test('what was found', () => {
   const good = `${'r'.repeat(18)}ww`;
   // 18 against 15 differ on three items, all one way: p = 2 / 2³.
   const told =
-    'Cheapest that these items cannot tell from it: near, 75.0 % with 25.0 % of its decoded tokens (McNemar’s p = 0.25; that is no proof that the two are equal).';
+    'Cheapest that these items cannot tell from it: near, 75.0 % with 25.0 % of its computed rows (McNemar’s p = 0.25; that is no proof that the two are equal).';
   assert.equal(
     findings([
       ['best', good, 400],
@@ -234,16 +274,21 @@ test('what was found', () => {
       ['equal, but dearer', good, 500],
       ['best', good, 400],
     ]),
-    [best, 'All that decode fewer tokens are significantly less accurate (McNemar’s p < 0.05).'],
+    [best, 'All that compute fewer rows are significantly less accurate (McNemar’s p < 0.05).'],
   );
   assert.equal(
     findings([
       ['best', good, 400],
       ['near', near, 400],
     ]),
-    [best, 'No other decodes fewer tokens.'],
+    [best, 'No other computes fewer rows.'],
   );
   assert.equal(findings([['best', good, 400]], 2), ['2 lines of the task’s file could not be read.', best]);
+  // A vote is compared with no other sampler, and is said of beside the samples.
+  const voted =
+    'Most accurate of the picks, which are no samples: best · vote, right on 100.0 % of 20 items (95 % interval 83.9 % to 100.0 %).';
+  assert.equal(findings([['best', good, 400, 'r'.repeat(20)]]), [best, voted]);
+  assert.equal(findings([['best', good, 400, near]]), [best]);
   const partial =
     'Not finished: 20 of 40 responses are there, and the samplers may stand on different items.';
   assert.equal(
@@ -396,9 +441,16 @@ test('the numbers are those of the summary', async () => {
       samplers.map((one, i) => [
         `${letter(i)}${one.sampler}`,
         accuracyIn(one),
-        ...[one.decodedTokens, one.sequentialSteps, one.wallSeconds, one.length, one.logp].map((value) =>
-          amount(value as number),
-        ),
+        ...[
+          one.drawnTokens,
+          one.sequentialPasses,
+          one.computedRows,
+          one.wallSeconds,
+          one.draftedRows,
+          one.usedDrafts,
+          one.length,
+          one.logp,
+        ].map((value) => amount(value as number)),
         one.acceptance === null ? '–' : percent(one.acceptance),
         String(one.noAnswer),
         String(one.timedOut),
@@ -407,12 +459,12 @@ test('the numbers are those of the summary', async () => {
     );
     const marked = await page.evaluate(() =>
       Array.from(document.querySelectorAll('#samplers tbody tr'), (row) =>
-        [2, 3, 4].map((i) => row.children[i].className === 'on-frontier'),
+        [3, 4, 5].map((i) => row.children[i].className === 'on-frontier'),
       ),
     );
     assert.equal(
       marked,
-      samplers.map(({ frontier }) => [frontier.decoded, frontier.sequential, frontier.wall]),
+      samplers.map(({ frontier }) => [frontier.passes, frontier.rows, frontier.wall]),
     );
 
     // With the third sampler: the pairs in which it stands first are shown the other way round.
@@ -457,10 +509,10 @@ test('each cost has its chart, and a point tells its numbers', async () => {
     const label = () => page.evaluate(() => document.getElementById('frontier')?.getAttribute('aria-label'));
     const picture = () =>
       page.evaluate(() => (document.getElementById('frontier') as HTMLCanvasElement).toDataURL());
-    assert.match(String(await label()), /against decoded tokens/);
+    assert.match(String(await label()), /against sequential passes/);
     const pictures = new Set([await picture()]);
     await page.focus('#costs input');
-    for (const cost of ['sequential steps', 'wall seconds']) {
+    for (const cost of ['computed rows', 'wall seconds']) {
       await page.keyboard.press('ArrowRight');
       assert.match(String(await label()), new RegExp(`against ${cost}`));
       pictures.add(await picture());
@@ -487,8 +539,8 @@ test('each cost has its chart, and a point tells its numbers', async () => {
       'A greedy',
       `accuracy ${percent(greedy.accuracy as number)} ${bounds(greedy.interval as number[])}`,
       `${greedy.right} right of 60 responses`,
-      `decoded tokens ${amount(greedy.decodedTokens as number)}`,
-      `sequential steps ${amount(greedy.sequentialSteps as number)}`,
+      `sequential passes ${amount(greedy.sequentialPasses as number)}`,
+      `computed rows ${amount(greedy.computedRows as number)}`,
       `wall seconds ${amount(greedy.wallSeconds as number)}`,
     ]);
     await page.screenshot({ path: `${ARTEFACTS}/eval-tooltip.png` });
@@ -577,6 +629,7 @@ test('an item opens and closes by key, and tells all', async () => {
     await page.keyboard.press('Enter');
     const [{ id, prompt, answer }] = crates.items;
     const results = crates.results.filter(({ item }) => item === id);
+    const costs = new Map(crates.timings.map((timing) => [timingKeyOf(timing), timing.costs]));
     const open = await page.evaluate(() => {
       const all = (selector: string) => Array.from(document.querySelectorAll<HTMLElement>(selector));
       return {
@@ -594,17 +647,20 @@ test('an item opens and closes by key, and tells all', async () => {
       said: results.map(
         ({ verdict, answer }, i) => `${letter(i)} · ${verdict}${answer === null ? '' : `: ${answer}`}`,
       ),
-      facts: results.map(({ sampler, account, logp, finish }) =>
-        [
+      facts: results.map((result) => {
+        const { sampler, moves, logp, finish } = result;
+        const { drawnTokens, computedRows, sequentialPasses } = costs.get(timingKeyOf(result)) as RunCosts;
+        return [
           sampler,
           ...(finish === 'length' ? ['cut at the limit'] : []),
-          `${grouped(account.decodedTokens)} decoded tokens`,
-          `${grouped(account.sequentialSteps)} sequential steps`,
           `log p −${(-(logp as number)).toFixed(2)}`,
-          ...(account.proposed > 0 ? [`${account.accepted} of ${account.proposed} accepted`] : []),
+          `${grouped(drawnTokens)} drawn tokens`,
+          `${grouped(computedRows)} computed rows`,
+          `${grouped(sequentialPasses)} sequential passes`,
+          ...(moves.proposed > 0 ? [`${moves.accepted} of ${moves.proposed} accepted`] : []),
           ...(sampler.startsWith('egps') ? ['how it was drawn'] : []),
-        ].join(' · '),
-      ),
+        ].join(' · ');
+      }),
       links: results.filter(({ sampler }) => sampler.startsWith('egps')).map(crates.trace),
       read: true,
     });
@@ -654,12 +710,13 @@ test('nothing of a text is markup', async () => {
 test('several responses an item', async () => {
   const whole = example(20, SAMPLERS.slice(0, 7), 8);
   const { samplers, run } = whole.summary;
+  const plan = planned(SAMPLERS.slice(0, 7));
   // A response is missing, and one item does not fit.
   const results = whole.results.slice(1).map((result): Result => {
     const none = { answer: null, text: '', tokens: 0, finish: null, logp: null };
     return result.item === whole.items[3].id ? { ...result, ...none, verdict: 'too long' } : result;
   });
-  const summary = summarise(run, samplers, results, []);
+  const summary = summarise(run, plan, results, []);
   await visit(browser, evalPage({ ...whole, results, summary }), 'desktop', 'light', async (page) => {
     const rows = await cells(page, 'items');
     const marksOf = (i: number) =>
@@ -691,11 +748,56 @@ test('several responses an item', async () => {
   });
 });
 
+test('picks are rows of their own, with what their runs estimate', async () => {
+  const both: ('likeliest' | 'vote')[] = ['likeliest', 'vote'];
+  const samplers: typeof SAMPLERS = [
+    ['greedy', 0.4, 1],
+    ['best-of-n:n=4', 0.44, 4, ['vote']],
+    ['smc:particles=64', 0.5, 8, both],
+    ['egps:final-steps=5', 0.52, 6, both],
+    ['egps:final-steps=20', 0.6, 15, both],
+  ];
+  const picked = example(40, samplers);
+  const { summary } = picked;
+  await visit(browser, evalPage(picked), 'desktop', 'light', async (page) => {
+    const rows = await cells(page, 'samplers');
+    assert.equal(
+      rows.map(([name, , mass]) => [name, mass]),
+      summary.samplers.map(({ name, mass }, i) => [letter(i) + name, mass === null ? '–' : percent(mass)]),
+    );
+    assert.is(rows[5][0], 'Fsmc:particles=64 · vote');
+    // Picks have the colour of their sampler and a shape of their own.
+    const looks = await page.evaluate(() =>
+      Array.from(document.querySelectorAll<SVGPathElement>('#samplers .name path'), (path) => [
+        path.style.fill,
+        path.getAttribute('d'),
+      ]),
+    );
+    assert.is(new Set(looks.slice(3, 6).map(([fill]) => fill)).size, 1);
+    assert.is(new Set(looks.map((look) => look.join())).size, 9, 'of nine families');
+    await fill(page, { baseline: '5' });
+    assert.equal(
+      (await cells(page, 'comparisons')).map(([name]) => name),
+      ['Dsmc:particles=64', 'Esmc:particles=64 · likeliest'],
+    );
+    assert.is(
+      await page.evaluate(() => document.querySelectorAll('#options details').length),
+      samplers.length,
+    );
+    await page.evaluate(() => document.getElementById('frontier')?.closest('section')?.scrollIntoView());
+    await page.screenshot({ path: `${ARTEFACTS}/eval-picks.png` });
+  });
+});
+
 test('a run that has hardly begun', async () => {
   const { results, summary } = crates;
   for (const count of [0, 1, 20]) {
     const begun = results.slice(0, count);
-    const early = { ...crates, results: begun, summary: summarise(summary.run, summary.samplers, begun, []) };
+    const early = {
+      ...crates,
+      results: begun,
+      summary: summarise(summary.run, planned(SAMPLERS), begun, []),
+    };
     await visit(browser, evalPage(early), 'phone', 'light', async (page) => {
       const marks = (await cells(page, 'items')).flatMap(([, ...marks]) => marks);
       assert.is(marks.length, 50 * 9);

@@ -19,14 +19,26 @@ function response(text: string): Response {
 }
 
 /** A run of a chain on `first`, which then takes what follows, where it is not empty; particles come with their weights. */
-function run(first: string, then: readonly string[] = [], particles: readonly [string, number][] = []): Sample {
+function run(
+  first: string,
+  then: readonly string[] = [],
+  particles: readonly [string, number][] = [],
+): Sample {
   const states = [first];
   const template = arithmetic.sample.trace.steps[0];
   const step = (text: string, kind: 'grow' | 'propose') => {
     const { tokens, logp } = response(text);
     const grown = kind === 'grow' && particles.length > 0;
     const lengths = grown ? particles.map(([each]) => each.length) : [text.length];
-    return { ...template, kind, cut: 0, lengths, outcome: text ? 0 : -1, tokens, logp: logp.reduce((a, b) => a + b, 0) };
+    return {
+      ...template,
+      kind,
+      cut: 0,
+      lengths,
+      outcome: text ? 0 : -1,
+      tokens,
+      logp: logp.reduce((a, b) => a + b, 0),
+    };
   };
   for (const text of then) states.push(text || states[states.length - 1]);
   const last = response(states[states.length - 1]);
@@ -70,7 +82,13 @@ test('runs end where responses part, and count who passed', () => {
     ],
   );
   assert.equal(
-    tree.leaves.map(({ run, particles, weight, steps, logp }) => [wayTo(tree, run), particles, weight, steps, logp]),
+    tree.leaves.map(({ run, particles, weight, steps, logp }) => [
+      wayTo(tree, run),
+      particles,
+      weight,
+      steps,
+      logp,
+    ]),
     [
       ['abdf∎', 0, 0, 1, -5],
       ['abc∎', 2, 0.7, 0, -4],

@@ -133,11 +133,19 @@ test('what was computed for a token is on record', async () => {
   );
 });
 
+test('what was drawn ahead is not called a draft', async () => {
+  const { drawsAhead } = embedded(page());
+  assert.is(drawsAhead, false);
+  assert.is(embedded(tracePage(await toyRun('greedy'))).drawsAhead, true);
+  assert.is(embedded(tracePage(await toyRun('blocks', { tree: 'off' }))).drawsAhead, true);
+});
+
 test('steps cost together what the run cost', async () => {
   const run = await toyRun('egps');
   const { steps } = embedded(tracePage(run));
   const { drawnTokens, computedRows, draftedRows, sequentialPasses } = run.sample.account;
-  const sum = (name: 'drawn' | 'computed' | 'drafted' | 'passes') => steps.reduce((n, step) => n + step[name], 0);
+  const sum = (name: 'drawn' | 'computed' | 'drafted' | 'passes') =>
+    steps.reduce((n, step) => n + step[name], 0);
   assert.equal(
     [sum('drawn'), sum('computed'), sum('drafted'), sum('passes')],
     [drawnTokens, computedRows, draftedRows, sequentialPasses],
@@ -145,7 +153,10 @@ test('steps cost together what the run cost', async () => {
 });
 
 test('answers beyond the eighth are told together', () => {
-  const answers = Array.from({ length: 11 }, (_, i) => ({ answer: i === 2 ? null : String(i), probability: (20 - i) / 100 }));
+  const answers = Array.from({ length: 11 }, (_, i) => ({
+    answer: i === 2 ? null : String(i),
+    probability: (20 - i) / 100,
+  }));
   const told = embedded(page({ answers })).answers;
   assert.is(told.length, 9);
   assert.equal(told[2], { answer: null, probability: 0.18, others: 0 });
@@ -485,7 +496,8 @@ test('the tree tells who shares a beginning, and where the answer stands', async
       ['588 ', '1 step'],
       ['64', '1 step'],
     ]);
-    for (let i = 1; i < final.length; i++) assert.ok(final[i].thickness < final[i - 1].thickness, 'it grows thin');
+    for (let i = 1; i < final.length; i++)
+      assert.ok(final[i].thickness < final[i - 1].thickness, 'it grows thin');
 
     // The place goes right as the answer grows; a rejected step leaves it, and marks the cut.
     await goTo(page, 0);
@@ -532,7 +544,10 @@ test('a tree of hundreds of answers stays readable', async () => {
         const { segments, size: told, note, width } = await drawnTree(page);
         assert.is(segments.filter(({ count }) => count !== null).length, drawn);
         assert.match(told ?? '', /^2[56]\d different answers$/);
-        assert.match(note ?? '', new RegExp(`^${Number.parseInt(told ?? '', 10) - drawn} that the fewest came by`));
+        assert.match(
+          note ?? '',
+          new RegExp(`^${Number.parseInt(told ?? '', 10) - drawn} that the fewest came by`),
+        );
         const labels = segments.map(({ label }) => label).filter(({ left, right }) => right > left);
         const clash = labels.find((a, i) =>
           labels.some((b, j) => {
@@ -556,7 +571,9 @@ test('answers and particles are told with their weights', async () => {
   const run = await toyRun('egps');
   const odds = (page: Page) =>
     page.evaluate(() => ({
-      hidden: ['odds', 'answers-section', 'particles-section'].map((id) => document.getElementById(id)?.hidden),
+      hidden: ['odds', 'answers-section', 'particles-section'].map(
+        (id) => document.getElementById(id)?.hidden,
+      ),
       answers: Array.from(document.querySelectorAll('#answers tr'), (row) => row.textContent),
       bars: document.querySelectorAll('#particles :is(.weight, .chosen)').length,
       chosen: document.querySelectorAll('#particles .chosen').length,

@@ -1,204 +1,204 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Continuation, DecodeRow, LanguageModel } from '../../src/engine/language-model.ts';
+import type { Feed, Reading, Summary } from '../../src/engine/language-model.ts';
 import { DistributionError, NonFiniteError, OptionError } from '../../src/errors.ts';
 import { EMPTY, type Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { logWeight } from '../../src/sampling/target.ts';
+import { score } from '../../src/tree/score.ts';
 import { TableModel } from '../support/table-model.ts';
 
 const PROMPT = [1, 2, 1];
-/** Absolute position of the bad token: the fourth of the response. */
+/** Absolute position of the token that is drawn from what is wrong: the fourth of the response. */
 const BAD = 6;
 const ALPHA = 4;
 
-/** What is known of one token. */
-type Statistics = Record<'logp' | 'logq' | 'logZ' | 'entropy', number>;
-type Spoil = (right: Statistics, row: DecodeRow) => Partial<Statistics>;
+type Spoil = (right: Reading) => Reading;
 
-/** Four tokens, none of them EOS, nearly the same distribution everywhere. */
-const model = new TableModel(4, [], (tokens) => {
-  return tokens[tokens.length - 1] === 3 ? [0.1, 0.2, 0.4, 0.3] : [0.4, 0.3, 0.2, 0.1];
-});
+/** Four tokens, none of them EOS, nearly the same distribution everywhere; what it reads at the token before BAD is spoiled. */
+class Spoiled extends TableModel {
+  private readonly spoil: Spoil;
+  /** Times that something was spoiled. */
+  spoiled = 0;
 
-/** The model, whose numbers for the token at BAD are wrong. */
-function spoiled(spoil: Spoil): LanguageModel {
-  return {
-    vocabSize: model.vocabSize,
-    contextLength: model.contextLength,
-    cachePositions: model.cachePositions,
-    eosTokens: model.eosTokens,
-    prefill: (tokens) => model.prefill(tokens),
-    decode: async (rows, signal, keepGoing) => {
-      const starts = rows.map(({ sequence }) => sequence.length);
-      const wrong = (parts: readonly Continuation[]) => {
-        for (const [i, { logp, logq, logZ, entropy }] of parts.entries()) {
-          const t = BAD - starts[i];
-          if (t < 0 || t >= logp.length) continue;
-          const right = { logp: logp[t], logq: logq[t], logZ: logZ[t], entropy: entropy[t] };
-          const bad = { ...right, ...spoil(right, rows[i]) };
-          logp[t] = bad.logp;
-          logq[t] = bad.logq;
-          logZ[t] = bad.logZ;
-          entropy[t] = bad.entropy;
-        }
-        return parts as Continuation[];
-      };
-      return wrong(await model.decode(rows, signal, keepGoing && ((soFar) => keepGoing(wrong(soFar)))));
-    },
-    score: (...args) => model.score(...args),
-  };
+  constructor(spoil: Spoil) {
+    super(
+      4,
+      [],
+      (tokens) => (tokens[tokens.length - 1] === 3 ? [0.1, 0.2, 0.4, 0.3] : [0.4, 0.3, 0.2, 0.1]),
+      {
+        entries: 2,
+      },
+    );
+    this.spoil = spoil;
+  }
+
+  override async compute(feeds: readonly Feed[]): Promise<Reading[][]> {
+    const readings = await super.compute(feeds);
+    return readings.map((each, i) =>
+      each.map((reading, n) => {
+        if (feeds[i].position + n !== BAD - 1) return reading;
+        this.spoiled++;
+        return this.spoil(reading);
+      }),
+    );
+  }
 }
 
 const SCHEDULE = { ...DEFAULTS, alpha: ALPHA, proposalTemperature: 1 / ALPHA, maxNewTokens: 8, blockSize: 4 };
 
-/** Every sampler, and every way of decoding candidates. */
+/** Every sampler, and every way of decoding candidates; with the tree and without. */
 const WAYS: SamplerOptions[] = [
   { ...SCHEDULE, sampler: 'greedy' },
   { ...SCHEDULE, sampler: 'sample' },
+  { ...SCHEDULE, sampler: 'sample', tree: 'off' },
   { ...SCHEDULE, sampler: 'best-of-n' },
   { ...SCHEDULE, sampler: 'karan-du' },
   { ...SCHEDULE, sampler: 'smc' },
-  { ...SCHEDULE, sampler: 'metropolis', tries: 1, cutLaw: 'uniform' },
-  { ...SCHEDULE, sampler: 'entropy-cut', tries: 1, cutLaw: 'entropy-jump' },
+  { ...SCHEDULE, sampler: 'metropolis', tries: 1, cutLaw: 'uniform', growth: 'blocks' },
+  { ...SCHEDULE, sampler: 'entropy-cut', tries: 1, cutLaw: 'entropy-jump', growth: 'blocks' },
+  { ...SCHEDULE, sampler: 'egps' },
   ...(['eager', 'lockstep', 'best-first'] as const).map((decoding): SamplerOptions => {
-    return { ...SCHEDULE, sampler: 'egps', decoding };
+    return { ...SCHEDULE, sampler: 'egps', decoding, growth: 'blocks' };
   }),
 ];
 
-/** Those that draw from p^α / Z, token by token. */
-const POWER = WAYS.filter(({ sampler }) => !['greedy', 'sample', 'best-of-n'].includes(sampler));
-
-async function refused(options: SamplerOptions, bad: LanguageModel): Promise<Error & { position?: number }> {
+async function refused(options: SamplerOptions, bad: TableModel): Promise<Error & { position?: number }> {
   const outcome = await sample(bad, PROMPT, options).then(
     () => null,
     (error: Error) => error,
   );
-  assert.is(model.live, 0, 'sequences are left behind');
+  assert.is(bad.live, 0, 'sequences are left behind');
   assert.instance(outcome, Error, `${options.sampler} took it`);
   return outcome as Error;
 }
 
-/** The statistics of a distribution whose probabilities are all `s` times as large. */
-const unnormalised =
-  (s: number): Spoil =>
-  ({ logp, logZ, entropy }) => {
-    const l = Math.log(s);
-    return { logp: logp + l, logZ: logZ + ALPHA * l, entropy: s * (entropy - l) };
-  };
+/** Changes the summary. */
+const of =
+  (change: (right: Summary) => Partial<Summary>): Spoil =>
+  (reading) => ({ ...reading, summary: { ...reading.summary, ...change(reading.summary) } });
 
-/** Numbers that no distribution has, and what the message says of them. */
-const IMPOSSIBLE: [what: string, spoil: Spoil, message: RegExp][] = [
-  ['log p above 0', () => ({ logp: 0.01 }), /log p is 0\.01: at most 0/],
-  ['log q above 0', () => ({ logq: 0.01 }), /log q is 0\.01: at most 0/],
-  ['log Z above 0', () => ({ logZ: 0.01 }), /log Z is 0\.01: at most 0/],
-  ['negative entropy', () => ({ entropy: -0.01 }), /the entropy is -0\.01: at least 0/],
+const list = (entries: Record<number, number>): Spoil =>
+  of(() => ({
+    ids: Uint32Array.from(Object.keys(entries), Number),
+    distances: Float64Array.from(Object.values(entries)),
+  }));
+
+/** Summaries that contradict themselves, and what the message says of them. */
+const CONTRADICTIONS: [what: string, spoil: Spoil, message: RegExp][] = [
+  ['an empty list', list({}), /no logit is listed/],
+  ['no entry at the maximum', list({ 1: -0.5, 2: -1 }), /the largest logit is not listed/],
+  ['an entry above the maximum', list({ 1: 0, 2: 0.25 }), /the logit of token 2 is 0\.25 above the largest/],
+  ['an entry that is not a number', list({ 1: 0, 2: Number.NaN }), /the logit of token 2 is NaN/],
   [
-    'a log Z below the entropy',
-    () => ({ entropy: 0.1, logp: -3, logZ: -0.4 }),
-    /log Z is -0\.4: .* at least -0\.3/,
+    'ids that do not ascend',
+    of(() => ({ ids: Uint32Array.of(2, 1), distances: Float64Array.of(0, -1) })),
+    /the ids listed do not ascend: 2, then 1/,
   ],
   [
-    'a log Z below its own token',
-    () => ({ entropy: 2, logp: -0.1, logZ: -0.5 }),
-    /log Z is -0\.5: .* at least -0\.4/,
+    'a token listed twice',
+    of(() => ({ ids: Uint32Array.of(2, 2), distances: Float64Array.of(0, 0) })),
+    /do not ascend: 2, then 2/,
   ],
-  ['probabilities that sum to 0.9', unnormalised(0.9), /log Z is .* at least/],
-  ['0.9, one of them nearly all of it', () => unnormalised(0.9)(certain, row), /log Z is .* at least/],
-  ['1.1, one of them nearly all of it', () => unnormalised(1.1)(certain, row), /log p is 0\.09.*: at most 0/],
-  [
-    'a token outside the support of the proposal',
-    () => ({ logq: -Infinity }),
-    /outside the support of the proposal: its log q is -Infinity/,
-  ],
+  ['fewer logits than ids', of(() => ({ distances: Float64Array.of(0) })), /2 ids are listed with 1 logits/],
+  ...(['base', 'sharp', 'tempered'] as const).flatMap((name) =>
+    [-0.1, Number.NaN, Infinity, -Infinity].map((value): [string, Spoil, RegExp] => [
+      `a ${name} of ${value}`,
+      of(() => ({ [name]: value })),
+      new RegExp(`the sum ${name} of the logits that are not listed is ${value}`),
+    ]),
+  ),
+  ...[0.1, Number.NaN, Infinity, -Infinity].map((value): [string, Spoil, RegExp] => [
+    `a mean of ${value}`,
+    of(() => ({ mean: value })),
+    new RegExp(`the sum mean of the logits that are not listed is ${value}`),
+  ]),
 ];
-const certain: Statistics = { logp: -1e-6, logq: -1e-6, logZ: -4e-6, entropy: 1e-5 };
-const row = {} as DecodeRow;
-
-test('a log q that is not that of p^α is refused by who draws from p^α, and by nobody else', async () => {
-  const shifted = () => spoiled(({ logq }) => ({ logq: logq - 0.1 }));
-  for (const options of POWER) {
-    const error = await refused(options, shifted());
-    assert.instance(error, DistributionError, options.sampler);
-    assert.match(error.message, /log q is .*: log p .* and log Z .* make it /);
-    assert.is(error.position, BAD);
-  }
-  for (const options of WAYS.filter((way) => !POWER.includes(way))) {
-    assert.ok((await sample(shifted(), PROMPT, options)).tokens.length > 0);
-  }
-});
 
 for (const options of WAYS) {
-  const { sampler, decoding } = options;
-  const way = sampler === 'egps' ? `egps, ${decoding}` : sampler;
+  const { sampler, decoding, growth, tree } = options;
+  const way = sampler === 'egps' ? `egps, ${growth}, ${decoding}` : `${sampler}, tree ${tree}`;
 
-  test(`${way}: numbers of no distribution are refused`, async () => {
-    for (const [what, spoil, message] of IMPOSSIBLE) {
-      const error = await refused(options, spoiled(spoil));
+  test(`${way}: a summary that contradicts itself is refused`, async () => {
+    for (const [what, spoil, message] of CONTRADICTIONS) {
+      const error = await refused(options, new Spoiled(spoil));
       assert.instance(error, DistributionError, what);
-      assert.match(error.message, message);
+      assert.match(error.message, message, what);
       assert.match(error.message, `at position ${BAD} `);
       assert.is(error.position, BAD, what);
     }
   });
 
-  test(`${way}: numbers that are not finite are refused`, async () => {
-    for (const name of ['logp', 'logq', 'logZ', 'entropy'] as const) {
-      for (const value of [Number.NaN, Infinity, -Infinity]) {
-        const error = await refused(
-          options,
-          spoiled(() => ({ [name]: value })),
-        );
-        const type = name === 'logq' && value === -Infinity ? DistributionError : NonFiniteError;
-        assert.instance(error, type, `${name} ${value}`);
-        assert.is(error.position, BAD);
-        assert.match(error.message, `position ${BAD}`);
-        if (type === NonFiniteError) assert.match(error.message, name);
-      }
-    }
-  });
-
-  test(`${way}: what a softmax makes of logits that are all NaN or all minus infinity is refused`, async () => {
-    const logits = [-Infinity, -Infinity];
-    const most = Math.max(...logits);
-    const logp = logits[0] - most - Math.log(logits.reduce((sum, l) => sum + Math.exp(l - most), 0));
-    const error = await refused(
-      options,
-      spoiled(() => ({ logp, logq: logp, logZ: logp, entropy: logp })),
-    );
-    assert.instance(error, NonFiniteError);
-    assert.is(error.position, BAD);
-  });
-
-  test(`${way}: rounding is not refused`, async () => {
-    const right = await sample(model, PROMPT, options);
-    for (const by of [1e-6, -1e-6]) {
-      const drawn = await sample(
-        spoiled(({ logp, logq, logZ, entropy }) => {
-          return { logp: logp + by, logq: logq + by, logZ: logZ + by, entropy: entropy - by };
-        }),
-        PROMPT,
-        options,
-      );
-      if (sampler !== 'smc') assert.is(drawn.tokens.length, right.tokens.length);
-      // At the ends of their ranges, where the signs must stay what they are.
-      const edge = await sample(
-        spoiled(() => ({ logp: by, logq: by, logZ: by, entropy: -by })),
-        PROMPT,
-        options,
-      );
-      const t = BAD - PROMPT.length;
-      assert.ok(edge.logZ[t] === Math.min(0, by) && edge.entropy[t] === Math.max(0, -by));
-    }
-    assert.is(model.live, 0);
+  test(`${way}: what the model says is wrong is thrown`, async () => {
+    const reason = new NonFiniteError('layer 3', BAD - 1);
+    assert.is(await refused(options, new Spoiled((reading) => ({ ...reading, error: reason }))), reason);
   });
 }
 
-test('a bad candidate is refused as a bad growth is', async () => {
-  const bad = spoiled((_, { key }) => (key.candidate === 3 ? { logp: 0.5 } : {}));
-  for (const options of WAYS.filter(({ sampler }) => sampler === 'egps')) {
-    const error = await refused(options, bad);
-    assert.instance(error, DistributionError);
+test('signs at the ends of their ranges, and rounding there, are not refused', async () => {
+  for (const spoil of [
+    of(() => ({ base: 0, mean: 0, sharp: 0, tempered: 0 })),
+    of(() => ({ base: 0, mean: -0, sharp: -0, tempered: 0 })),
+    of(() => ({ distances: Float64Array.of(0, -0) })),
+    of(() => ({ base: 0, mean: 0, sharp: 1e-7, tempered: 0 })), // log Z would be above 0 if nothing else were listed
+    list({ 1: 0 }),
+  ]) {
+    for (const options of WAYS) {
+      const { logZ, entropy } = await sample(new Spoiled(spoil), PROMPT, options);
+      assert.ok(logZ.every((z) => z <= 0) && entropy.every((h) => h >= 0));
+    }
+  }
+});
+
+/** Says three words in an order that does not repeat itself, so that what is guessed from it is often wrong; all behind a wrong one is broken. */
+class Minefield extends TableModel {
+  /** The token at a position. */
+  static readonly rightAt = (position: number) => 1 + ((position * position + (position >> 2)) % 3);
+  broken = 0;
+
+  constructor() {
+    super(4, [], ({ length }) => [0, 1, 2, 3].map((v) => (v === Minefield.rightAt(length) ? 1 : 1e-9)));
+  }
+
+  override async compute(feeds: readonly Feed[]): Promise<Reading[][]> {
+    const readings = await super.compute(feeds);
+    return readings.map((each, i) =>
+      each.map((reading, n) => {
+        if (reading.token === Minefield.rightAt(feeds[i].position + n)) return reading;
+        this.broken++;
+        return list({})(reading);
+      }),
+    );
+  }
+}
+
+test('a broken summary of a draft that nobody walks fails nothing', async () => {
+  const model = new Minefield();
+  const options = resolveOptions({
+    sampler: 'best-of-n',
+    n: 2,
+    temperature: 0.1,
+    maxNewTokens: 60,
+    draft: 8,
+  });
+  const { tokens, account } = await sample(model, [0, 1, 2, 3].map(Minefield.rightAt), options);
+  assert.equal(
+    [...tokens],
+    Array.from(tokens, (_, t) => Minefield.rightAt(4 + t)),
+  );
+  assert.ok(
+    model.broken > 2 && account.usedDrafts > 10,
+    `${model.broken} broken, ${account.usedDrafts} used`,
+  );
+  assert.is(model.live, 0);
+});
+
+test('scoring refuses what drawing refuses', async () => {
+  for (const [what, spoil, message] of CONTRADICTIONS) {
+    const scored = score(new Spoiled(spoil), [1, 2, 1, 0, 1, 2, 1, 0], { temperature: 1, alpha: 2 });
+    const error = await scored.catch((reason) => reason);
+    assert.instance(error, DistributionError, what);
+    assert.match(error.message, message);
     assert.is(error.position, BAD);
   }
 });

@@ -7,7 +7,7 @@ import {
   effectiveSampleSize,
   splitRhat,
 } from '../../src/sampling/diagnostics.ts';
-import type { Step, Trace } from '../../src/sampling/trace.ts';
+import type { Account, Step, Trace } from '../../src/sampling/trace.ts';
 
 const close = (actual: number, expected: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(actual - expected) <= tolerance * Math.abs(expected), `${actual} is not ${expected}`);
@@ -94,9 +94,34 @@ test('a chain that drifts does not agree with itself', () => {
   assert.ok(splitRhat([Array.from({ length: 100 }, (_, t) => t)]) > 1.8);
 });
 
+const account: Account = {
+  drawnTokens: 0,
+  computedRows: 0,
+  draftedRows: 0,
+  usedDrafts: 0,
+  sequentialPasses: 0,
+  proposed: 0,
+  accepted: 0,
+  held: 0,
+  abandoned: 0,
+};
+
 function step(kind: Step['kind'], cut: number, outcome: number, logp: number): Step {
-  const none = { tokens: new Uint32Array(0), entropy: new Float64Array(0), tokenLogp: new Float64Array(0) };
-  return { kind, block: 1, cut, lengths: [], abandoned: [], logRho: [], outcome, logp, ...none };
+  const none = { entropy: new Float64Array(0), tokenLogp: new Float64Array(0), origins: new Uint8Array(0) };
+  const tokens = new Uint32Array(0);
+  return {
+    kind,
+    block: 1,
+    cut,
+    lengths: [],
+    abandoned: [],
+    logRho: [],
+    outcome,
+    tokens,
+    logp,
+    account,
+    ...none,
+  };
 }
 
 function trace(length: number, steps: Step[]): Trace {

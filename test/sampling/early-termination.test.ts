@@ -1,20 +1,22 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { LanguageModel } from '../../src/engine/language-model.ts';
 import type { Decoding } from '../../src/sampling/chain.ts';
 import { cutLaw } from '../../src/sampling/cut-laws.ts';
 import { decide, mostPromising } from '../../src/sampling/multiple-try.ts';
 import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
-import { DEFAULTS, type Sample, type SamplerOptions, sampleFrom } from '../../src/sampling/sample.ts';
+import type { Response } from '../../src/sampling/response.ts';
+import { DEFAULTS, type Sample, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { TableModel } from '../support/table-model.ts';
-import { LAWS, PROMPT, toy, toyModel } from './toy.ts';
+import { PROMPT } from './forced.ts';
+import { RunningAhead } from './running-ahead.ts';
+import { LAWS, toy, toyModel } from './toy.ts';
 
 const LONG = 24;
 
 /** Four tokens, of which 0 is EOS. Random conditionals of the position and the last two tokens; two stretches are nearly certain. */
-function longModel(): TableModel {
+function longModel(Model = TableModel): TableModel {
   const table = new Map<number, number[]>();
-  return new TableModel(4, [0], (tokens) => {
+  return new Model(4, [0], (tokens) => {
     const t = tokens.length - PROMPT.length;
     const context = (t * 4 + (tokens[tokens.length - 2] ?? 0)) * 4 + tokens[tokens.length - 1];
     let p = table.get(context);
@@ -32,28 +34,8 @@ function longModel(): TableModel {
   });
 }
 
-/** The same model, whose chunks are `size` tokens. */
-function inChunks(model: TableModel, size: number): LanguageModel {
-  return {
-    vocabSize: model.vocabSize,
-    contextLength: model.contextLength,
-    cachePositions: model.cachePositions,
-    eosTokens: model.eosTokens,
-    prefill: (tokens) => model.prefill(tokens),
-    decode(rows, signal, keepGoing) {
-      let rounds = 0;
-      return model.decode(rows, signal, keepGoing && ((soFar) => ++rounds % size > 0 || keepGoing(soFar)));
-    },
-    score: (...args) => model.score(...args),
-  };
-}
-
-async function run(model: LanguageModel, options: SamplerOptions, decoding: Decoding): Promise<Sample> {
-  const prompt = await model.prefill(PROMPT);
-  const sample = await sampleFrom(model, prompt, { ...options, decoding }, {});
-  prompt.free();
-  return sample;
-}
+const run = (model: TableModel, options: SamplerOptions, decoding: Decoding): Promise<Sample> =>
+  sample(model, PROMPT, { ...options, decoding });
 
 /** The grid of kernels: every law, rule of acceptance, number of tries, α and τ. */
 function* kernels(): Generator<SamplerOptions> {
@@ -73,6 +55,10 @@ function* kernels(): Generator<SamplerOptions> {
               proposalTemperature,
               seed,
               gate: 0.5,
+              growth: 'blocks',
+              tree: 'off',
+              draft: 0,
+              lookAhead: 0,
             };
           }
         }
@@ -91,7 +77,7 @@ interface Cost {
   tokens: number;
   /** By the eager runs with the same outcomes. */
   eagerTokens: number;
-  sequentialSteps: number;
+  passes: number;
   abandoned: number;
   accepted: number;
 }
@@ -99,27 +85,22 @@ const noCost = (): Cost => ({
   steps: 0,
   tokens: 0,
   eagerTokens: 0,
-  sequentialSteps: 0,
+  passes: 0,
   abandoned: 0,
   accepted: 0,
 });
 
-/** Asserts that both runs came to the same, step by step, and that the lazy one's account is that of its trace. */
-function compare(eager: Sample, lazy: Sample, decoding: Decoding, cost: Cost): void {
+/**
+ * Asserts that both runs came to the same, step by step, and that the lazy one's account is that of its trace.
+ * @param bare the distribution of every token was computed for it, one a pass
+ */
+function compare(eager: Sample, lazy: Sample, decoding: Decoding, cost: Cost, bare: boolean): void {
   const fail = (what: string, i: number) => assert.unreachable(`${what} differ in step ${i}`);
   if (eager.trace.steps.length !== lazy.trace.steps.length) fail('the traces', lazy.trace.steps.length);
   const same = (a: ArrayLike<unknown>, b: ArrayLike<unknown>) =>
     a.length === b.length && Array.prototype.every.call(a, (x, i) => Object.is(x, b[i]));
-  const account = {
-    decodedTokens: 0,
-    sequentialSteps: 0,
-    proposed: 0,
-    accepted: 0,
-    held: 0,
-    abandoned: 0,
-    savedTokens: 0,
-  };
-  let length = 0; // of the response
+  const account = { drawnTokens: 0, proposed: 0, accepted: 0, held: 0, abandoned: 0 };
+  let passes = 0;
   let eagerTokens = 0;
   for (const [i, step] of lazy.trace.steps.entries()) {
     const full = eager.trace.steps[i];
@@ -143,36 +124,40 @@ function compare(eager: Sample, lazy: Sample, decoding: Decoding, cost: Cost): v
       longest = Math.max(longest, step.lengths[j] - step.cut);
       drawn += step.lengths[j] - step.cut;
       eagerTokens += end - step.cut;
-      if (step.abandoned[j]) {
-        account.abandoned++;
-        account.savedTokens += Math.max(0, length - step.lengths[j]);
-      }
+      if (step.abandoned[j]) account.abandoned++;
     }
-    account.decodedTokens += drawn;
-    account.sequentialSteps += decoding === 'best-first' ? drawn : longest;
+    account.drawnTokens += drawn;
+    passes += decoding === 'best-first' ? drawn : longest;
     if (step.kind === 'hold') account.held++;
     if (step.kind === 'propose') account.proposed++;
     if (step.kind === 'propose' && step.outcome >= 0) account.accepted++;
     if (step.outcome >= 0) {
       if (step.abandoned[step.outcome]) fail('the ends of the candidates taken', i);
-      length = step.lengths[step.outcome];
     }
+    if (step.account.drawnTokens !== account.drawnTokens) fail('the accounts', i);
   }
   for (const column of ['tokens', 'logp', 'logZ', 'entropy', 'block'] as const) {
     if (!same(lazy[column], eager[column])) fail(column, lazy.trace.steps.length);
   }
   assert.ok(same(lazy.trace.drawnAt, eager.trace.drawnAt));
   assert.is(lazy.finish, eager.finish);
-  const rowsPerStep = account.decodedTokens / account.sequentialSteps;
-  assert.equal(lazy.account, { ...account, rowsPerStep });
-  assert.is(eager.account.decodedTokens, eagerTokens);
-  assert.is(eager.account.abandoned + eager.account.savedTokens, 0);
+  const { computedRows, draftedRows, usedDrafts, sequentialPasses, ...rest } = lazy.account;
+  assert.equal(rest, account);
+  if (bare) {
+    assert.equal([draftedRows, usedDrafts, sequentialPasses], [0, 0, passes]);
+    // Where a response grows on, its last prefix but one may be read again.
+    const more = computedRows - account.drawnTokens;
+    const regrown = lazy.trace.steps.filter(({ kind, cut }) => kind === 'grow' && cut > 0).length;
+    assert.ok(more >= 0 && more <= regrown, `${more} rows more than tokens`);
+  }
+  assert.is(eager.account.drawnTokens, eagerTokens);
+  assert.is(eager.account.abandoned, 0);
   assert.is(eager.account.accepted, account.accepted);
 
   cost.steps += account.proposed;
-  cost.tokens += account.decodedTokens;
+  cost.tokens += account.drawnTokens;
   cost.eagerTokens += eagerTokens;
-  cost.sequentialSteps += account.sequentialSteps;
+  cost.passes += sequentialPasses;
   cost.abandoned += account.abandoned;
   cost.accepted += account.accepted;
 }
@@ -180,25 +165,30 @@ function compare(eager: Sample, lazy: Sample, decoding: Decoding, cost: Cost): v
 /** Lazy steps held against an eager one, candidates drawn in both. */
 let compared = 0;
 
-/** Runs every kernel eagerly and lazily. */
-async function sweep(model: TableModel, chunk: number, schedule: Partial<SamplerOptions>): Promise<Costs> {
+/** Runs every kernel eagerly without a tree, and lazily on what is given. */
+async function sweep(
+  model: TableModel,
+  schedule: Partial<SamplerOptions>,
+  lazily: Partial<SamplerOptions> = {},
+  other: TableModel = model,
+): Promise<Costs> {
   const costs = { lockstep: noCost(), 'best-first': noCost() };
-  const chunked = inChunks(model, chunk);
+  const bare = lazily.tree !== 'on' && other === model;
   for (const kernel of kernels()) {
     const options = { ...kernel, ...schedule };
     const eager = await run(model, options, 'eager');
     for (const decoding of LAZY) {
-      compare(eager, await run(chunked, options, decoding), decoding, costs[decoding]);
+      const lazy = await run(other, { ...options, ...lazily }, decoding);
+      compare(eager, lazy, decoding, costs[decoding], bare);
     }
   }
-  assert.is(model.live, 0);
+  assert.is(model.live + other.live, 0);
   for (const { steps, accepted, abandoned } of Object.values(costs)) {
     compared += steps;
     assert.ok(accepted > steps / 4 && accepted < (steps * 3) / 4, `${accepted} of ${steps} accepted`);
     assert.ok(abandoned > steps / 4);
   }
   assert.ok(costs['best-first'].tokens < costs.lockstep.tokens);
-  assert.ok(costs['best-first'].sequentialSteps > costs.lockstep.sequentialSteps);
   return costs;
 }
 
@@ -209,19 +199,27 @@ const long = { maxNewTokens: LONG, blockSize: 8, steps: 5, finalSteps: 10 };
 
 test('early termination changes nothing but the cost', async () => {
   const schedule = { maxNewTokens: toy.T, blockSize: 2, steps: 40, finalSteps: 84 };
-  const costs = await sweep(toyModel(), 1, schedule);
+  const costs = await sweep(toyModel(), schedule);
+  assert.ok(costs['best-first'].passes > costs.lockstep.passes);
   assert.ok(saved(costs.lockstep) > 0.08, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.25, `${saved(costs['best-first'])}`);
 });
 
 test('nor on longer responses, where it spares a good part of the tokens', async () => {
-  const costs = await sweep(longModel(), 1, long);
+  const costs = await sweep(longModel(), long);
+  assert.ok(costs['best-first'].passes > costs.lockstep.passes);
   assert.ok(saved(costs.lockstep) > 0.4, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.5, `${saved(costs['best-first'])}`);
 });
 
-test('nor where the outcome is asked for once in five tokens', async () => {
-  const costs = await sweep(longModel(), 5, long);
+test('nor where the model runs ahead, so that the outcome is asked for once in four tokens or more', async () => {
+  const costs = await sweep(longModel(), long, {}, longModel(RunningAhead));
+  assert.ok(saved(costs.lockstep) > 0.3, `${saved(costs.lockstep)}`);
+  assert.ok(saved(costs['best-first']) > 0.4, `${saved(costs['best-first'])}`);
+});
+
+test('nor on a tree, with drafts and a look ahead', async () => {
+  const costs = await sweep(longModel(), long, { tree: 'on', draft: 'auto', lookAhead: 2 });
   assert.ok(saved(costs.lockstep) > 0.3, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.4, `${saved(costs['best-first'])}`);
 });
@@ -230,87 +228,72 @@ test('a hundred thousand steps have been compared', () => {
   assert.ok(compared >= 100_000, `${compared}`);
 });
 
-/** The columns of a row that the weights and the cut laws look at. */
-interface Columns {
-  logp: number[];
-  logq: number[];
-  logZ: number[];
-  entropy: number[];
-}
+/** How far a step goes at once behind `length` tokens, and at most to the horizon, where the model runs ahead. */
+const looksAfter = (length: number, cut: number): number =>
+  Math.min(LONG - length, Math.max(4, length - cut), 16);
 
-/** The model with a record of what each row of each step came to. */
-function recording(model: TableModel): { model: LanguageModel; rows: Map<string, Columns> } {
-  const rows = new Map<string, Columns>();
-  const decode: LanguageModel['decode'] = async (given, ...rest) => {
-    const parts = await model.decode(given, ...rest);
-    for (const [i, { logp, logq, logZ, entropy }] of parts.entries()) {
-      const columns = { logp: [...logp], logq: [...logq], logZ: [...logZ], entropy: [...entropy] };
-      rows.set(`${given[i].key.step} ${given[i].key.candidate}`, columns);
-    }
-    return parts;
-  };
-  return { model: { ...inChunks(model, 1), decode }, rows };
-}
-
-test('decoding ends with the first chunk after which the outcome is certain', async () => {
+test('a step ends with the first look after which the outcome is certain', async () => {
   let early = 0;
-  for (const chunk of [1, 5]) {
+  for (const ahead of [false, true]) {
     const table = longModel();
+    const lazy = ahead ? longModel(RunningAhead) : table;
     for (const kernel of kernels()) {
       const { alpha, proposalTemperature, tries, acceptance } = kernel;
       if (tries === 2 || tries === 3) continue;
       const options = { ...kernel, ...long, steps: 2, finalSteps: 4 };
       const law = cutLaw(options.cutLaw, options.gate, options.blockSize);
       const random = randomSource(options.seed, 0);
-      const { model, rows } = recording(table);
-      const { trace } = await run(model, options, 'eager');
-      const lockstep = await run(inChunks(table, chunk), options, 'lockstep');
-      const bestFirst = await run(inChunks(table, chunk), options, 'best-first');
+      const { trace, visited } = await run(table, options, 'eager');
+      const lockstep = await run(lazy, options, 'lockstep');
+      const bestFirst = await run(lazy, options, 'best-first');
 
-      let x: Columns = { logp: [], logq: [], logZ: [], entropy: [] };
-      const spliced = (cut: number, y: Columns, end: number): Columns => ({
-        logp: [...x.logp.slice(0, cut), ...y.logp.slice(0, end)],
-        logq: [...x.logq.slice(0, cut), ...y.logq.slice(0, end)],
-        logZ: [...x.logZ.slice(0, cut), ...y.logZ.slice(0, end)],
-        entropy: [...x.entropy.slice(0, cut), ...y.entropy.slice(0, end)],
-      });
-      for (const [step, { kind, cut, lengths, outcome }] of trace.steps.entries()) {
+      // At the full horizon, all candidates of the eager run are among what it has come by, then the state before.
+      const grown = trace.steps.findLastIndex(({ kind }) => kind === 'grow');
+      for (const [n, seen] of visited.states.slice(1).entries()) {
+        const step = grown + 1 + n;
+        const { kind, cut, lengths } = trace.steps[step];
         if (kind === 'hold') continue;
-        const drawn = lengths.map((_, j) => rows.get(`${step} ${j}`) as Columns);
-        if (kind === 'propose') {
-          const factor = (z: Columns, t: number) =>
-            proposalTemperature === 1 / alpha ? z.logZ[t] : Math.min(0, alpha * z.logp[t] - z.logq[t]);
-          /** log w of `length` tokens, the law's part being known from the cut on. */
-          const logW = (z: Columns, length: number) => {
-            let sum = 0;
-            for (let t = cut; t < length; t++) sum += factor(z, t);
-            return sum + Math.log(law(Float64Array.from(z.entropy.slice(0, Math.max(length, cut + 1))))[cut]);
-          };
-          const logWx = logW(x, x.logp.length);
-          const lots = {
-            u: random.accept(step),
-            gumbels: Array.from({ length: tries + 1 }, (_, j) => random.select(step, j)),
-          };
-          const at = lengths.map(() => cut);
-          const open = () => [...at.keys()].filter((j) => at[j] < lengths[j]);
-          const verdict = () => {
-            const logRho = drawn.map((y, j) => logW(spliced(cut, y, Infinity), at[j]) - logWx);
-            const finished = at.map((t, j) => t === lengths[j]);
-            const outcome = decide(acceptance, logRho, finished, lots);
-            return { outcome, next: outcome === undefined ? mostPromising(logRho, finished, lots) : -1 };
-          };
-          const advance = (j: number) => {
-            at[j] = Math.min(at[j] + chunk, lengths[j]);
-          };
-          while (verdict().outcome === undefined) open().forEach(advance);
-          assert.equal(lockstep.trace.steps[step].lengths, at);
-          early += open().length;
+        const drawn = seen.slice(0, tries).map(({ response }) => response);
+        const x = seen[tries].response;
+        const factor = (z: Response, t: number) =>
+          proposalTemperature === 1 / alpha ? z.logZ[t] : Math.min(0, alpha * z.logp[t] - z.logq[t]);
+        /** log w of `length` tokens, the law's part being known from the cut on. */
+        const logW = (z: Response, length: number) => {
+          let sum = 0;
+          for (let t = cut; t < length; t++) sum += factor(z, t);
+          return sum + Math.log(law(z.entropy.slice(0, Math.max(length, cut + 1)))[cut]);
+        };
+        const logWx = logW(x, x.tokens.length);
+        const lots = {
+          u: random.accept(step),
+          gumbels: Array.from({ length: tries + 1 }, (_, j) => random.select(step, j)),
+        };
+        const at = lengths.map(() => cut);
+        const open = () => [...at.keys()].filter((j) => at[j] < lengths[j]);
+        const verdict = () => {
+          const logRho = drawn.map((y, j) => logW(y, at[j]) - logWx);
+          const finished = at.map((t, j) => t === lengths[j]);
+          const outcome = decide(acceptance, logRho, finished, lots);
+          return { outcome, next: outcome === undefined ? mostPromising(logRho, finished, lots) : -1 };
+        };
+        const advance = (all: number[], start: (j: number) => number) => {
+          const count = ahead ? Math.min(...all.map((j) => looksAfter(at[j], start(j)))) : 1;
+          for (const j of all) at[j] = Math.min(at[j] + count, lengths[j]);
+        };
+        while (verdict().outcome === undefined) advance(open(), () => cut);
+        assert.equal(lockstep.trace.steps[step].lengths, at);
+        early += open().length;
 
-          at.fill(cut);
-          for (let now = verdict(); now.outcome === undefined; now = verdict()) advance(now.next);
-          assert.equal(bestFirst.trace.steps[step].lengths, at);
+        at.fill(cut);
+        let from = cut; // where the candidate was taken up
+        let last = -1;
+        for (let now = verdict(); now.outcome === undefined; now = verdict()) {
+          const { next } = now;
+          if (next !== last) from = at[next];
+          last = next;
+          advance([next], () => from);
         }
-        if (outcome >= 0) x = spliced(cut, drawn[outcome], Infinity);
+        assert.equal(bestFirst.trace.steps[step].lengths, at);
       }
     }
   }

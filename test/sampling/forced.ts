@@ -51,8 +51,10 @@ export function force(rollout: Rollout, vocabulary: number, choose: Choice): voi
 }
 
 /** Draws one of the responses: candidate k draws `responses[k]`. */
-export const draw = (responses: readonly ArrayLike<number>[]): Choice => (_logq, candidate, position) =>
-  responses[candidate][position];
+export const draw =
+  (responses: readonly ArrayLike<number>[]): Choice =>
+  (_logq, candidate, position) =>
+    responses[candidate][position];
 
 /** A source that always says the same. */
 export const scripted = (cut: number, accept: number, gumbels: ArrayLike<number>): RandomSource => ({

@@ -35,4 +35,21 @@ test('from exact draws of π, with its own random numbers, the kernel leaves π 
   }
 });
 
+test('and so it does where most tokens of the vocabulary are not listed', async () => {
+  // Two χ² tests, as above. A summary lists one token of three, or two of five; the rest is asked for.
+  const wide = randomToy(4, 3, 2);
+  for (const [subject, entries] of [
+    [{ toy, ...target, law: toy.law('entropy-block'), decoding: 'eager' }, 1],
+    [{ toy: wide, alpha: 2, temperature: 1, law: wide.law('entropy'), decoding: 'lockstep' }, 2],
+  ] as const) {
+    const { statistic, freedom, expected } = await gettingItRight(
+      subject,
+      { tries: 2, count: COUNT },
+      { entries },
+    );
+    assert.ok(statistic < critical(freedom), `${entries} listed: χ² ${statistic} of ${critical(freedom)}`);
+    assert.ok(detectable(expected, COUNT) < 0.07);
+  }
+});
+
 test.run();

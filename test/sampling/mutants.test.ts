@@ -2,15 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { critical, gettingItRight } from './chi-square.ts';
 import { assertExact, type Driven, defects, drive, randomToy, type Subject, TARGETS } from './exact.ts';
-import {
-  cuttingBy,
-  late,
-  oneLate,
-  reusing,
-  skipping,
-  upToCurrentLength,
-  weighingBy,
-} from './mutants.ts';
+import { cuttingBy, late, oneLate, reusing, skipping, upToCurrentLength, weighingBy } from './mutants.ts';
 import { LAWS } from './toy.ts';
 
 const TOY = randomToy(3, 4, 1);

@@ -2,22 +2,20 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
 import { type Kernel, refine } from '../../src/sampling/power-chain.ts';
+import type { RandomSource } from '../../src/sampling/random.ts';
 import type { Target } from '../../src/sampling/target.ts';
 import { assertExact, drive, enumerate, type Matrix, metropolis, Toy } from './exact.ts';
+import { chainAt, draw, force, PROMPT, plant, scripted } from './forced.ts';
 import { weighingBy } from './mutants.ts';
 import {
   completions,
   entropies,
-  force,
   golden,
   index,
-  inverse,
   LAWS,
   logQ,
   name,
-  PROMPT,
   STATES,
-  scripted,
   scriptedChain,
   toy,
   toyLaw,
@@ -49,8 +47,8 @@ async function step(
   target: Target = TARGET,
 ) {
   const model = toyModel();
-  const chain = await scriptedChain(model, x, target);
-  force(model, [candidate]);
+  const { chain, end } = await scriptedChain(model, x, target);
+  force(chain.rollout, toy.V, draw([candidate]));
   const kernel: Kernel = {
     target,
     law,
@@ -60,7 +58,7 @@ async function step(
     random: scripted(cut, accept, [0, 0]),
   };
   await refine(chain, kernel, toy.T);
-  chain.free();
+  end();
   assert.is(model.live, 0);
   return { ...chain.trace.steps[1], account: chain.rollout.account };
 }
@@ -162,12 +160,17 @@ test('the reference trace, step by step', async () => {
   const { law, K, steps, final } = golden.trace;
   let last = '';
   for (const [n, expected] of steps.entries()) {
-    const model = toyModel();
-    const chain = await scriptedChain(model, expected.x.split(',').map(Number));
-    model.draw = (logq, key, position) =>
-      inverse(logq.map(Math.exp), expected.u_tok[key.candidate][position - PROMPT.length]);
+    const { forest, tree } = await plant(toyModel(), toy.T);
+    const start = await scriptedChain(toyModel(), expected.x.split(',').map(Number));
+    start.end();
     const gumbels = expected.u_sel.map((u) => -Math.log(-Math.log(u)));
-    const random = scripted(expected.u_cut, expected.u_acc, gumbels);
+    const random: RandomSource = {
+      ...scripted(expected.u_cut, expected.u_acc, gumbels),
+      token: (_step, candidate, position) => {
+        return { u: expected.u_tok[candidate][position - PROMPT.length], tail: 0 };
+      },
+    };
+    const chain = chainAt({ forest, tree }, start.chain.response, { ...TARGET, seed: 0n, chain: 0 }, random);
     const kernel: Kernel = {
       target: TARGET,
       law: toyLaw(law),
@@ -177,7 +180,7 @@ test('the reference trace, step by step', async () => {
       random,
     };
     await refine(chain, kernel, toy.T);
-    const { cut, lengths, logRho, outcome } = chain.trace.steps[1];
+    const { cut, lengths, logRho, outcome } = chain.trace.steps[0];
     assert.is(cut, expected.cut, `step ${n}: cut`);
     const candidates = expected.cand.map((text) => text.split(','));
     assert.equal(
@@ -190,7 +193,7 @@ test('the reference trace, step by step', async () => {
     assert.is(outcome, expected.outcome, `step ${n}: outcome`);
     last = name(chain.response.tokens);
     assert.is(last, outcome < 0 ? expected.x : expected.cand[outcome]);
-    chain.free();
+    forest.leave(tree);
   }
   assert.is(last, final);
 });

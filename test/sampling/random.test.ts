@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gumbel, philox, randomSource, tokenGumbel, uniform } from '../../src/sampling/random.ts';
+import { gumbel, philox, randomSource, uniform } from '../../src/sampling/random.ts';
 
 test('Philox 4x32-10 gives the known answers of Random123', () => {
   const known: [number[], number[], number[]][] = [
@@ -28,18 +28,30 @@ test('uniforms stay inside (0, 1) and Gumbels are finite at both ends', () => {
 
 test('each number has its own address', () => {
   const seed = 0x0123456789abcdefn;
-  const key = { seed, chain: 7, step: 70000, candidate: 3 };
-  const expected = (purpose: number, candidate: number, position: number, v: number) =>
-    uniform(
-      philox([7, 70000 * 256 + candidate, position, purpose * 2 ** 28 + (v >> 2)], [0x89abcdef, 0x01234567])[
-        v & 3
-      ],
-    );
+  const block = (purpose: number, candidate: number, position: number) =>
+    philox([7, 70000 * 256 + candidate, position, purpose * 2 ** 28], [0x89abcdef, 0x01234567]);
+  const expected = (purpose: number, candidate: number) => uniform(block(purpose, candidate, 0)[0]);
   const source = randomSource(seed, 7);
-  assert.is(tokenGumbel(key, 41, 1023), gumbel(expected(0, 3, 41, 1023)));
-  assert.is(source.cut(70000), expected(1, 0, 0, 0));
-  assert.is(source.accept(70000), expected(2, 0, 0, 0));
-  assert.is(source.select(70000, 3), gumbel(expected(3, 3, 0, 0)));
+  assert.is(source.cut(70000), expected(1, 0));
+  assert.is(source.accept(70000), expected(2, 0));
+  assert.is(source.select(70000, 3), gumbel(expected(3, 3)));
+  // A token takes one block: the first 53 bits of it are the uniform number, its third word is for the tail.
+  const [high, low, tail] = block(0, 3, 41);
+  const bits = (BigInt(high) << 21n) | BigInt(low >>> 11);
+  assert.equal(source.token(70000, 3, 41), { u: (Number(bits) + 0.5) / 2 ** 53, tail });
+});
+
+test('the uniform number of a token is inside (0, 1), and its lower bits vary as well', () => {
+  const seen = new Set<number>();
+  let most = 0;
+  const source = randomSource(1n, 0);
+  for (let position = 0; position < 4000; position++) {
+    const { u, tail } = source.token(0, 0, position);
+    assert.ok(u > 0 && u < 1 && Number.isInteger(tail));
+    seen.add(Math.round((u * 2 ** 53) % 2 ** 21));
+    most = Math.max(most, u);
+  }
+  assert.ok(most > 0.999 && seen.size > 3900);
 });
 
 test.run();

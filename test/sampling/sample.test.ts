@@ -1,19 +1,21 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { DecodeRow } from '../../src/engine/language-model.ts';
-import { NonFiniteError, OptionError } from '../../src/errors.ts';
+import type { Feed } from '../../src/engine/language-model.ts';
+import { OptionError } from '../../src/errors.ts';
 import { karanDu } from '../../src/sampling/karan-du.ts';
 import {
-  DEFAULTS,
   type Progress,
   resolveOptions,
   type Sample,
   type SamplerName,
   type SamplerOptions,
+  type Step,
   sample,
 } from '../../src/sampling/sample.ts';
+import { score } from '../../src/tree/score.ts';
 import { TableModel } from '../support/table-model.ts';
-import { force, name, PROMPT, scripted, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';
+import { draw, force, PROMPT, scripted } from './forced.ts';
+import { name, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';
 
 const SAMPLERS: SamplerName[] = [
   'greedy',
@@ -25,8 +27,12 @@ const SAMPLERS: SamplerName[] = [
   'egps',
   'smc',
 ];
-/** Draw their response in one go. */
-const ONCE: SamplerName[] = ['greedy', 'sample', 'best-of-n'];
+/** Do not grow block by block. */
+const ONCE: SamplerName[] = ['greedy', 'sample', 'best-of-n', 'smc'];
+/** Plain growth of `egps`. */
+const BLOCKS = { growth: 'blocks' } as const;
+/** Nothing is found again or guessed. */
+const BARE = { tree: 'off' } as const;
 
 /** Five tokens, EOS 0; what comes next depends on the last token and on the position. */
 const weights = (x: readonly number[], eos: number) =>
@@ -52,12 +58,11 @@ test('every sampler returns columns of the tokens it returns, and leaves no sequ
       const given = ONCE.includes(sampler) ? {} : { blockSize: 7 };
       const s = await run(sampler, { seed, ...given }, toys);
       assert.is(toys.live, 0, sampler);
-      const sequence = await toys.prefill([1, 2]);
-      const scored = await toys.score(sequence, s.tokens, { temperature: 1, alpha: 4 });
-      assert.equal(s.logp, scored.logp);
-      assert.equal(s.entropy, scored.entropy);
-      assert.equal(s.logZ, scored.logZ);
-      assert.is(s.finish, scored.finish);
+      const scored = await score(toys, [1, 2, ...s.tokens], { temperature: 1, alpha: 4 });
+      assert.equal(s.logp, scored.logp.slice(1));
+      assert.equal(s.entropy, scored.entropy.slice(1));
+      assert.equal(s.logZ, scored.logZ.slice(1));
+      assert.is(s.finish, s.tokens.at(-1) === 0 ? 'eos' : 'length');
       assert.is(s.logTarget, 4 * s.logProbability);
       assert.is(
         s.logProbability,
@@ -67,24 +72,30 @@ test('every sampler returns columns of the tokens it returns, and leaves no sequ
         [...s.block],
         Array.from(s.trace.drawnAt, (step) => s.trace.steps[step].block),
       );
-      assert.is(s.account.rowsPerStep, s.account.decodedTokens / s.account.sequentialSteps);
       assert.is(s.trace.drawnAt.length, s.tokens.length);
       assert.ok(s.finish === 'eos' || s.tokens.length === 24);
-      sequence.free();
+      assert.equal(s.trace.steps.at(-1)?.account, s.account);
+      const weight = (all: readonly { weight: number }[]) => all.reduce((sum, { weight }) => sum + weight, 0);
+      const { particles, states } = s.visited;
+      for (const each of particles.length > 0 ? [particles, ...states] : states) {
+        assert.ok(Math.abs(weight(each) - 1) < 1e-12);
+      }
+      assert.is(particles.length, sampler === 'egps' || sampler === 'smc' ? 64 : 0);
     }
   }
 });
 
 test('one seed, one answer; another seed or chain, another', async () => {
-  const plain = ({ account, trace, ...rest }: Sample) => ({ ...rest, account, steps: trace.steps.length });
+  const plain = ({ tokens, logp, trace }: Sample) => ({ tokens, logp, outcomes: trace.steps.map(outcomeOf) });
+  const outcomeOf = ({ kind, cut, outcome, logp }: Step) => [kind, cut, outcome, logp];
   for (const sampler of SAMPLERS) {
     const a = await run(sampler, { seed: 9n });
     assert.equal(plain(a), plain(await run(sampler, { seed: 9n })));
     if (sampler === 'greedy') continue;
     const answers = [];
     for (let n = 0; n < 4; n++) {
-      answers.push(name((await run(sampler, { seed: 9n + (BigInt(n) << 32n) })).tokens));
-      answers.push(name((await run(sampler, { seed: 9n, chain: n })).tokens));
+      answers.push(name((await run(sampler, { seed: 9n + (BigInt(n) << 32n), alpha: 1 })).tokens));
+      answers.push(name((await run(sampler, { seed: 9n, chain: n, alpha: 1 })).tokens));
     }
     assert.ok(new Set(answers).size > 2, sampler);
   }
@@ -93,7 +104,7 @@ test('one seed, one answer; another seed or chain, another', async () => {
 test('the trace replays to the response, and names the step that drew each token', async () => {
   for (const sampler of SAMPLERS) {
     const given = ONCE.includes(sampler) ? {} : { blockSize: 6 };
-    const { tokens, trace, account, logp } = await run(sampler, { seed: 4n, ...given });
+    const { tokens, trace, account, logp } = await run(sampler, { seed: 4n, ...given, ...BARE });
     let now: number[] = [];
     let drawnAt: number[] = [];
     for (const [n, step] of trace.steps.entries()) {
@@ -108,14 +119,13 @@ test('the trace replays to the response, and names the step that drew each token
       trace.steps[trace.steps.length - 1].logp,
       logp.reduce((a, b) => a + b, 0),
     );
-    if (sampler === 'smc') continue; // where the other particles began is not in the trace
+    if (sampler === 'smc' || sampler === 'egps') continue; // where the other particles began is not in the trace
     const drawn = trace.steps.map(({ cut, lengths }) => lengths.map((length) => length - cut));
+    const total = drawn.flat().reduce((a, b) => a + b, 0);
+    const { drawnTokens, computedRows, draftedRows, usedDrafts, sequentialPasses } = account;
+    assert.equal([drawnTokens, computedRows, draftedRows, usedDrafts], [total, total, 0, 0], sampler);
     assert.is(
-      account.decodedTokens,
-      drawn.flat().reduce((a, b) => a + b, 0),
-    );
-    assert.is(
-      account.sequentialSteps,
+      sequentialPasses,
       drawn.reduce((sum, lengths) => sum + Math.max(0, ...lengths), 0),
     );
     const count = (kind: string) => trace.steps.filter((step) => step.kind === kind).length;
@@ -136,25 +146,25 @@ test('greedy takes the most likely token; sampling honours top-k', async () => {
       assert.ok(w[token] >= [...w].sort((a, b) => b - a)[topK - 1]);
     }
   }
-  const rows: DecodeRow[] = [];
+  const feeds: Feed[] = [];
   const spy = model();
-  const { decode } = spy;
-  spy.decode = (given, signal) => {
-    rows.push(...given);
-    return decode.call(spy, given, signal);
+  const { compute } = spy;
+  spy.compute = (given) => {
+    feeds.push(...given);
+    return compute.call(spy, given);
   };
   await run('sample', { topK: 2, topP: 0.5, temperature: 0.7 }, spy);
-  const [{ topK, topP, temperature }] = rows;
-  assert.equal([topK, topP, temperature], [2, 0.5, 0.7]);
-  rows.length = 0;
+  const [{ ahead, sharpening }] = feeds;
+  assert.equal([ahead?.topK, ahead?.topP, sharpening.temperature], [2, 0.5, 0.7]);
+  feeds.length = 0;
   await run('egps', { alpha: 2 }, spy);
-  assert.ok(rows.every((row) => row.temperature === 0.5 && row.alpha === 2 && !row.topK && !row.topP));
+  assert.ok(feeds.every(({ sharpening: { temperature, alpha } }) => temperature === 0.5 && alpha === 2));
 });
 
 test('α = 1, τ = 1, uniform cuts and a fixed length: every step is accepted', async () => {
   for (const given of [
     { sampler: 'metropolis' },
-    { sampler: 'egps', cutLaw: 'uniform', tries: 4 },
+    { sampler: 'egps', cutLaw: 'uniform', tries: 4, ...BLOCKS },
   ] as const) {
     const { account } = await run(
       given.sampler,
@@ -166,7 +176,7 @@ test('α = 1, τ = 1, uniform cuts and a fixed length: every step is accepted', 
 });
 
 test('the schedule: blocks, then final steps; an EOS ends the growth', async () => {
-  const given = { blockSize: 10, steps: 2, finalSteps: 3, cutLaw: 'entropy', tries: 3 } as const;
+  const given = { blockSize: 10, steps: 2, finalSteps: 3, cutLaw: 'entropy', tries: 3, ...BLOCKS } as const;
   const long = await run('egps', given, model(0));
   const kinds = long.trace.steps.map(({ kind }) => kind[0]).join('');
   assert.is(kinds, 'gppgppgppppp');
@@ -186,26 +196,43 @@ test('the schedule: blocks, then final steps; an EOS ends the growth', async () 
   assert.is(none.trace.steps.map(({ kind }) => kind[0]).join(''), 'ggg');
 });
 
-test('candidates of a step are decoded in one call; metropolis has one', async () => {
+test('growth by particles: every 16 tokens, one of them is the first state, then final steps', async () => {
+  const given = { finalSteps: 3, particles: 5, alpha: 2, cutLaw: 'entropy' } as const;
+  const { trace, visited } = await run('egps', { ...given, maxNewTokens: 40 }, model(0));
+  assert.is(trace.steps.map(({ kind }) => kind[0]).join(''), 'gggppp');
+  assert.equal(
+    trace.steps.slice(0, 3).map(({ cut, lengths }) => [cut, ...lengths]),
+    [0, 16, 32].map((cut) => [cut, ...Array(5).fill(Math.min(cut + 16, 40))]),
+  );
+  assert.is(visited.states.length, 4);
+  const first = name(visited.states[0][0].response.tokens);
+  assert.ok(visited.particles.some(({ response }) => name(response.tokens) === first));
+  // It is what sequential Monte Carlo draws.
+  const smc = await run('smc', { particles: 5, alpha: 2, maxNewTokens: 40 }, model(0));
+  assert.is(name(smc.tokens), first);
+});
+
+test('candidates of a step are continued in one call; metropolis has one', async () => {
+  const given = { blockSize: 24, steps: 2, finalSteps: 0, decoding: 'eager', ...BARE } as const;
   const toys = model(0);
-  await run('egps', { tries: 5, cutLaw: 'entropy', blockSize: 24, steps: 2, finalSteps: 0 }, toys);
-  assert.equal(toys.calls, [1, 5, 5]);
+  const { trace } = await run('egps', { tries: 5, cutLaw: 'entropy', ...given, ...BLOCKS }, toys);
+  const rows = trace.steps.flatMap(({ cut, lengths }) => Array(24 - cut).fill(lengths.length));
+  assert.equal(toys.calls, rows);
   const single = model(0);
-  await run('metropolis', { blockSize: 24, steps: 2, finalSteps: 0 }, single);
-  assert.equal(single.calls, [1, 1, 1]);
-  // Not resolved, and still plain Metropolis.
-  const raw = model(0);
-  const { account } = await sample(raw, [1], { ...DEFAULTS, sampler: 'metropolis', maxNewTokens: 24 });
-  assert.ok(raw.calls.every((rows) => rows === 1));
-  assert.is(account.held, 0);
+  await run('metropolis', given, single);
+  assert.ok(single.calls.length > 24 && single.calls.every((rows) => rows === 1));
 });
 
 test('best of n returns the likeliest of the n that sampling draws', async () => {
   for (const seed of [1n, 2n, 3n]) {
-    const best = await run('best-of-n', { n: 6, seed });
+    const best = await run('best-of-n', { n: 6, seed, ...BARE });
     const [{ lengths, outcome }] = best.trace.steps;
     assert.is(lengths.length, 6);
-    assert.is(best.account.sequentialSteps, Math.max(...lengths));
+    assert.is(best.account.sequentialPasses, Math.max(...lengths));
+    assert.is(
+      best.account.computedRows,
+      lengths.reduce((a, b) => a + b),
+    );
     const one = await run('sample', { seed }); // candidate 0
     assert.ok(one.logProbability <= best.logProbability);
     if (outcome === 0) assert.equal(one.tokens, best.tokens);
@@ -220,8 +247,11 @@ test('best of n returns the likeliest of the n that sampling draws', async () =>
 });
 
 test('entropy-cut is the general kernel with one candidate and the jump law', async () => {
-  const general = { cutLaw: 'entropy-jump', tries: 1 } as const;
-  const [a, b] = [await run('entropy-cut', { seed: 6n }), await run('egps', { seed: 6n, ...general })];
+  const general = { cutLaw: 'entropy-jump', tries: 1, ...BLOCKS, ...BARE } as const;
+  const [a, b] = [
+    await run('entropy-cut', { seed: 6n, ...BARE }),
+    await run('egps', { seed: 6n, ...general }),
+  ];
   assert.equal(a.tokens, b.tokens);
   assert.equal(a.trace, b.trace);
 });
@@ -231,19 +261,19 @@ test('sequential Monte Carlo comes close to π with many particles, and closer t
   // size from π itself is 0.04 in the mean.
   const alpha = 2;
   const pi = toyTarget(alpha);
-  const distance = async (n: number) => {
+  const toys = toyModel();
+  const distance = async (particles: number) => {
     const seen = new Map<string, number>();
     const runs = 600;
     for (let chain = 0; chain < runs; chain++) {
       const given = {
         sampler: 'smc',
-        n,
+        particles,
         maxNewTokens: toy.T,
-        blockSize: 1,
         alpha,
         chain,
       } as const;
-      const { tokens } = await sample(toyModel(), PROMPT, resolveOptions(given));
+      const { tokens } = await sample(toys, PROMPT, resolveOptions(given));
       seen.set(name(tokens), (seen.get(name(tokens)) ?? 0) + 1 / runs);
     }
     return toy.sequences.reduce((sum, x, i) => sum + Math.abs(pi[i] - (seen.get(x) ?? 0)), 0) / 2;
@@ -264,26 +294,27 @@ test('Karan & Du as published: lengths only fall within a block, and the current
   }
   // From 2,1,1,2 cut at 1 to 2,0: both suffixes count one token, drawn from one distribution.
   const toys = toyModel();
-  const chain = await scriptedChain(toys, [2, 1, 1, 2]);
+  const { chain, end } = await scriptedChain(toys, [2, 1, 1, 2]);
   const options = { maxNewTokens: 4, blockSize: 4, steps: 1 };
   const target = { alpha: toy.alpha, temperature: 1 / toy.alpha };
-  force(toys, [[2, 0]]);
+  force(chain.rollout, toy.V, draw([[2, 0]]));
   await karanDu(chain, target, scripted(0.26, 0.999, []), options);
   assert.equal(chain.trace.steps[1].logRho, [0]);
   assert.is(name(chain.response.tokens), '2,0');
-  chain.free();
+  end();
   // From 2,1,1,2 cut at 2 to 2,1,2,1: full suffixes, and no other factor.
-  const other = await scriptedChain(toys, [2, 1, 1, 2]);
-  force(toys, [[2, 1, 2, 1]]);
+  const { chain: other, end: endOther } = await scriptedChain(toys, [2, 1, 1, 2]);
+  force(other.rollout, toy.V, draw([[2, 1, 2, 1]]));
   await karanDu(other, target, scripted(0.5, 0.5, []), options);
   const expected = toyAt([2, 1, 2]).logZ - toyAt([2, 1, 1]).logZ;
   assert.ok(Math.abs(other.trace.steps[1].logRho[0] - expected) < 1e-12);
-  other.free();
+  endOther();
+  assert.is(toys.live, 0);
 });
 
 test('progress is told after each step, with the response as it stands', async () => {
   const seen: Progress[] = [];
-  const options = resolveOptions({ maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1 });
+  const options = resolveOptions({ maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1, ...BLOCKS });
   const { tokens, account } = await sample(model(0), [1], options, { onProgress: (p) => seen.push(p) });
   const last = seen[seen.length - 1];
   assert.equal([last.block, last.blocks, last.step, last.steps], [3, 3, 10, 10]);
@@ -321,26 +352,9 @@ test('an error in the model passes through and frees everything', async () => {
   }
 });
 
-test('a column that is not finite is refused by name and position', async () => {
-  for (const bad of ['logp', 'logq', 'logZ', 'entropy'] as const) {
-    for (const value of [NaN, Infinity, -Infinity]) {
-      if (bad === 'logq' && value === -Infinity) continue; // means something: see bad-model.test.ts
-      const toys = model(0);
-      const { decode } = toys;
-      toys.decode = async (rows, signal) => {
-        const parts = await decode.call(toys, rows, signal);
-        parts[parts.length - 1][bad][3] = value;
-        return parts;
-      };
-      await rejects(run('egps', { maxNewTokens: 6 }, toys), NonFiniteError, new RegExp(`${bad}.*position 5`));
-      assert.is(toys.live, 0);
-    }
-  }
-});
-
 test('a bad prompt is refused before anything starts', async () => {
   const options = resolveOptions({ maxNewTokens: 8 });
-  const toys = new TableModel(3, [0], () => [1, 1, 1], 10);
+  const toys = new TableModel(3, [0], () => [1, 1, 1], { contextLength: 10 });
   const refuse = (prompt: number[], pattern: RegExp) =>
     rejects(sample(toys, prompt, options), OptionError, pattern);
   await refuse([], /empty/);
@@ -378,8 +392,18 @@ test('options out of range are refused with their name, value and range', () => 
     [{ blockSize: 0 }, /blockSize is 0/],
     [{ steps: -1 }, /steps is -1: a whole number from 0 on/],
     [{ finalSteps: '8' }, /finalSteps is "8"/],
-    [{ tries: 0 }, /tries is 0: a whole number from 1 to 255/],
-    [{ tries: 256 }, /tries is 256/],
+    [{ tries: 0 }, /tries is 0: a whole number from 1 to 256/],
+    [{ tries: 257 }, /tries is 257/],
+    [{ growth: 'smc' }, /growth is "smc": one of particles, blocks/],
+    [{ particles: 0 }, /particles is 0: a whole number from 1 to 256/],
+    [{ tree: true }, /tree is true: one of on, off/],
+    [{ draft: -1 }, /draft is -1: "auto", or a whole number from 0 to 64/],
+    [{ draft: 'long' }, /draft is "long": "auto", or /],
+    [{ lookAhead: 65 }, /lookAhead is 65: "auto", or a whole number from 0 to 64/],
+    [{ treeNodes: 0 }, /treeNodes is 0: a whole number from 1 on/],
+    [{ tree: 'off', draft: 8 }, /draft is 8: with tree off there is none/],
+    [{ tree: 'off', lookAhead: 'auto' }, /lookAhead is auto: with tree off there is none/],
+    [{ growth: 'blocks', particles: 8 }, /particles is 8: growth by blocks does not use it/],
     [{ gate: -0.1 }, /gate is -0\.1/],
     [{ cutLaw: 'median' }, /cutLaw is "median": one of uniform, entropy, /],
     [{ sampler: 'mcmc' }, /sampler is "mcmc": one of greedy, /],
@@ -414,6 +438,12 @@ test('options that the sampler would ignore are refused where they are given', (
     ['sample', { steps: 3 }],
     ['sample', { proposalTemperature: 0.25 }],
     ['metropolis', { tries: 2 }],
+    ['metropolis', { growth: 'particles' }],
+    ['entropy-cut', { particles: 8 }],
+    ['karan-du', { decoding: 'eager' }],
+    ['smc', { n: 8 }],
+    ['smc', { blockSize: 16 }],
+    ['best-of-n', { lookAhead: 3 }],
     ['metropolis', { cutLaw: 'entropy' }],
     ['karan-du', { finalSteps: 1 }],
     ['karan-du', { gate: 1 }],

@@ -112,13 +112,6 @@ export function toyLaw(law: CutLawName): CutLaw {
   return cutLaw(law, tau, B);
 }
 
-/** The outcome that a uniform u picks by the inverse of the distribution function. */
-export function inverse(probabilities: readonly number[], u: number): number {
-  let i = 0;
-  for (let below = probabilities[0]; below <= u; below += probabilities[i]) i++;
-  return i;
-}
-
 /** Entropies of a state, from the table. */
 export const entropies = (x: number[]): Float64Array =>
   Float64Array.from(x, (_, t) => toyAt(x.slice(0, t)).entropy);

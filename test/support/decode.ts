@@ -1,4 +1,10 @@
-import type { LanguageModel, Reading, RngKey, Sequence, Sharpening } from '../../src/engine/language-model.ts';
+import type {
+  LanguageModel,
+  Reading,
+  RngKey,
+  Sequence,
+  Sharpening,
+} from '../../src/engine/language-model.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import { Distribution, type Law, suffices, summarise } from '../../src/tree/distribution.ts';
 

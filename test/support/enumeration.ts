@@ -4,12 +4,14 @@ import { pickCut } from '../../src/sampling/cut-laws.ts';
 import { refine } from '../../src/sampling/power-chain.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import type { SamplerOptions } from '../../src/sampling/sample.ts';
-import { chainAt, name, respond, type Subject, Toy } from '../sampling/exact.ts';
+import { STRIDE } from '../../src/sampling/smc.ts';
+import { score } from '../../src/tree/score.ts';
+import { name, respond, type Subject, Toy } from '../sampling/exact.ts';
+import { chainAt, draw, force, scripted } from '../sampling/forced.ts';
 
 // The exact distribution of what the sampler returns, where every response of a language can be listed.
 
 const EOS = 0;
-const PROMPT_LENGTH = 1; // of a toy
 
 /** p(· | response so far). */
 export type Conditional = (prefix: readonly number[]) => readonly number[];
@@ -24,13 +26,11 @@ export async function scoreAll(
   horizon: number,
 ): Promise<Conditional> {
   const uniform = new Toy(model.vocabSize, horizon, () => Array(model.vocabSize).fill(1), 0, 1);
-  const prefilled = await model.prefill(prompt);
   const table = new Map<string, number[]>();
   await Promise.all(
     uniform.states.map(async (x) => {
-      const sequence = prefilled.fork();
-      const { logp } = await model.score(sequence, x, { temperature: 1, alpha: 1 });
-      sequence.free();
+      const scores = await score(model, [...prompt, ...x], { temperature: 1, alpha: 1 });
+      const logp = scores.logp.slice(prompt.length - 1);
       for (const [t, v] of x.entries()) {
         const prefix = name(x.slice(0, t));
         const p = table.get(prefix) ?? [];
@@ -41,7 +41,6 @@ export async function scoreAll(
       }
     }),
   );
-  prefilled.free();
   for (const [prefix, p] of table) {
     const sum = p.reduce((a, b) => a + b);
     assert.ok(Math.abs(sum - 1) < 1e-6, `p(· | ${prefix}) sums to ${sum}`);
@@ -123,15 +122,13 @@ async function weigh(
   u: number,
   candidates: readonly (readonly number[])[],
 ): Promise<readonly number[]> {
-  const model = toy.model();
-  model.draw = (_logq, { candidate }, position) => candidates[candidate][position - PROMPT_LENGTH];
   const target = { alpha, temperature };
-  const chain = await chainAt(model, x, { ...target, seed: 0n, chain: 0 });
-  const random = { cut: () => u, accept: () => 0.5, select: () => 0 };
+  const random = { ...scripted(u, 0.5, []), select: () => 0 };
+  const chain = chainAt(await toy.tree(), x, { ...target, seed: 0n, chain: 0 }, random);
+  force(chain.rollout, toy.vocabulary, draw(candidates));
   const tries = candidates.length;
   const kernel = { target, law, tries, acceptance: 'metropolis', decoding: 'eager', random } as const;
   await refine(chain, kernel, toy.horizon);
-  chain.free();
   return chain.trace.steps[0].logRho;
 }
 
@@ -159,6 +156,24 @@ export function grow(
   return grown;
 }
 
+/**
+ * What sequential Monte Carlo draws of responses of up to 16 tokens, where nothing is drawn again on the way: of n proposals one by
+ * weight, so y with probability n q(y) w(y) E 1 / (w(y) + the weights of the others).
+ */
+function particles(conditional: Conditional, options: SamplerOptions): Distribution {
+  const { maxNewTokens, alpha, proposalTemperature, particles: n } = options;
+  assert.ok(maxNewTokens <= STRIDE);
+  const q = grow(new Map([['', 1]]), conditional, maxNewTokens, proposalTemperature);
+  const p = grow(new Map([['', 1]]), conditional, maxNewTokens, 1);
+  const names = [...q.keys()];
+  const chances = names.map((x) => q.get(x) as number);
+  const ratios = names.map((x, i) => (p.get(x) as number) ** alpha / chances[i]);
+  const mean = ratios.reduce((sum, w, i) => sum + w * chances[i], 0);
+  const weights = ratios.map((w) => w / mean);
+  const h = inverseMean(chances, weights, n - 1);
+  return new Map(names.map((x, i) => [x, n * chances[i] * weights[i] * h(weights[i])]));
+}
+
 /** The distribution of what `egps` returns after 0, 1, 2, … final steps. */
 export async function* schedule(
   conditional: Conditional,
@@ -180,6 +195,10 @@ export async function* schedule(
       return new Map(names.map((x, j) => [x, after[j]]));
     };
   };
+  if (options.growth === 'particles') {
+    const step = await kernel(maxNewTokens);
+    for (let now = particles(conditional, options); ; now = step(now)) yield now;
+  }
   const ended: Distribution = new Map(); // by an EOS that ends the growth
   let now: Distribution = new Map([['', 1]]);
   for (let block = 1; ; block++) {
