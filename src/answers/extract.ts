@@ -21,9 +21,12 @@ const LIMIT = 2;
 export class Extractor {
   trouble: string | null = null;
   private readonly extract: (text: string) => unknown;
+  /** Whether it always comes to an end. */
+  private readonly known: boolean;
 
   /** @throws OptionError */
   constructor(extract: Extract) {
+    this.known = extract === 'boxed' || extract === 'letter';
     if (extract === 'boxed') this.extract = lastBoxed;
     else if (extract === 'letter') this.extract = (text) => choice(lastBoxed(text));
     else if (extract instanceof RegExp) this.extract = (text) => lastMatch(extract, text);
@@ -37,10 +40,14 @@ export class Extractor {
   async answer(text: string): Promise<string | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
+      // Wrapped: a promise must not be waited for before it has a time limit.
+      const { begun } = this.known
+        ? { begun: this.extract(text) }
+        : await interruptible(() => ({ begun: this.extract(text) }));
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`took longer than ${LIMIT} s`)), 1000 * LIMIT);
       });
-      const found = await Promise.race([await interruptible(() => this.extract(text)), late]);
+      const found = await Promise.race([begun, late]);
       if (found === null || found === undefined) return null;
       if (typeof found !== 'string') throw new Error(`gave ${typeof found}, not a text`);
       return found.trim() || null;

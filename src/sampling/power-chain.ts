@@ -42,6 +42,7 @@ export async function powerChain(chain: Chain, kernel: Kernel, schedule: Schedul
     ({ particles } = grown);
     chain.adopt(grown.chosen, grown.chosen.trace);
   } else await growByBlocks(chain, kernel, schedule);
+  chain.visited = chain.visited.slice(-1); // what comes from here on is at the full horizon
   rollout.blocks = rollout.block;
   rollout.steps = chain.step + finalSteps;
   for (let n = 0; n < finalSteps; n++) await refine(chain, kernel, maxNewTokens);

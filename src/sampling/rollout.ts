@@ -2,15 +2,7 @@ import type { Distribution, Drawn, Law } from '../tree/distribution.ts';
 import type { Forest, Prospect, Want } from '../tree/forest.ts';
 import { ancestor, type Node, type Tree } from '../tree/tree.ts';
 import type { RandomSource } from './random.ts';
-import {
-  append,
-  EMPTY,
-  type Link,
-  logProbability,
-  ORIGIN,
-  type Response,
-  truncate,
-} from './response.ts';
+import { append, EMPTY, type Link, logProbability, ORIGIN, type Response, truncate } from './response.ts';
 import type { Account } from './trace.ts';
 
 /** How tokens are drawn. */

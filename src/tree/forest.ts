@@ -59,7 +59,8 @@ export class Forest {
   private requests: Request[] = [];
   private running = false;
   private activity = 0;
-  /** What the pass under way stands on. */
+  /** The pass under way, and the branches that it stands on. */
+  private current: Promise<void> = Promise.resolve();
   private busy: ReadonlySet<Branch> = new Set();
 
   constructor(model: LanguageModel, options: ForestOptions) {
@@ -187,7 +188,8 @@ export class Forest {
         forests.set(this.model, all.add(this));
         return tree;
       } catch (error) {
-        if (!(error instanceof OutOfMemoryError) || !this.evict(new Set())) throw error;
+        if (!(error instanceof OutOfMemoryError)) throw error;
+        if (!this.evict(new Set()) && !(await this.othersPass())) throw error;
       }
     }
   }
@@ -205,7 +207,8 @@ export class Forest {
       const waiting = this.requests;
       this.requests = [];
       try {
-        await this.pass(waiting);
+        this.current = this.pass(waiting);
+        await this.current;
         const open = waiting.filter(({ wants }) => wants.some((want) => !this.isKnown(want)));
         this.requests.unshift(...open);
         for (const request of waiting) if (!open.includes(request)) request.resolve();
@@ -323,8 +326,10 @@ export class Forest {
         return { planned, readings };
       } catch (error) {
         for (const { undo } of planned) undo();
-        const full = error instanceof OutOfMemoryError;
-        if (!full || !(this.evict(plan.bases) || plan.shrink())) throw error;
+        this.busy = new Set();
+        if (!(error instanceof OutOfMemoryError)) throw error;
+        if (this.evict(plan.bases) || plan.trim() || plan.shrink() || (await this.othersPass())) continue;
+        throw error;
       }
     }
   }
@@ -364,13 +369,21 @@ export class Forest {
     if (tree.size > this.options.treeNodes) tree.prune(Math.floor((3 * this.options.treeNodes) / 4));
   }
 
+  /** Waits for a pass that holds what could otherwise be freed. @returns false where there is none */
+  private async othersPass(): Promise<boolean> {
+    const busy = [...(forests.get(this.model) ?? [])].filter((forest) => forest.busy.size > 0);
+    if (busy.length === 0) return false;
+    await Promise.race(busy.map(({ current }) => current.catch(() => undefined))); // who waits for it knows
+    return true;
+  }
+
   /** Frees keys of the branch that was walked least recently. @returns false where there are none */
   private evict(bases: ReadonlySet<Branch>): boolean {
     let found: { tree: Tree; branch: Branch } | undefined;
     for (const forest of forests.get(this.model) ?? []) {
       for (const tree of forest.planted) {
         for (const branch of tree.branches) {
-          if (bases.has(branch) || (forest !== this && forest.busy.has(branch))) continue;
+          if (bases.has(branch) || forest.busy.has(branch)) continue;
           if ((found && branch.used >= found.branch.used) || !tree.isTrimmable(branch)) continue;
           found = { tree, branch };
         }

@@ -114,6 +114,16 @@ export class Plan {
     item.base = path.length > 0 ? branch : undefined;
   }
 
+  /** Frees what the branches that the plan stands on have beyond it. @returns false where there is nothing */
+  trim(): boolean {
+    let freed = false;
+    for (const { base, path, want } of this.items) {
+      const needed = this.items.filter((item) => item.base === base).map((item) => item.path[0].position);
+      if (base && want.tree.trim(base, Math.max(path[0].position, ...needed))) freed = true;
+    }
+    return freed;
+  }
+
   /** Leaves out what nobody waits for, then half of the rest. @returns false if nothing can be spared */
   shrink(): boolean {
     const kept = this.items.filter(({ prospect }) => !prospect);

@@ -6,12 +6,12 @@ import { NgramIndex } from './ngram-index.ts';
 export interface Branch {
   readonly sequence: Sequence;
   /** Position of the first node that is its own: what comes before belongs to branches it was forked from. */
-  readonly start: number;
+  start: number;
   /** The last node that it holds. */
   tip: Node;
   /** Branches that were forked from it and still live, each with the length they have in common. */
   readonly forks: Map<Branch, number>;
-  readonly parent: Branch | null;
+  parent: Branch | null;
   /** When it was walked last. */
   used: number;
 }
@@ -120,7 +120,8 @@ export class Tree {
   missing(node: Node): { path: Node[]; branch: Branch } {
     const path: Node[] = [];
     for (let at: Node | null = node; at; at = at.parent) {
-      if (at.branch && at.branch.sequence.length > at.position) return { path, branch: at.branch };
+      if (at.branch && this.branches.has(at.branch) && at.branch.sequence.length > at.position)
+        return { path, branch: at.branch };
       path.unshift(at);
     }
     return { path, branch: this.root.branch as Branch };
@@ -152,26 +153,59 @@ export class Tree {
     this.branches.delete(branch);
   }
 
-  /** Frees what no other branch stands on; the branch goes when nothing of its own is left. */
-  trim(branch: Branch): void {
-    const keep = Math.max(this.needed(branch), ...branch.forks.values());
-    while (branch.tip.position >= keep && branch.tip.parent) {
-      if (branch.tip.branch === branch) branch.tip.branch = undefined;
-      branch.tip = branch.tip.parent;
+  /**
+   * Frees what nobody stands on. A branch goes when nothing of its own is left, or when one of its forks has all of it.
+   * @param least positions to be kept
+   * @returns whether there was anything to free
+   */
+  trim(branch: Branch, least = 0): boolean {
+    if (!this.isTrimmable(branch, least)) return false;
+    const keep = this.keeps(branch, least);
+    if (branch.sequence.length === keep && least === 0 && branch.forks.size > 0) {
+      this.inherit(branch);
+      return true;
     }
-    if (branch.parent && branch.forks.size === 0) {
-      this.drop(branch);
-    } else if (branch.sequence.length > keep) branch.sequence.rollback(keep);
+    for (let at: Node | null = branch.tip; at && at.position >= keep; at = at.parent) {
+      if (at.branch === branch) at.branch = undefined;
+      branch.tip = at.parent ?? at;
+    }
+    if (branch.parent && branch.forks.size === 0 && least === 0) this.drop(branch);
+    else branch.sequence.rollback(keep);
+    return true;
   }
 
-  /** Whether `trim` would free anything. */
-  isTrimmable(branch: Branch): boolean {
-    if (branch.parent && branch.forks.size === 0) return true;
-    return branch.sequence.length > Math.max(this.needed(branch), ...branch.forks.values());
+  isTrimmable(branch: Branch, least = 0): boolean {
+    if (branch.parent && branch.forks.size === 0 && least === 0) return true;
+    const keep = this.keeps(branch, least);
+    if (branch.sequence.length > keep) return true;
+    return least === 0 && [...branch.forks.values()].some((common) => common === branch.sequence.length);
   }
 
-  private needed(branch: Branch): number {
-    return branch.parent ? branch.start : this.prompt.length; // of the prompt everything
+  /** The fork that has all of a branch takes its place: chains of forks would each hold on to a page that is half theirs. */
+  private inherit(branch: Branch): void {
+    const { forks, parent, start, sequence } = branch;
+    const [heir] = [...forks].reduce((a, b) => (b[1] > a[1] ? b : a));
+    for (let at: Node | null = branch.tip; at && at.position >= start; at = at.parent) {
+      if (at.branch === branch) at.branch = heir;
+    }
+    heir.start = start;
+    heir.parent = parent;
+    for (const [fork, common] of forks) {
+      if (fork === heir) continue;
+      fork.parent = heir;
+      heir.forks.set(fork, common);
+    }
+    if (parent) {
+      parent.forks.set(heir, parent.forks.get(branch) ?? start);
+      parent.forks.delete(branch);
+    } else this.root.branch = heir;
+    this.branches.delete(branch);
+    sequence.free();
+  }
+
+  /** Of the prompt everything, of a fork what others stand on. */
+  private keeps(branch: Branch, least: number): number {
+    return Math.max(branch.parent ? branch.start : this.prompt.length, least, ...branch.forks.values());
   }
 
   /** Forgets the least recently walked leaves until at most `most` nodes are left. */

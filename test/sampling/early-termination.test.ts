@@ -248,9 +248,9 @@ test('a step ends with the first look after which the outcome is certain', async
       const bestFirst = await run(lazy, options, 'best-first');
 
       // At the full horizon, all candidates of the eager run are among what it has come by, then the state before.
-      const grown = trace.steps.findLastIndex(({ kind }) => kind === 'grow');
+      const first = trace.steps.length - options.finalSteps;
       for (const [n, seen] of visited.states.slice(1).entries()) {
-        const step = grown + 1 + n;
+        const step = first + n;
         const { kind, cut, lengths } = trace.steps[step];
         if (kind === 'hold') continue;
         const drawn = seen.slice(0, tries).map(({ response }) => response);

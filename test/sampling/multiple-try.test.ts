@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Acceptance, decide, type Lots, mostPromising } from '../../src/sampling/multiple-try.ts';
+import {
+  type Acceptance,
+  chances,
+  decide,
+  type Lots,
+  mostPromising,
+} from '../../src/sampling/multiple-try.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import { logMeanExp } from '../../src/sampling/target.ts';
 import { golden } from './toy.ts';
@@ -82,6 +88,40 @@ test('with barker the outcomes are drawn by weight, the current response among t
     );
     assert.ok(chi2 < LIMIT[logRho.length], `χ² ${chi2} for log ρ ${logRho}`);
   }
+});
+
+test('the chances of finished candidates are those of the reference, and of the decision itself', () => {
+  for (const { log_rho, p_outcome } of golden.mtm_decisions) {
+    const all = chances('metropolis', log_rho);
+    for (const [j, p] of all.entries()) {
+      assert.ok(Math.abs(p - p_outcome[j]) <= 1e-9 * p_outcome[j], `${p} and ${p_outcome[j]} of ${log_rho}`);
+    }
+    // Given the one selected, the decision takes it up to the same threshold of u.
+    const sum = log_rho.reduce((total, l) => total + Math.exp(l), 0);
+    for (const [j, l] of log_rho.entries()) {
+      const threshold = (all[j] * sum) / Math.exp(l);
+      const gumbels = only(log_rho.length, j);
+      assert.is(eagerly('metropolis', log_rho, Math.min(threshold * (1 - 1e-9), 1 - 2 ** -33), gumbels), j);
+      if (threshold < 1 - 1e-9)
+        assert.is(eagerly('metropolis', log_rho, threshold * (1 + 1e-9), gumbels), -1);
+    }
+    const barker = chances('barker', log_rho);
+    for (const [j, p] of barker.entries()) {
+      assert.ok(Math.abs(p - Math.exp(log_rho[j]) / (1 + sum)) <= 1e-12 * p);
+    }
+  }
+});
+
+test('chances beyond the range of exp', () => {
+  for (const acceptance of ['metropolis', 'barker'] as const) {
+    assert.equal(chances(acceptance, [-Infinity, -Infinity]), [0, 0]);
+    assert.equal(chances(acceptance, [-2000]), [0]);
+    assert.equal(chances(acceptance, [2000, -Infinity]), [1, 0]);
+    const [a, b] = chances(acceptance, [2000, 2000 - Math.log(3)]);
+    assert.ok(Math.abs(a - 0.75) < 1e-9 && Math.abs(b - 0.25) < 1e-9);
+  }
+  assert.equal(chances('metropolis', [0]), [1]);
+  assert.equal(chances('barker', [0]), [0.5]);
 });
 
 test('weights beyond the range of exp decide as they should', () => {

@@ -4,6 +4,7 @@ import type { Feed } from '../../src/engine/language-model.ts';
 import { OptionError } from '../../src/errors.ts';
 import { karanDu } from '../../src/sampling/karan-du.ts';
 import {
+  DEFAULTS,
   type Progress,
   resolveOptions,
   type Sample,
@@ -80,7 +81,7 @@ test('every sampler returns columns of the tokens it returns, and leaves no sequ
       for (const each of particles.length > 0 ? [particles, ...states] : states) {
         assert.ok(Math.abs(weight(each) - 1) < 1e-12);
       }
-      assert.is(particles.length, sampler === 'egps' || sampler === 'smc' ? 64 : 0);
+      assert.is(particles.length, sampler === 'egps' || sampler === 'smc' ? DEFAULTS.particles : 0);
     }
   }
 });
