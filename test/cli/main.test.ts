@@ -236,7 +236,18 @@ gpu('every sampler answers by its name', async () => {
 });
 
 gpu('final answers are told with their shares, and the same answer comes without the tree', async () => {
-  const argv = ['generate', '--model', speaking, '--particles', '6', '--final-steps', '3', '--seed', '4', 'abc'];
+  const argv = [
+    'generate',
+    '--model',
+    speaking,
+    '--particles',
+    '6',
+    '--final-steps',
+    '3',
+    '--seed',
+    '4',
+    'abc',
+  ];
   const plain = await egps([...argv, '--extract', '.$', '--pick', 'vote']);
   assert.is(plain.code, 0, plain.err);
   assert.match(plain.err, /^final answers: .* \d+\.\d %/m);
