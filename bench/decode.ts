@@ -1,74 +1,108 @@
 /**
  * Decode rate of the embedded model: npm run bench -- decode [repetitions]
- * Tokens a second of plain sampling over all rows, for 1 to 32 of them, prompts included, and the time from opening the folder to the
- * first token.
+ * Tokens a second of plain sampling over all rows, for 1 to 32 of them, each with a problem of its own: with the prefix tree, without it,
+ * and of the engine alone, whose GPU draws for itself; by turns. Prompts are included, but in the last. Also the time from opening the
+ * folder to the first token.
  * Prints a table and writes decode.json.
  */
-import { readFileSync } from 'node:fs';
 import { whole } from '../src/cli/args.ts';
+import type { Sequence } from '../src/engine/language-model.ts';
 import { OptionError } from '../src/errors.ts';
+import { abacusProblems } from '../src/eval/tasks/abacus.ts';
 import { withModelDefaults } from '../src/generate.ts';
 import { loadModel, sampleMany } from '../src/index.ts';
-import { openBench, readOptions, writeResults } from './harness.ts';
-import { median } from './statistics.ts';
+import { runAhead } from './ahead.ts';
+import { openBench, progress, readOptions, show, summarise, table, writeResults } from './harness.ts';
 
 const DIR = 'models/abacus';
+const ROWS = [1, 2, 4, 8, 16, 32];
+/** Tokens of a row. */
+const TOKENS = 128;
+const GIVEN = { sampler: 'sample', temperature: 1, maxNewTokens: TOKENS } as const;
 
 export async function run(args: string[]): Promise<void> {
   const parsed = readOptions('decode', {}, args, ['repetitions']);
   if (!parsed) return;
-  const repetitions = whole('repetitions', parsed.words[0] ?? (parsed.flags.has('quick') ? '2' : '7'));
+  const quick = parsed.flags.has('quick');
+  const repetitions = whole('repetitions', parsed.words[0] ?? (quick ? '2' : '7'));
   if (repetitions === 0) throw new OptionError('repetitions is 0: at least one is needed');
-  const { prompt } = JSON.parse(readFileSync(`${DIR}/heldout.json`, 'utf8'))[0];
 
   const started = performance.now();
   const bench = await openBench();
   const model = await loadModel(DIR, { device: bench.device });
   const loaded = performance.now();
   (model.eosTokens as Set<number>).clear(); // rows of equal length
-  if (!model.tokenizer) throw new Error(`${DIR} has no tokenizer`);
-  const tokens = model.tokenizer.encode(prompt);
-  const options = withModelDefaults(model.defaults, { sampler: 'sample', maxNewTokens: 128 });
-  await sampleMany(model, [tokens], { ...options, maxNewTokens: 1 });
+  const { tokenizer } = model;
+  if (!tokenizer) throw new Error(`${DIR} has no tokenizer`);
+  const prompts = abacusProblems(1n, Math.max(...ROWS)).map(({ prompt }) => tokenizer.encode(prompt));
+  const one = withModelDefaults(model.defaults, { ...GIVEN, maxNewTokens: 1 });
+  await sampleMany(model, prompts.slice(0, 1), one);
   const first = performance.now();
   console.log(`${model.adapter.description}, Node ${process.version}`);
   console.log(
     `loaded after ${(loaded - started).toFixed(0)} ms, first token after ${(first - started).toFixed(0)} ms`,
   );
 
-  const rows = [];
-  for (const count of [1, 2, 4, 8, 16, 32]) {
-    const rates: number[] = [];
-    const cpus: number[] = [];
-    // One unmeasured run: the driver compiles a kernel when it is first used.
-    for (let i = 0; i <= repetitions; i++) {
-      const begin = performance.now();
-      const cpu = process.cpuUsage();
-      // Prompts that differ in a token, so that the rows have nothing in common.
-      const prompts = Array.from({ length: count }, (_, row) => [
-        ...tokens.slice(0, -1),
-        tokens[row % tokens.length],
-      ]);
-      const out = await sampleMany(model, prompts, { ...options, seed: BigInt(i) });
-      const seconds = (performance.now() - begin) / 1000;
-      const drawn = out.reduce((n, { tokens }) => n + tokens.length, 0);
-      const { user, system } = process.cpuUsage(cpu);
-      if (i > 0) rates.push(drawn / seconds);
-      if (i > 0) cpus.push((user + system) / 1000 / drawn);
-    }
-    const row = {
-      rows: count,
-      median: median(rates),
-      least: Math.min(...rates),
-      most: Math.max(...rates),
-      cpuMsPerToken: median(cpus),
+  const sampled = (tree: 'on' | 'off') => {
+    const own = withModelDefaults(model.defaults, { ...GIVEN, tree });
+    return async (count: number, turn: number) => {
+      await sampleMany(model, prompts.slice(0, count), { ...own, seed: BigInt(turn) });
     };
-    rows.push(row);
-    const [m, least, most] = [row.median, row.least, row.most].map((r) => r.toFixed(0));
-    console.log(
-      `${String(count).padStart(3)} rows: ${m} tokens/s (${least} to ${most}), ${row.cpuMsPerToken.toFixed(2)} CPU-ms a token`,
-    );
+  };
+  const sequences: Sequence[] = [];
+  for (const prompt of prompts) sequences.push(await model.prefill(prompt.slice(0, -1)));
+  const variants = [
+    { name: 'tree', decode: sampled('on') },
+    { name: 'tree off', decode: sampled('off') },
+    {
+      name: 'engine alone',
+      async decode(count: number) {
+        const forks = sequences.slice(0, count).map((sequence) => sequence.fork());
+        await runAhead(model, forks, TOKENS);
+        for (const fork of forks) fork.free();
+      },
+    },
+  ];
+  const rows = [];
+  for (const count of quick ? [1, 8] : ROWS) {
+    progress(`${count} rows`);
+    const rates = variants.map((): number[] => []);
+    const cpus = variants.map((): number[] => []);
+    // One unmeasured turn: the driver compiles a kernel when it is first used.
+    for (let turn = 0; turn <= repetitions; turn++) {
+      for (const [v, { decode }] of variants.entries()) {
+        const cpu = process.cpuUsage();
+        const began = performance.now();
+        await decode(count, turn);
+        const seconds = (performance.now() - began) / 1000;
+        const { user, system } = process.cpuUsage(cpu);
+        if (turn === 0) continue;
+        rates[v].push((count * TOKENS) / seconds);
+        cpus[v].push((user + system) / 1000 / (count * TOKENS));
+      }
+    }
+    rows.push({
+      rows: count,
+      variants: variants.map(({ name }, v) => {
+        return { name, tokensPerSecond: summarise(rates[v]), cpuMsPerToken: summarise(cpus[v]) };
+      }),
+    });
   }
+  for (const sequence of sequences) sequence.free();
+  progress();
+  const head = variants.flatMap(({ name }) => [`${name}, tokens/s`, 'CPU-ms a token']);
+  console.log(
+    table(
+      ['rows', ...head],
+      rows.map(({ rows, variants }) => [
+        String(rows),
+        ...variants.flatMap(({ tokensPerSecond, cpuMsPerToken }) => [
+          show(tokensPerSecond),
+          show(cpuMsPerToken),
+        ]),
+      ]),
+    ),
+  );
   const memory = process.memoryUsage().rss;
   console.log(`resident memory ${(memory / 2 ** 20).toFixed(0)} MiB`);
   const figures = { loadMs: loaded - started, firstTokenMs: first - started, residentBytes: memory, rows };

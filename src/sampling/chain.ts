@@ -55,6 +55,7 @@ export class Chain {
   visited: Weighted[][] = [];
   private state: Branch;
   private readonly lookAhead: number;
+  private readonly looksAlways: boolean;
   /** How often a step so far ahead came to be as foreseen. */
   private readonly foreseen: readonly Guess[];
   /** Steps by their number, of the response as it is; null: a hold. */
@@ -67,6 +68,7 @@ export class Chain {
     this.rollout = rollout;
     this.state = rollout.root();
     this.lookAhead = lookAhead === 'auto' ? FAR : lookAhead;
+    this.looksAlways = lookAhead !== 'auto';
     this.foreseen = Array.from({ length: this.lookAhead }, (_, i) => {
       return { made: PRIOR, used: PRIOR * 0.5 ** (i + 1) };
     });
@@ -198,7 +200,8 @@ export class Chain {
       const wants = candidates.map((branch) => this.rollout.foresee(branch, horizon, step));
       const { outcome } = this.judge(proposal, horizon);
       if (outcome !== undefined && outcome < 0) continue;
-      for (const want of wants) if (want && outcome === undefined) found.push({ want, guess });
+      for (const want of wants)
+        if (want && outcome === undefined) found.push({ want, guess, always: this.looksAlways });
       if (outcome !== undefined) break; // the response changes there
     }
     return found;

@@ -61,9 +61,9 @@ export interface SamplerOptions {
   topP?: number;
   /** Whether what was computed for a prompt is kept and found again; the response is the same in every bit. For measurements. */
   tree: 'on' | 'off';
-  /** Most tokens drafted behind one that is needed; auto: as many as pay. */
+  /** Tokens drafted behind one that is needed, wherever there is something to go by; auto: as many as pay. */
   draft: number | 'auto';
-  /** Steps beyond the current one whose needs may be computed beside its own; auto: as many as pay. */
+  /** Steps beyond the current one whose needs are computed beside its own; auto: as many as pay. */
   lookAhead: number | 'auto';
   /** Most prefixes of a prompt that are kept with what was read of them, about a kilobyte each. */
   treeNodes: number;

@@ -12,7 +12,7 @@ export type { Costs, Lots, Want } from './plan.ts';
 export interface ForestOptions {
   /** off: nothing is found again, drafted or looked ahead to. */
   readonly tree: 'on' | 'off';
-  /** Most tokens drafted behind one that is needed. */
+  /** Tokens drafted behind one that is needed: so many wherever there is something to go by, or as many as pay. */
   readonly draft: number | 'auto';
   /** Most nodes that the tree of a prompt keeps. */
   readonly treeNodes: number;
@@ -22,6 +22,8 @@ export interface ForestOptions {
 export interface Prospect {
   readonly want: Want;
   readonly guess: Guess;
+  /** Whether or not it pays. */
+  readonly always: boolean;
 }
 
 interface Request {
@@ -52,7 +54,8 @@ export class Forest {
   readonly model: LanguageModel;
   readonly options: ForestOptions;
   private readonly laws: Law[] = [];
-  private readonly trees = new Map<string, Promise<Tree>>();
+  /** By their prompts, with how many use them. */
+  private readonly trees = new Map<string, { growing: Promise<Tree>; uses: number }>();
   private readonly planted = new Set<Tree>();
   private readonly drafts = new Drafts();
   private readonly prices: Prices;
@@ -92,20 +95,21 @@ export class Forest {
       );
     }
     const key = keyOf(prompt);
-    let growing = this.trees.get(key);
-    if (!growing) {
-      growing = this.plant(prompt);
-      this.trees.set(key, growing);
-      growing.catch(() => this.trees.delete(key));
+    let entry = this.trees.get(key);
+    if (!entry) {
+      entry = { growing: this.plant(prompt), uses: 0 };
+      this.trees.set(key, entry);
+      entry.growing.catch(() => this.trees.delete(key));
     }
-    const tree = await growing;
-    tree.uses++;
-    return tree;
+    entry.uses++; // before it is waited for: others may leave meanwhile
+    return entry.growing;
   }
 
   leave(tree: Tree): void {
-    if (--tree.uses > 0) return;
-    this.trees.delete(keyOf(tree.prompt));
+    const key = keyOf(tree.prompt);
+    const entry = this.trees.get(key);
+    if (!entry || --entry.uses > 0) return;
+    this.trees.delete(key);
     this.planted.delete(tree);
     if (this.planted.size === 0) forests.get(this.model)?.delete(this);
     tree.free();
@@ -271,7 +275,7 @@ export class Forest {
     const needed = plan.items.length;
     /** A row that comes true saves itself later, and its share of a pass: enough to be wrong about it at times. */
     const pays = (p: number) => p * (1 / needed + price) > MARGIN * price;
-    const choices: { p: number; take(): void }[] = [];
+    const choices: { p: number; always: boolean; take(): void }[] = [];
     const draftBehind = (item: Item, p: number) => {
       const { want, drafts } = item;
       if (drafts.length >= longest || !item.base || want.tail !== undefined) return;
@@ -286,11 +290,11 @@ export class Forest {
         item.place = next.place;
         draftBehind(item, likely);
       };
-      choices.push({ p: likely, take });
+      choices.push({ p: likely, always: options.draft !== 'auto', take });
     };
     for (const item of plan.items) draftBehind(item, 1);
     for (const { prospects, costs } of requests) {
-      for (const { want, guess } of prospects) {
+      for (const { want, guess, always } of prospects) {
         if (this.isKnown(want) || plan.has(want.node)) continue;
         const p = likelihood(guess);
         const take = () => {
@@ -299,18 +303,17 @@ export class Forest {
           guess.made++;
           draftBehind(item, p);
         };
-        choices.push({ p, take });
+        choices.push({ p, always, take });
       }
     }
     let { rows } = plan;
     while (choices.length > 0 && rows < model.rows) {
       let best = 0;
       for (let i = 1; i < choices.length; i++) if (choices[i].p > choices[best].p) best = i;
-      const { p, take } = choices[best];
-      if (!pays(p) && !(rows % model.tile !== 0 && p >= LIKELY_ENOUGH)) break;
+      const { p, always, take } = choices[best];
       choices[best] = choices[choices.length - 1];
       choices.pop();
-      take();
+      if (always || pays(p) || (rows % model.tile !== 0 && p >= LIKELY_ENOUGH)) take();
       rows = plan.rows;
     }
   }

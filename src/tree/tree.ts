@@ -72,8 +72,6 @@ export class Tree {
   readonly root: Node;
   readonly index: NgramIndex<Node>;
   readonly branches = new Set<Branch>();
-  /** Chains that use it. */
-  uses = 0;
   /** Nodes, as far as they were counted. */
   size = 1;
 

@@ -56,17 +56,21 @@ function testOnSwiftShader(): void {
         const power = expected.reduce((sum, l) => sum + l * l, 0);
         assert.ok(error / power <= 1e-9, `normalised mean square error ${error / power}`);
 
-        const rows = (candidates: number[]) =>
-          Promise.all(
+        const drawn = async (candidates: number[], ahead = 0) => {
+          const rows = await Promise.all(
             candidates.map((candidate) => {
               const key = { seed: 5n, chain: 0, step: 0, candidate };
               return prompted(model, tokens, key, 6, { alpha: 4, temperature: 1 });
             }),
           );
-        const together = await decode(model, await rows([0, 1, 2]));
+          const steps = await decode(model, rows, ahead);
+          for (const { sequence } of rows) sequence.free();
+          return steps;
+        };
+        const together = await drawn([0, 1, 2]);
         for (const candidate of [0, 1, 2]) {
           for (const ahead of [0, 5]) {
-            const [alone] = await decode(model, await rows([candidate]), ahead);
+            const [alone] = await drawn([candidate], ahead);
             assert.equal(bits(alone), bits(together[candidate]), `row ${candidate}, alone, ${ahead} ahead`);
           }
         }

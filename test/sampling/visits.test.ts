@@ -111,7 +111,7 @@ async function recycled(subject: Subject, decoding: Decoding, tries: number, cou
 }
 
 test('chains at π visit every response as often as π says; candidates that are counted too make it surer', async () => {
-  // Of 6 estimators each state is within 5.5 standard errors: false alarms less than once in 10⁵ for all of them.
+  // Of six estimators each state is within 5.5 standard errors: false alarms less than once in 10⁵ for all of them.
   const COUNT = 1500;
   for (const [law, tries, acceptance] of [
     ['uniform', 1, 'metropolis'],
@@ -170,8 +170,7 @@ test('only steps whose candidates are always finished count what they could have
   }
 });
 
-test('a mutant that counts the candidate taken instead is not wrong, one that counts by weight alone is', async () => {
-  // That the enumeration tells the chances from ρ_j / Σρ, which forgets that the selected one may be refused.
+test('chances by weight alone, which forget that the one selected may be refused, are found out', async () => {
   const subject: Subject = { toy, ...TARGET, law: toy.law('uniform') };
   const { weighed, P } = await drive(subject, { tries: 2 });
   const byWeight = (logRho: number[]) => {
