@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
-import { OptionError } from '../errors.ts';
+import { OptionError, OutOfMemoryError } from '../errors.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
@@ -110,7 +110,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
       try {
         if (missing() > 0) {
           const { samples, seed, concurrency, voting } = asked;
-          model = await openModel(folder, longest(asked) + SPARE, io);
+          model = await openFor(folder, asked, io);
           const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
           const { description: adapter } = model.adapter;
           await run.begin({ process: process_, adapter, concurrency, versions: versions() });
@@ -249,6 +249,21 @@ function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all
 function longest({ items, entries }: Asked): number {
   const prompt = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 0), 0);
   return prompt + Math.max(...entries.map(({ options }) => options.maxNewTokens));
+}
+
+/** Responses' worth of positions that the tree of a prompt takes for the most part. */
+const TREE = 8;
+
+/** Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had. */
+async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
+  const least = longest(asked) + SPARE;
+  for (let positions = Math.min(asked.concurrency, asked.items.length) * TREE * least; ; positions /= 2) {
+    try {
+      return await openModel(folder, Math.ceil(Math.max(positions, least)), io);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError) || positions <= least) throw error;
+    }
+  }
 }
 
 function versions(): Record<string, string> {

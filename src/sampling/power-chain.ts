@@ -40,7 +40,7 @@ export async function powerChain(chain: Chain, kernel: Kernel, schedule: Schedul
     rollout.steps = Math.ceil(maxNewTokens / STRIDE) + finalSteps;
     const grown = await smc(rollout, kernel.target, kernel.random, { maxNewTokens, particles: n });
     ({ particles } = grown);
-    chain.adopt(grown.chosen, grown.chosen.trace);
+    chain.adopt(grown.chosen, grown.trace);
   } else await growByBlocks(chain, kernel, schedule);
   chain.visited = chain.visited.slice(-1); // what comes from here on is at the full horizon
   rollout.blocks = rollout.block;

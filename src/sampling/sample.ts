@@ -86,8 +86,8 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
   const random = randomSource(seed, chain);
   const rollout = new Rollout(forest, tree, { ...law, seed, chain }, random, hooks, plain);
   if (sampler === 'smc') {
-    const { particles, chosen } = await smc(rollout, target, random, options);
-    return result(chosen.response, alpha, rollout.account, chosen.trace, {
+    const { particles, chosen, trace } = await smc(rollout, target, random, options);
+    return result(chosen.response, alpha, rollout.account, trace, {
       particles: weighted(particles),
       states: [],
     });

@@ -2,14 +2,24 @@ import type { RandomSource } from './random.ts';
 import { isFinished, logProbability } from './response.ts';
 import type { Branch, Rollout } from './rollout.ts';
 import { logMeanExp, logWeight, type Target } from './target.ts';
-import type { Trace } from './trace.ts';
+import type { Step, Trace } from './trace.ts';
 
 export interface Particle extends Branch {
   /** log of its weight, unnormalised. */
   logW: number;
-  /** How its response came about, in itself and in its ancestors. */
-  trace: Trace;
+  /** Its number in every round, in itself and in its ancestors, the last one first. */
+  line: Line | null;
 }
+
+interface Line {
+  readonly before: Line | null;
+  readonly candidate: number;
+  /** Tokens that there were before the round. */
+  readonly cut: number;
+}
+
+/** What all particles have in common in a round. */
+type Round = Pick<Step, 'block' | 'lengths' | 'account'>;
 
 /** Tokens between two looks at the weights. */
 export const STRIDE = 16;
@@ -24,12 +34,13 @@ export async function smc(
   target: Target,
   random: RandomSource,
   { maxNewTokens, particles: n }: { readonly maxNewTokens: number; readonly particles: number },
-): Promise<{ particles: Particle[]; chosen: Particle }> {
+): Promise<{ particles: Particle[]; chosen: Particle; trace: Trace }> {
   rollout.blocks = Math.ceil(maxNewTokens / STRIDE);
   rollout.steps = Math.max(rollout.steps, rollout.blocks);
   let particles = Array.from({ length: n }, (_, candidate): Particle => {
-    return { ...rollout.root(), candidate, logW: 0, trace: { steps: [], drawnAt: new Uint32Array(0) } };
+    return { ...rollout.root(), candidate, logW: 0, line: null };
   });
+  const rounds: Round[] = [];
   for (let step = 0; ; step++) {
     rollout.block = step + 1;
     const horizon = Math.min(rollout.block * STRIDE, maxNewTokens);
@@ -45,45 +56,46 @@ export async function smc(
     for (const [i, length] of lengths.entries()) rollout.account.drawnTokens += length - starts[i];
     for (const [i, particle] of particles.entries()) {
       particle.logW += logWeight(target, particle.response, starts[i]);
-      particle.trace = grown(rollout, particle, starts[i], lengths);
+      particle.line = { before: particle.line, candidate: particle.candidate, cut: starts[i] };
     }
+    rounds.push({ block: rollout.block, lengths, account: { ...rollout.account } });
     const best = particles.reduce((a, b) => (b.logW > a.logW ? b : a));
     rollout.report(step + 1, best.response);
 
     if (particles.every(({ response }) => isFinished(response, maxNewTokens))) {
       const key = ({ logW, candidate }: Particle) => logW + random.select(step, candidate);
-      return { particles, chosen: particles.reduce((a, b) => (key(b) > key(a) ? b : a)) };
+      const chosen = particles.reduce((a, b) => (key(b) > key(a) ? b : a));
+      return { particles, chosen, trace: traceOf(chosen, rounds) };
     }
     if (effectiveNumber(particles) < n / 2) particles = resample(rollout, particles, random.cut(step));
   }
 }
 
-/** The particle's trace with one more stretch. */
-function grown(
-  { block, account }: Rollout,
-  { response, trace, candidate }: Particle,
-  cut: number,
-  lengths: readonly number[],
-): Trace {
+/** How the particle's response came about: a growth each round. */
+function traceOf({ response, line }: Particle, rounds: readonly Round[]): Trace {
   const { tokens, entropy, logp, origins } = response;
-  const drawnAt = new Uint32Array(tokens.length).fill(trace.steps.length);
-  drawnAt.set(trace.drawnAt);
-  const step = {
-    kind: 'grow',
-    block,
-    cut,
-    lengths,
-    abandoned: lengths.map(() => false),
-    logRho: [],
-    outcome: candidate,
-    tokens: tokens.slice(cut),
-    entropy: entropy.slice(cut),
-    tokenLogp: logp.slice(cut),
-    origins: origins.slice(cut),
-    logp: logProbability(response),
-    account: { ...account },
-  } as const;
-  return { steps: [...trace.steps, step], drawnAt };
+  const drawnAt = new Uint32Array(tokens.length);
+  const steps: Step[] = [];
+  let end = tokens.length;
+  for (let at = line, n = rounds.length - 1; at; at = at.before, n--) {
+    const { candidate, cut } = at;
+    drawnAt.fill(n, cut, end);
+    steps.unshift({
+      ...rounds[n],
+      kind: 'grow',
+      cut,
+      abandoned: rounds[n].lengths.map(() => false),
+      logRho: [],
+      outcome: candidate,
+      tokens: tokens.slice(cut, end),
+      entropy: entropy.slice(cut, end),
+      tokenLogp: logp.slice(cut, end),
+      origins: origins.slice(cut, end),
+      logp: logProbability({ logp: logp.subarray(0, end) }),
+    });
+    end = cut;
+  }
+  return { steps, drawnAt };
 }
 
 /** Weights of particles, which sum to 1. */
@@ -107,7 +119,7 @@ function resample(rollout: Rollout, particles: readonly Particle[], u: number): 
     owed += Math.exp(parent.logW - logMean);
     for (; heirs.length + 1 <= owed && heirs.length < particles.length; ) {
       const fork = rollout.fork(parent, parent.response.tokens.length, heirs.length);
-      heirs.push({ ...fork, logW: logMean, trace: parent.trace });
+      heirs.push({ ...fork, logW: logMean, line: parent.line });
     }
   }
   return heirs;

@@ -286,7 +286,7 @@ export class Forest {
       if (!next || model.eosTokens.has(next.draft.token)) return;
       const likely = p * likelihood(next.draft.guess);
       const take = () => {
-        drafts.push(next.draft);
+        plan.draft(item, next.draft);
         item.place = next.place;
         draftBehind(item, likely);
       };
@@ -306,15 +306,13 @@ export class Forest {
         choices.push({ p, always, take });
       }
     }
-    let { rows } = plan;
-    while (choices.length > 0 && rows < model.rows) {
+    while (choices.length > 0 && plan.rows < model.rows) {
       let best = 0;
       for (let i = 1; i < choices.length; i++) if (choices[i].p > choices[best].p) best = i;
       const { p, always, take } = choices[best];
       choices[best] = choices[choices.length - 1];
       choices.pop();
-      if (always || pays(p) || (rows % model.tile !== 0 && p >= LIKELY_ENOUGH)) take();
-      rows = plan.rows;
+      if (always || pays(p) || (plan.rows % model.tile !== 0 && p >= LIKELY_ENOUGH)) take();
     }
   }
 

@@ -67,15 +67,14 @@ export interface Planned {
 /** What is to be computed in one pass. */
 export class Plan {
   readonly items: Item[] = [];
+  /** Of all items, drafts included. */
+  rows = 0;
   private readonly model: LanguageModel;
-  private readonly nodes = new Set<Node>();
+  /** The items by their nodes: those wanted, and those before them. */
+  private readonly nodes = new Map<Node, Item>();
 
   constructor(model: LanguageModel) {
     this.model = model;
-  }
-
-  get rows(): number {
-    return this.items.reduce((n, { path, drafts }) => n + path.length + drafts.length, 0);
   }
 
   /** Branches that the plan stands on. */
@@ -88,18 +87,24 @@ export class Plan {
    * @param prospect nobody wants it yet
    */
   add(want: Want, costs: Costs, prospect?: Guess): Item | undefined {
-    const same = this.items.find(({ want: { node } }) => node === want.node);
+    const same = this.nodes.get(want.node);
     if (same) {
-      same.wanted++;
+      if (same.want.node === want.node) same.wanted++;
       return undefined;
     }
     const item: Item = { want, costs, wanted: 1, prospect, path: [], drafts: [] };
     this.route(item);
     if (item.path.some((node) => this.nodes.has(node))) return undefined;
     if (this.items.length > 0 && this.rows + item.path.length > this.model.rows) return undefined;
-    for (const node of item.path) this.nodes.add(node);
+    for (const node of item.path) this.nodes.set(node, item);
     this.items.push(item);
+    this.rows += item.path.length;
     return item;
+  }
+
+  draft(item: Item, draft: Draft): void {
+    item.drafts.push(draft);
+    this.rows++;
   }
 
   has(node: Node): boolean {
