@@ -36,7 +36,7 @@ export const gumbel = (u: number): number => -Math.log(-Math.log1p(-u));
 
 /** Where a run's random outcomes come from. */
 export interface RandomSource {
-  /** For the token at an absolute position: a uniform number of 53 bits in (0, 1), and a word that picks one of the tail. */
+  /** For the token at an absolute position: a uniform number of 53 bits in (0, 1], and a word that picks one of the tail. */
   token(step: number, candidate: number, position: number): { u: number; tail: number };
   /** Uniform in (0, 1): picks the cut of the step. */
   cut(step: number): number;

@@ -133,7 +133,10 @@ export function suffices({ ids, distances, base, tempered }: Summary, law: Law):
 const descending = (values: ArrayLike<number>): number[] => Array.from(values).sort((a, b) => b - a);
 
 /** The least d that top-k and then top-p keep. */
-function leastKept({ distances, tempered }: Summary, { temperature, topK = Infinity, topP = 1 }: Law | Omit<Law, 'alpha'>): number {
+function leastKept(
+  { distances, tempered }: Summary,
+  { temperature, topK = Infinity, topP = 1 }: Law | Omit<Law, 'alpha'>,
+): number {
   const sorted = descending(distances);
   let least = topK < sorted.length ? sorted[topK - 1] : -Infinity;
   if (topP >= 1) return least;
@@ -171,7 +174,14 @@ export function summarise(
       tempered += Math.exp(x / temperature);
     }
   }
-  return { ids: Uint32Array.from(ids), distances: Float64Array.from(ids, (v) => d[v]), base, mean, sharp, tempered };
+  return {
+    ids: Uint32Array.from(ids),
+    distances: Float64Array.from(ids, (v) => d[v]),
+    base,
+    mean,
+    sharp,
+    tempered,
+  };
 }
 
 /** @throws DistributionError */

@@ -258,7 +258,7 @@ export class Forest {
       const count = readings[i].length;
       rows += count;
       costs.computedRows += count;
-      costs.draftedRows += count - path.length + (prospect ? 1 : 0);
+      if (this.options.tree === 'on') costs.draftedRows += count - path.length + (prospect ? 1 : 0);
       if (!prospect)
         longest.set(costs, Math.max(longest.get(costs) ?? 0, count - path.length - item.drafts.length));
     }
@@ -345,7 +345,7 @@ export class Forest {
       if (i > 0) node = path[i] ?? tree.child(node, reading.token);
       const before = node.known[index];
       if (i >= path.length && !before) {
-        node.early = true;
+        node.early = this.options.tree === 'on';
         node.guess = drafts[i - path.length]?.guess;
       }
       if (i === path.length - 1 && item.prospect) {

@@ -14,7 +14,7 @@ export interface Costs {
   sequentialPasses: number;
 }
 
-/** The random numbers of one token: a uniform one in (0, 1), and the word that picks one of the tail. */
+/** The random numbers of one token: a uniform one in (0, 1], and the word that picks one of the tail. */
 export interface Lots {
   readonly u: number;
   readonly tail: number;

@@ -92,7 +92,10 @@ test('u falls on tokens in the order of ids, to the last bit; what is not listed
     for (let i = 0; i < 4096; i++) seen.push(at.draw((i + 0.5) / 4096)?.token);
     for (const [v, weight] of weights.entries()) {
       const expected = summary.ids.includes(v) ? weight * 256 : 0;
-      assert.ok(Math.abs(seen.filter((token) => token === v).length - expected) <= 1, `token ${v} of ${entries}`);
+      assert.ok(
+        Math.abs(seen.filter((token) => token === v).length - expected) <= 1,
+        `token ${v} of ${entries}`,
+      );
     }
     const rest = seen.filter((token) => token === undefined).length;
     assert.ok(Math.abs(rest - 4096 * (1 - below)) <= 1);
@@ -160,7 +163,10 @@ test('draws, tails among them, have the frequencies of q', async () => {
         statistic += (rare[1] - rare[0]) ** 2 / rare[0];
         bins++;
       }
-      assert.ok(statistic < critical(bins - 1), `spread ${spread}, τ ${temperature}: χ² ${statistic} of ${bins} bins`);
+      assert.ok(
+        statistic < critical(bins - 1),
+        `spread ${spread}, τ ${temperature}: χ² ${statistic} of ${bins} bins`,
+      );
     }
   }
 });
@@ -213,7 +219,8 @@ test('top-k and top-p keep what the whole row says, or the list is known to be t
           }
           for (const [v, logq] of whole.logq.entries()) {
             if (logq === -Infinity) assert.not(kept.has(v), `${v} was cut off: ${label}`);
-            else if (logq > Math.log(2 / 2048) && at.find(v)) assert.ok(kept.has(v), `${v} is kept: ${label}`);
+            else if (logq > Math.log(2 / 2048) && at.find(v))
+              assert.ok(kept.has(v), `${v} is kept: ${label}`);
           }
           close(at.logZ, whole.logZ, `log Z, ${label}`); // of p, all of it
         }
@@ -267,7 +274,12 @@ test('what is listed in f32 is taken as it is', () => {
 
 test('the message says where', () => {
   assert.throws(
-    () => new Distribution(summarise([Number.NaN, Number.NaN], { alpha: 1, temperature: 1 }), { alpha: 1, temperature: 1 }, 17),
+    () =>
+      new Distribution(
+        summarise([Number.NaN, Number.NaN], { alpha: 1, temperature: 1 }),
+        { alpha: 1, temperature: 1 },
+        17,
+      ),
     (error: Error) => error instanceof DistributionError && error.position === 17,
   );
 });
