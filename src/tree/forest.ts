@@ -39,7 +39,7 @@ const QUIET = 32;
 /** The longest draft where nobody says how long. */
 const LONGEST_DRAFT = 16;
 /** How much more than its price a row computed ahead must promise. */
-const MARGIN = 1.5;
+const MARGIN = 1.2;
 /** In a tile that is not full a row costs little: from this likelihood on it is taken. */
 const LIKELY_ENOUGH = 0.2;
 /** The most tokens drawn ahead on the GPU, between two looks of the CPU. */
