@@ -46,40 +46,42 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let top = workgroupUniformLoad(&most);
   var limit = workgroupUniformLoad(&whole);
-  for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
-    if (i % LIST < slices[first + i / LIST].count) {
-      let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
-      if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  if (SLICES > 1u) {
+    for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
+      if (i % LIST < slices[first + i / LIST].count) {
+        let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
+        if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+      }
     }
+    workgroupBarrier();
+    if (thread == 0u) { whole = whole_buckets(limit); }
+    limit = workgroupUniformLoad(&whole);
   }
-  workgroupBarrier();
-  if (thread == 0u) { whole = whole_buckets(limit); }
-  limit = workgroupUniformLoad(&whole);
 
-  // The list, and the sums over everything else. A thread takes neighbouring slices.
-  let part = (SLICES + THREADS - 1u) / THREADS;
-  let end = min((thread + 1u) * part, SLICES);
+  // The list, and the sums over everything else. A thread takes neighbouring entries of the slices' lists.
+  let part = (SLICES * LIST + THREADS - 1u) / THREADS;
+  let end = min((thread + 1u) * part, SLICES * LIST);
   var sums = Sums();
-  var mine = 0u;
-  for (var s = thread * part; s < end * row.one; s++) {
+  for (var s = thread; s < SLICES * row.one; s += THREADS) {
     sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
-    for (var i = 0u; i < slices[first + s].count; i++) {
-      let entry = slices[first + s].entries[i];
-      let d = entry.value - top.value;
-      if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
-    }
+  }
+  var mine = 0u;
+  for (var i = thread * part; i < end * row.one; i++) {
+    if (i % LIST >= slices[first + i / LIST].count) { continue; }
+    let entry = slices[first + i / LIST].entries[i % LIST];
+    let d = entry.value - top.value;
+    if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
   }
   listed[thread] = mine;
   sums = total_of(sums, thread, row.one);
   var at = listed_before(thread);
-  for (var s = thread * part; s < end * row.one; s++) {
-    for (var i = 0u; i < slices[first + s].count; i++) {
-      let entry = slices[first + s].entries[i];
-      let d = entry.value - top.value;
-      if (bucket(d) < limit || entry.id == top.id) {
-        list[at] = Entry(entry.id, d);
-        at++;
-      }
+  for (var i = thread * part; i < end * row.one; i++) {
+    if (i % LIST >= slices[first + i / LIST].count) { continue; }
+    let entry = slices[first + i / LIST].entries[i % LIST];
+    let d = entry.value - top.value;
+    if (bucket(d) < limit || entry.id == top.id) {
+      list[at] = Entry(entry.id, d);
+      at++;
     }
   }
   if (thread == THREADS - 1u) { entries = at; }

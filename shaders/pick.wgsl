@@ -7,6 +7,7 @@ var<workgroup> masses: array<f32, THREADS>; // of the tail, a part each
 
 // 1 for an entry that top-k and then top-p keep, else 0. Equal logits stand or fall together.
 fn kept(entry: u32, count: u32, row: Row) -> f32 {
+  if (row.top_k == 0u && row.top_p >= 1.0) { return 1.0; }
   let d = list[entry].value;
   var above = 0u;
   for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
