@@ -20,7 +20,7 @@ import { median } from './statistics.ts';
 const MODEL = 'models/abacus';
 const FOLDER = 'bench/results/abacus';
 /** Problems that are timed one at a time. */
-const TIMED = 8;
+const TIMED = 12;
 /** Share of the problems that samplers are compared at. */
 const LEVEL = 0.7;
 
@@ -206,16 +206,18 @@ async function compare(summary: Summary, without: Summary) {
   const all = [...timed, defaults, withModelDefaults(model.defaults, { sampler: 'sample' })];
   const seconds = all.map((): number[] => []);
   const lengths = all.map((): number[] => []);
+  const alone = all.map((): number[] => []); // passes
   const problems = abacusProblems(1n, TIMED + 1);
   for (const [i, { prompt }] of problems.entries()) {
     progress(`single answers: problem ${i} of ${TIMED}`);
     const encoded = tokenizer.encode(prompt);
     for (const [s, options] of all.entries()) {
       const began = performance.now();
-      const [{ tokens }] = await sampleMany(model, [encoded], { ...options, seed: 0n, chain: i });
+      const [{ tokens, account }] = await sampleMany(model, [encoded], { ...options, seed: 0n, chain: i });
       if (i === 0) continue; // the driver compiles a kernel when it is first used
       seconds[s].push((performance.now() - began) / 1000);
       lengths[s].push(tokens.length);
+      alone[s].push(account.sequentialPasses);
     }
   }
   model.dispose();
@@ -236,6 +238,8 @@ async function compare(summary: Summary, without: Summary) {
     passesOverEgps: (passes ?? Number.NaN) / (reaching[0].passes ?? Number.NaN),
     seconds: summarise(seconds[s]),
     secondsOverEgps: summarise(seconds[s].map((value, i) => value / seconds[0][i])),
+    passesAlone: summarise(alone[s]),
+    passesAloneOverEgps: summarise(alone[s].map((value, i) => value / alone[0][i])),
   }));
   const best = last.filter(({ sampler }) => sampler.startsWith('best-of-n'));
   const bestBudgets = budgetsOf({ rows: best, costs: best }, 'computedRows');
@@ -253,6 +257,10 @@ async function compare(summary: Summary, without: Summary) {
     rows: known(egps.computedRows),
     tokens: known(egps.length),
     passesOverTokens: known(egps.sequentialPasses) / known(egps.length),
+    alone: {
+      passes: summarise(alone[ofDefault]),
+      passesOverTokens: summarise(alone[ofDefault].map((value, i) => value / lengths[ofDefault][i])),
+    },
     rightMass: egps.mass,
     rightOverSteps: egps.overSteps,
   };
@@ -274,17 +282,22 @@ function report({
   const percent = (x: number | null) => (x === null ? '–' : (100 * x).toFixed(1));
   console.log(
     `what it takes to be right on ${100 * level} % of the problems: passes where the curve crosses it, or of the cheapest budget if that is\n` +
-      `above it; seconds of ${TIMED} single answers with the first budget that reaches it, by turns\n`,
+      `above it, side by side with others; then what ${TIMED} single answers take with the first budget that reaches it, by turns\n`,
   );
   console.log(
     table(
-      ['sampler', 'budget', '%', 'passes', 'over egps', 'seconds', 'over egps'],
+      [
+        ...['sampler', 'budget', '%', 'passes', 'over egps'],
+        ...['passes alone', 'over egps', 'seconds', 'over egps'],
+      ],
       levels.map((each) => [
         each.name,
         each.budget,
         percent(each.accuracy),
         each.passes.toFixed(0),
         each.passesOverEgps.toFixed(2),
+        show(each.passesAlone),
+        show(each.passesAloneOverEgps),
         show(each.seconds),
         show(each.secondsOverEgps),
       ]),
@@ -295,7 +308,8 @@ function report({
     `\n${of.default}, the default: ${picks.map(({ pick, accuracy }) => `${pick} ${percent(accuracy)} %`).join(', ')}; right mass ` +
       `${percent(ofAnAnswer.rightMass)} %, mean over the final steps ${percent(ofAnAnswer.rightOverSteps)} %\n` +
       `${ofAnAnswer.passes.toFixed(0)} passes and ${ofAnAnswer.rows.toFixed(0)} rows for an answer of ${ofAnAnswer.tokens.toFixed(0)} tokens: ` +
-      `${ofAnAnswer.passesOverTokens.toFixed(2)} passes a token\n` +
+      `${ofAnAnswer.passesOverTokens.toFixed(2)} passes a token; ` +
+      `alone ${show(ofAnAnswer.alone.passes)} passes, ${show(ofAnAnswer.alone.passesOverTokens)} a token\n` +
       `seconds over those of a plain sample of its length: ${show(overPlain)}\n`,
   );
   console.log(

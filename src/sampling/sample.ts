@@ -70,7 +70,7 @@ export async function sampleIn(
   options: SamplerOptions,
   hooks: Hooks,
 ): Promise<Sample> {
-  const tree = await forest.enter(prompt, options.maxNewTokens);
+  const tree = await forest.enter(prompt, options.maxNewTokens, hooks.signal);
   try {
     return await draw(forest, tree, options, hooks);
   } finally {

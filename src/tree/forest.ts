@@ -5,6 +5,7 @@ import { Drafts, likelihood } from './drafts.ts';
 import { NgramIndex } from './ngram-index.ts';
 import { type Costs, type Item, Plan, type Planned, type Want } from './plan.ts';
 import { Prices } from './prices.ts';
+import { Room, type Tenant } from './room.ts';
 import { type Branch, type Guess, type Knowledge, Node, Tree } from './tree.ts';
 
 export type { Costs, Lots, Want } from './plan.ts';
@@ -34,6 +35,15 @@ interface Request {
   readonly reject: (error: unknown) => void;
 }
 
+/** The place of a tree in the cache. */
+interface Plot {
+  readonly key: string;
+  /** That its tree cannot do without. */
+  readonly positions: number;
+  readonly tree: Promise<Tree>;
+  uses: number;
+}
+
 /** Microtasks in a row without a new request, after which all walkers are taken to wait. */
 const QUIET = 32;
 /** The longest draft where nobody says how long. */
@@ -45,74 +55,70 @@ const LIKELY_ENOUGH = 0.2;
 /** The most tokens drawn ahead on the GPU, between two looks of the CPU. */
 const MOST_AHEAD = 15;
 
-/** Forests whose trees share the cache of a model. */
-const forests = new WeakMap<LanguageModel, Set<Forest>>();
 let clock = 0;
 
 /** The trees of the prompts that are being answered, and the passes by which they grow. */
-export class Forest {
+export class Forest implements Tenant {
   readonly model: LanguageModel;
   readonly options: ForestOptions;
   private readonly laws: Law[] = [];
-  /** By their prompts, with how many use them. */
-  private readonly trees = new Map<string, { growing: Promise<Tree>; uses: number }>();
-  private readonly planted = new Set<Tree>();
+  private readonly room: Room;
+  /** By their prompts and the most tokens of a response, with how many use them. */
+  private readonly plots = new Map<string, Plot>();
+  private readonly planted = new Map<Tree, Plot>();
   private readonly drafts = new Drafts();
   private readonly prices: Prices;
   private requests: Request[] = [];
   private running = false;
   private activity = 0;
-  /** The pass under way, and the branches that it stands on. */
-  private current: Promise<void> = Promise.resolve();
-  private busy: ReadonlySet<Branch> = new Set();
+  current: Promise<void> = Promise.resolve();
+  busy: ReadonlySet<Branch> = new Set();
 
   constructor(model: LanguageModel, options: ForestOptions) {
     this.model = model;
     this.options = options;
     this.prices = new Prices(model.parallel);
+    this.room = Room.of(model);
+  }
+
+  get trees(): Iterable<Tree> {
+    return this.planted.keys();
   }
 
   /**
-   * The tree of a prompt, for as long as it is used.
-   * @throws OutOfMemoryError, OptionError where a single response of `maxNewTokens` tokens would not fit into the tree
+   * The tree of a prompt, for as long as it is used. Waits until the cache has room for a response, after all who asked before.
+   * @throws OutOfMemoryError, OptionError where a single response of `maxNewTokens` tokens would never fit; the signal's reason
    */
-  async enter(prompt: ArrayLike<number>, maxNewTokens: number): Promise<Tree> {
-    const { model, options } = this;
-    const { cachePositions, pageSize } = model;
-    const tokens = prompt.length + maxNewTokens;
-    if (tokens > cachePositions - 2 * pageSize) {
-      const what = `a response of ${maxNewTokens} tokens to a prompt of ${prompt.length} (in positions)`;
-      throw new OutOfMemoryError(
-        what,
-        tokens + 2 * pageSize,
-        cachePositions,
-        'load the model with more cachePositions',
-      );
-    }
+  async enter(prompt: ArrayLike<number>, maxNewTokens: number, signal?: AbortSignal): Promise<Tree> {
+    const { options } = this;
     if (maxNewTokens >= options.treeNodes) {
       throw new OptionError(
         `treeNodes is ${options.treeNodes}: more than maxNewTokens, which is ${maxNewTokens}, so that a response fits`,
       );
     }
-    const key = keyOf(prompt);
-    let entry = this.trees.get(key);
-    if (!entry) {
-      entry = { growing: this.plant(prompt), uses: 0 };
-      this.trees.set(key, entry);
-      entry.growing.catch(() => this.trees.delete(key));
+    const key = `${maxNewTokens}: ${Array.from(prompt).join()}`;
+    let plot = this.plots.get(key);
+    if (!plot) {
+      const positions = prompt.length + maxNewTokens + 2 * this.model.pageSize;
+      plot = { key, positions, uses: 0, tree: this.plant(prompt, maxNewTokens, positions, signal) };
+      this.plots.set(key, plot);
+      plot.tree.then(
+        (tree) => this.planted.set(tree, plot as Plot),
+        () => this.plots.delete(key),
+      );
     }
-    entry.uses++; // before it is waited for: others may leave meanwhile
-    return entry.growing;
+    plot.uses++; // before it is waited for: others may leave meanwhile
+    return plot.tree;
   }
 
   leave(tree: Tree): void {
-    const key = keyOf(tree.prompt);
-    const entry = this.trees.get(key);
-    if (!entry || --entry.uses > 0) return;
-    this.trees.delete(key);
+    const plot = this.planted.get(tree);
+    if (!plot || --plot.uses > 0) return;
+    this.plots.delete(plot.key);
     this.planted.delete(tree);
-    if (this.planted.size === 0) forests.get(this.model)?.delete(this);
+    if (this.planted.size === 0) this.room.tenants.delete(this);
     tree.free();
+    this.room.leave(plot.positions);
   }
 
   /** Where a walk starts that has the prefix of `node`: there, or at a node of its own. */
@@ -183,18 +189,21 @@ export class Forest {
     signal?.throwIfAborted();
   }
 
-  private async plant(prompt: ArrayLike<number>): Promise<Tree> {
-    for (;;) {
-      try {
-        const tree = await Tree.plant(this.model, prompt);
-        this.planted.add(tree);
-        const all = forests.get(this.model) ?? new Set();
-        forests.set(this.model, all.add(this));
-        return tree;
-      } catch (error) {
-        if (!(error instanceof OutOfMemoryError)) throw error;
-        if (!this.evict(new Set()) && !(await this.othersPass())) throw error;
-      }
+  private async plant(
+    prompt: ArrayLike<number>,
+    maxNewTokens: number,
+    positions: number,
+    signal?: AbortSignal,
+  ): Promise<Tree> {
+    const what = `a response of ${maxNewTokens} tokens to a prompt of ${prompt.length}`;
+    await this.room.enter(positions, what, signal);
+    try {
+      const tree = await this.room.within(() => Tree.plant(this.model, prompt));
+      this.room.tenants.add(this);
+      return tree;
+    } catch (error) {
+      this.room.leave(positions);
+      throw error;
     }
   }
 
@@ -329,7 +338,8 @@ export class Forest {
         for (const { undo } of planned) undo();
         this.busy = new Set();
         if (!(error instanceof OutOfMemoryError)) throw error;
-        if (this.evict(plan.bases) || plan.trim() || plan.shrink() || (await this.othersPass())) continue;
+        if (this.room.evict(plan.bases) || plan.trim() || plan.shrink()) continue;
+        if (await this.room.passOver()) continue;
         throw error;
       }
     }
@@ -369,30 +379,6 @@ export class Forest {
     if (branch) branch.used = ++clock;
     if (tree.size > this.options.treeNodes) tree.prune(Math.floor((3 * this.options.treeNodes) / 4));
   }
-
-  /** Waits for a pass that holds what could otherwise be freed. @returns false where there is none */
-  private async othersPass(): Promise<boolean> {
-    const busy = [...(forests.get(this.model) ?? [])].filter((forest) => forest.busy.size > 0);
-    if (busy.length === 0) return false;
-    await Promise.race(busy.map(({ current }) => current.catch(() => undefined))); // who waits for it knows
-    return true;
-  }
-
-  /** Frees keys of the branch that was walked least recently. @returns false where there are none */
-  private evict(bases: ReadonlySet<Branch>): boolean {
-    let found: { tree: Tree; branch: Branch } | undefined;
-    for (const forest of forests.get(this.model) ?? []) {
-      for (const tree of forest.planted) {
-        for (const branch of tree.branches) {
-          if (bases.has(branch) || forest.busy.has(branch)) continue;
-          if ((found && branch.used >= found.branch.used) || !tree.isTrimmable(branch)) continue;
-          found = { tree, branch };
-        }
-      }
-    }
-    found?.tree.trim(found.branch);
-    return found !== undefined;
-  }
 }
 
 /** Whether the reading says all that the law needs. */
@@ -409,5 +395,3 @@ function stepsAhead(items: readonly Item[]): number {
     MOST_AHEAD,
   );
 }
-
-const keyOf = (prompt: ArrayLike<number>): string => Array.from(prompt).join();
