@@ -4,17 +4,14 @@ import { didYouMean } from '../nearest.ts';
 import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
-import { escaped, oneLine, printable, Redraw } from './terminal.ts';
+import { oneLine, Redraw, writers } from './terminal.ts';
 
 const interrupt = new AbortController();
 const redraw = new Redraw(process.stderr, process.env);
 const io: Io = {
   signal: interrupt.signal,
   redraw,
-  // Whatever a checkpoint, a file or a path has in it, nothing but `redraw` steers the terminal.
-  out: (text) => process.stdout.write(escaped(text)),
-  text: (text) => process.stdout.write(process.stdout.isTTY ? printable(text) : text),
-  err: (text) => process.stderr.write(escaped(text)),
+  ...writers(process.stdout, process.stderr),
 };
 
 // A reader that went away (`egps … | head -1`) is no error.

@@ -117,7 +117,19 @@ export function sideBySide(
   }).join('\n');
 }
 
-/** The part of a stream that `Redraw` needs. */
+/**
+ * How a command writes. Whatever a checkpoint, a file or a path has in it, nothing but a `Redraw` steers the terminal.
+ * What a model wrote (`text`) is data where it goes to a file or a pipe, and stays as it is there.
+ */
+export function writers(stdout: Terminal, stderr: Terminal) {
+  return {
+    out: (text: string) => void stdout.write(escaped(text)),
+    text: (text: string) => void stdout.write(stdout.isTTY ? printable(text) : text),
+    err: (text: string) => void stderr.write(escaped(text)),
+  };
+}
+
+/** The part of a stream that is needed here. */
 export interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
