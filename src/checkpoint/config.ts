@@ -69,6 +69,7 @@ const INERT: readonly (readonly [key: string, value: unknown])[] = [
 ];
 const ARCHITECTURES = { qwen2: /^Qwen2ForCausalLM$/, llama: /^L[Ll]a[Mm][Aa]ForCausalLM$/ };
 const INT32_MAX = 2 ** 31 - 1;
+const F32_MAX = (2 - 2 ** -23) * 2 ** 127;
 const POSITIVE = 'a positive number within the range of f32';
 
 /**
@@ -212,9 +213,9 @@ function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= INT32_MAX;
 }
 
-/** As an f32, which is what the GPU is given. */
+/** As an f32, which is what the GPU is given; it takes nothing beyond the largest, not even what would round to it. */
 function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
+  return typeof value === 'number' && Math.fround(value) > 0 && value <= F32_MAX;
 }
 
 /**

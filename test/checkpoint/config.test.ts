@@ -193,13 +193,13 @@ test('a value of the wrong kind or range is named', async () => {
   await wrong({ rms_norm_eps: '1e-6' }, /rms_norm_eps is "1e-6"/);
   await wrong({ rope_theta: -1 }, /rope_theta is -1/);
   // Beyond f32, above and below, there is no such number on the GPU.
-  for (const value of [1e39, 3.5e38, 1e-46]) {
+  for (const value of [1e39, 3.5e38, 3.4028235677973362e38, 1e-46]) {
     await wrong({ rms_norm_eps: value }, /rms_norm_eps is \S+: a positive number within the range of f32/);
     await wrong({ rope_theta: value }, /rope_theta is \S+: a positive number within the range of f32/);
   }
   // No string can be made of this; and more than a call takes arguments.
   const odd = { toString: 0 };
-  await wrong({ rope_theta: odd }, /rope_theta has|rope_theta is \{"toString":0\}/);
+  await wrong({ rope_theta: odd }, /rope_theta is \{"toString":0\}/);
   await wrong({ rope_parameters: { rope_theta: odd } }, /two values, 1000000 and \{"toString":0\}/);
   await wrong({ model_type: odd }, /model_type is \{"toString":0\}/);
   await failure(UnsupportedModelError, /"architectures" is \[\{"toString":0\}\]/, () =>
