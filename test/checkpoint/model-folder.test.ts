@@ -153,10 +153,10 @@ test('a key that stands twice is warned of, in each of the files', async () => {
 
 test('a tokenizer may have more ids than the embedding has rows', async () => {
   const tokenizer = json('tokenizer.json');
-  tokenizer.added_tokens.push({ id: 300, content: '<extra>', special: true });
+  for (let id = 262; id <= 270; id++) tokenizer.added_tokens.push({ id, content: `<${id}>`, special: true });
   await changed({ files: { 'tokenizer.json': tokenizer } }, (folder) => {
     quiet(folder);
-    assert.is(folder.tokenizer?.vocabSize, 301);
+    assert.is(folder.tokenizer?.vocabSize, 271);
   });
 });
 
