@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { CheckpointError, UnsupportedModelError } from '../errors.ts';
-import { isObject, readJson, show } from './json.ts';
+import { show } from '../show.ts';
+import { isObject, readJson } from './json.ts';
 import type { Checkpoint } from './safetensors.ts';
 
 /** A decoder-only transformer of the Qwen2 graph; a llama without biases is the same graph. */

@@ -1,9 +1,9 @@
 import { CheckpointError } from '../errors.ts';
+import { show } from '../show.ts';
 import { decodeText, readBytes } from './files.ts';
 
 /** Nesting that Python's json gives up at as well; whatever walks a value of less has stack for it. */
 const MAX_DEPTH = 1000;
-const SHOWN = 200;
 
 /**
  * Parses strict JSON whose objects have no key twice, which JSON.parse alone would let pass.
@@ -38,12 +38,6 @@ export async function readJson(file: string, warn?: (message: string) => void): 
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A value for a message, cut where it is long. */
-export function show(value: unknown): string {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
 function parse(file: string, text: string): unknown {

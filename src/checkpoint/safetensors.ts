@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { CheckpointError } from '../errors.ts';
+import { show } from '../show.ts';
 import { openFile, readFully } from './files.ts';
-import { isObject, parseJson, readJson, show } from './json.ts';
+import { isObject, parseJson, readJson } from './json.ts';
 
 export type Dtype = 'F32' | 'F16' | 'BF16';
 

@@ -212,6 +212,11 @@ test('a value of the wrong kind or range is named', async () => {
     /eos_token_id is \["x",.*…: token ids/,
   );
   assert.ok(long.message.length < 400);
+  const bits = { quantization_config: Array(200_000).fill(4) };
+  const other = await failure(UnsupportedModelError, /…: supported is none/, () =>
+    parseConfig({ ...OLD, ...bits }, 'f'),
+  );
+  assert.ok(other.message.length < 400);
   await wrong({ rope_parameters: { rope_theta: 5 } }, /two values, 1000000 and 5/);
   await wrong({ rope_scaling: 'linear' }, /rope_scaling is "linear"/);
   await wrong({ tie_word_embeddings: 1 }, /tie_word_embeddings is 1/);

@@ -40,7 +40,7 @@ interface Ended {
 }
 
 /** Far more than any case takes. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** Runs the cases in processes of their own. */
 export async function fuzz({
