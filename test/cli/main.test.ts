@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +42,9 @@ const bare = join(dir, 'bare');
 const speaking = join(dir, 'speaking');
 for (const folder of [bare, speaking]) randomCheckpoint(folder, { vocabSize: 97, eosTokens: [96] }, 7);
 writeTokenizer(speaking);
+const waiting = join(dir, 'waiting');
+randomCheckpoint(waiting, {}, 7);
+execFileSync('mkfifo', [join(waiting, 'heldout.json')]);
 writeFileSync(join(speaking, 'egps.json'), JSON.stringify({ maxNewTokens: 24, blockSize: 12, gate: 0.3 }));
 writeFileSync(join(speaking, 'heldout.json'), JSON.stringify([{ prompt: 'How many?', answer: '3' }]));
 
@@ -91,6 +94,7 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['score', '--tokens', '1', '--model', bare, 'x'], 2, '--tokens'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
+  [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],
 ];
 for (const [argv, code, ...parts] of failures) {
   const shown = argv.map((word) => word.replace(dir, '…')).join(' ');
