@@ -1,3 +1,5 @@
+import { show } from './show.ts';
+
 /** Every error this library raises on purpose. Each names the thing and the number; none is retried silently. */
 
 /** A bad argument or option: its name, its value and what was allowed stand in the message. */
@@ -15,7 +17,7 @@ export class CheckpointError extends Error {
   readonly offset?: number;
   constructor(file: string, message: string, at: { tensor?: string; offset?: number } = {}) {
     const where = [
-      at.tensor === undefined ? '' : `tensor ${JSON.stringify(at.tensor)}`,
+      at.tensor === undefined ? '' : `tensor ${show(at.tensor)}`,
       at.offset === undefined ? '' : `byte ${at.offset}`,
     ].filter(Boolean);
     super(`${file}${where.length ? ` (${where.join(', ')})` : ''}: ${message}`);
@@ -31,7 +33,7 @@ export class UnsupportedModelError extends Error {
   readonly key: string;
   readonly value: unknown;
   constructor(key: string, value: unknown, supported: string) {
-    super(`config key ${JSON.stringify(key)} is ${JSON.stringify(value)}: supported is ${supported}`);
+    super(`config key ${JSON.stringify(key)} is ${show(value)}: supported is ${supported}`);
     this.key = key;
     this.value = value;
   }

@@ -1,16 +1,11 @@
 import { bytesPerPosition, KvCache, PAGE } from './cache/kv-cache.ts';
-import {
-  checkTensors,
-  loadConfig,
-  loadDefaults,
-  type ModelConfig,
-  type SamplerDefaults,
-} from './checkpoint/config.ts';
-import { Checkpoint, type TensorSource } from './checkpoint/safetensors.ts';
-import { Tokenizer } from './checkpoint/tokenizer.ts';
+import type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
+import { ModelFolder } from './checkpoint/model-folder.ts';
+import type { TensorSource } from './checkpoint/safetensors.ts';
+import type { Tokenizer } from './checkpoint/tokenizer.ts';
 import { Engine } from './engine/engine.ts';
 import type { LanguageModel } from './engine/language-model.ts';
-import { CheckpointError, OptionError, OutOfMemoryError, UnsupportedModelError } from './errors.ts';
+import { OptionError, OutOfMemoryError, UnsupportedModelError } from './errors.ts';
 import { type AdapterDescription, Gpu } from './gpu/device.ts';
 import { Kernels } from './gpu/kernel.ts';
 import { loadQwen2 } from './model/qwen2.ts';
@@ -41,6 +36,8 @@ export interface Model extends LanguageModel {
   readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
   /** Tensors in the checkpoint that the configuration does not call for. */
   readonly unexpectedTensors: readonly string[];
+  /** What is doubtful in the folder and how it was taken, a line each. */
+  readonly warnings: readonly string[];
   /** Logits after each token, f32 [tokens][vocabSize]. */
   logits(tokens: ArrayLike<number>): Promise<Float32Array>;
   /** Frees all GPU memory; pending calls reject. */
@@ -55,23 +52,14 @@ export const DEFAULT_POSITIONS = 16384;
  * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
-  const config = await loadConfig(dir);
-  if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
-  const [tokenizer, defaults] = await Promise.all([Tokenizer.load(dir), loadDefaults(dir)]);
-  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
-    const sizes = `${tokenizer.vocabSize} token ids, the embedding has ${config.vocabSize} rows`;
-    throw new CheckpointError(`${dir}/tokenizer.json`, `the tokenizer has ${sizes}`);
-  }
-  const checkpoint = await Checkpoint.open(dir);
+  const folder = await ModelFolder.open(dir, options.signal);
   try {
-    const unexpectedTensors = checkTensors(config, checkpoint);
-    return Object.assign(await buildModel(config, checkpoint, options), {
-      tokenizer,
-      defaults,
-      unexpectedTensors,
-    });
+    const { config, tokenizer, defaults, unexpectedTensors, warnings } = folder;
+    if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
+    const model = await buildModel(config, folder, options);
+    return Object.assign(model, { tokenizer, defaults, unexpectedTensors, warnings });
   } finally {
-    await checkpoint.close();
+    await folder.close();
   }
 }
 

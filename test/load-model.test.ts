@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointError, NonFiniteError, OptionError, UnsupportedModelError } from '../src/errors.ts';
+import { generate } from '../src/generate.ts';
 import { loadModel, type Model } from '../src/load-model.ts';
 import { failure } from './support/folder.ts';
 import { inTemporaryFolder } from './support/models.ts';
@@ -55,7 +56,7 @@ test('an overflow to infinity is found as well, and other calls go on', () =>
     model.dispose();
   }));
 
-test('a tokenizer with more ids than the embedding has rows is refused', () =>
+test('a tokenizer with more ids than the embedding has rows does, as long as none of them occurs', () =>
   inTemporaryFolder(async (dir) => {
     randomCheckpoint(dir, { vocabSize: 40, eosTokens: [0] }, 1);
     const vocab = Object.fromEntries(Array.from({ length: 41 }, (_, i) => [String.fromCharCode(97 + i), i]));
@@ -63,7 +64,28 @@ test('a tokenizer with more ids than the embedding has rows is refused', () =>
     const none = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
     writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify({ model, added_tokens: [], ...none }));
     writeFileSync(join(dir, 'tokenizer_config.json'), '{}');
-    await failure(CheckpointError, /41 token ids, the embedding has 40 rows/, () => loadModel(dir));
+    const loaded = await loadModel(dir);
+    const greedy = { sampler: 'greedy', maxNewTokens: 4 } as const;
+    assert.ok((await generate(loaded, 'abc', greedy)).tokens.every((id) => id < 40));
+    const beyond = `a${String.fromCharCode(97 + 40)}`;
+    await failure(OptionError, /token 1 of the prompt is 40/, () => generate(loaded, beyond, greedy));
+    loaded.dispose();
+  }));
+
+test('a head that is not the embedding is the one that is computed with, whatever the config ties', () =>
+  inTemporaryFolder(async (dir) => {
+    randomCheckpoint(dir, { numHiddenLayers: 1 }, 1);
+    const config = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'));
+    const logits: Float32Array[] = [];
+    for (const tie of [false, true]) {
+      writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: tie }));
+      const model = await loadModel(dir);
+      logits.push(await model.logits(PROMPT));
+      assert.is(model.warnings.length, tie ? 1 : 0);
+      assert.is(model.config.tieWordEmbeddings, false);
+      model.dispose();
+    }
+    assert.equal(logits[1], logits[0]);
   }));
 
 test('tensors that the configuration does not call for are reported, not refused', () =>

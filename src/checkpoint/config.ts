@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { CheckpointError, UnsupportedModelError } from '../errors.ts';
+import { show } from '../show.ts';
 import { isObject, readJson } from './json.ts';
 import type { Checkpoint } from './safetensors.ts';
 
@@ -69,6 +70,8 @@ const INERT: readonly (readonly [key: string, value: unknown])[] = [
 ];
 const ARCHITECTURES = { qwen2: /^Qwen2ForCausalLM$/, llama: /^L[Ll]a[Mm][Aa]ForCausalLM$/ };
 const INT32_MAX = 2 ** 31 - 1;
+const F32_MAX = (2 - 2 ** -23) * 2 ** 127;
+const POSITIVE = 'a positive number within the range of f32';
 
 /**
  * Reads a Hugging Face configuration, in the form of transformers 4 or 5. Of `generationConfig` only the EOS tokens
@@ -79,7 +82,7 @@ const INT32_MAX = 2 ** 31 - 1;
 export function parseConfig(json: unknown, file: string, generationConfig?: unknown): ModelConfig {
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
   const wrong = (key: string, allowed: string) =>
-    new CheckpointError(file, `${key} is ${JSON.stringify(json[key])}: ${allowed}`);
+    new CheckpointError(file, `${key} is ${show(json[key])}: ${allowed}`);
   const required = (key: string): unknown => {
     if (json[key] == null)
       throw new CheckpointError(file, `the required key ${JSON.stringify(key)} is missing`);
@@ -112,7 +115,7 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
     );
   const architectures = json.architectures ?? [];
   if (!Array.isArray(architectures)) throw wrong('architectures', 'a list');
-  if (!architectures.every((name) => ARCHITECTURES[modelType].test(name)))
+  if (!architectures.every((name) => typeof name === 'string' && ARCHITECTURES[modelType].test(name)))
     throw new UnsupportedModelError('architectures', architectures, 'a ForCausalLM of the model_type');
 
   const vocabSize = size('vocab_size');
@@ -128,13 +131,13 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
     throw wrong('hidden_size', `without head_dim, num_attention_heads (${numAttentionHeads}) must divide it`);
   if (headDim % 4 !== 0) throw new UnsupportedModelError('head_dim', headDim, 'a multiple of 4');
   const rmsNormEps = required('rms_norm_eps');
-  if (!isPositive(rmsNormEps)) throw wrong('rms_norm_eps', 'a positive number');
+  if (!isPositive(rmsNormEps)) throw wrong('rms_norm_eps', POSITIVE);
 
-  const tokens = eosTokens(json.eos_token_id, vocabSize, file);
+  let tokens = eosTokens(json.eos_token_id, vocabSize, file);
   if (generationConfig !== undefined) {
     const generationFile = join(dirname(file), 'generation_config.json');
     if (!isObject(generationConfig)) throw new CheckpointError(generationFile, 'is not a JSON object');
-    tokens.push(...eosTokens(generationConfig.eos_token_id, vocabSize, generationFile));
+    tokens = tokens.concat(eosTokens(generationConfig.eos_token_id, vocabSize, generationFile));
   }
   return {
     modelType,
@@ -178,7 +181,7 @@ function ropeTheta(json: Record<string, unknown>, modelType: string, file: strin
   const thetas = new Set([json.rope_theta]);
   for (const key of ['rope_scaling', 'rope_parameters']) {
     const rope = json[key] ?? {};
-    if (!isObject(rope)) throw new CheckpointError(file, `${key} is ${JSON.stringify(rope)}: an object`);
+    if (!isObject(rope)) throw new CheckpointError(file, `${key} is ${show(rope)}: an object`);
     const { rope_type: type = 'default', type: oldType = 'default', rope_theta: theta, ...rest } = rope;
     if (type !== 'default') throw new UnsupportedModelError(`${key}.rope_type`, type, '"default"');
     if (oldType !== 'default') throw new UnsupportedModelError(`${key}.type`, oldType, '"default"');
@@ -189,13 +192,13 @@ function ropeTheta(json: Record<string, unknown>, modelType: string, file: strin
     thetas.add(theta);
   }
   thetas.delete(undefined);
+  thetas.delete(null);
   if (thetas.size === 0 && modelType === 'llama') return 10000; // the first llamas do not write it down
   if (thetas.size === 0) throw new CheckpointError(file, 'the required key "rope_theta" is missing');
   const [theta] = thetas;
   if (thetas.size > 1)
-    throw new CheckpointError(file, `rope_theta has two values, ${[...thetas].join(' and ')}`);
-  if (!isPositive(theta))
-    throw new CheckpointError(file, `rope_theta is ${JSON.stringify(theta)}: a positive number`);
+    throw new CheckpointError(file, `rope_theta has two values, ${[...thetas].map(show).join(' and ')}`);
+  if (!isPositive(theta)) throw new CheckpointError(file, `rope_theta is ${show(theta)}: ${POSITIVE}`);
   return theta;
 }
 
@@ -204,23 +207,27 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
   const tokens = Array.isArray(value) ? value : [value];
   if (tokens.every((token) => isCount(token) && token < vocabSize)) return tokens;
   const allowed = `token ids below vocab_size, ${vocabSize}`;
-  throw new CheckpointError(file, `eos_token_id is ${JSON.stringify(value)}: ${allowed}`);
+  throw new CheckpointError(file, `eos_token_id is ${show(value)}: ${allowed}`);
 }
 
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= INT32_MAX;
 }
 
+/** As an f32, which is what the GPU is given; it takes nothing beyond the largest, not even what would round to it. */
 function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY;
+  return typeof value === 'number' && Math.fround(value) > 0 && value <= F32_MAX;
 }
 
-/** Reads config.json and, where there is one, generation_config.json. @throws CheckpointError, UnsupportedModelError */
-export async function loadConfig(dir: string): Promise<ModelConfig> {
+/**
+ * Reads config.json and, where there is one, generation_config.json; `warn` is told what is doubtful in them.
+ * @throws CheckpointError, UnsupportedModelError
+ */
+export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
   const file = join(dir, 'config.json');
-  const json = await readJson(file);
+  const json = await readJson(file, warn);
   if (json === undefined) throw new CheckpointError(file, 'the file is missing');
-  return parseConfig(json, file, await readJson(join(dir, 'generation_config.json')));
+  return parseConfig(json, file, await readJson(join(dir, 'generation_config.json'), warn));
 }
 
 /** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. */
@@ -255,14 +262,22 @@ function* calledFor(config: ModelConfig): Generator<[name: string, shape: number
  * call for.
  * @throws CheckpointError
  */
-export function checkTensors(config: ModelConfig, checkpoint: Checkpoint): string[] {
-  const unexpected = new Set(checkpoint.tensors.keys());
+export function checkTensors(
+  config: ModelConfig,
+  checkpoint: Pick<Checkpoint, 'file' | 'tensors' | 'others'>,
+): string[] {
+  const unexpected = new Set([...checkpoint.tensors.keys(), ...checkpoint.others.keys()]);
   for (const [name, shape] of calledFor(config)) {
     const found = checkpoint.tensors.get(name);
+    const other = checkpoint.others.get(name);
+    if (other) {
+      const message = `dtype ${show(other.dtype)} is not supported, only F32, F16 and BF16 are`;
+      throw new CheckpointError(other.file, message, { tensor: name });
+    }
     if (!found)
       throw new CheckpointError(checkpoint.file, `is missing: expected shape [${shape}]`, { tensor: name });
     if (String(found.shape) !== String(shape)) {
-      const message = `expected shape [${shape}], found [${found.shape}]`;
+      const message = `expected shape [${shape}], found ${show(found.shape)}`;
       throw new CheckpointError(found.file, message, { tensor: name });
     }
     unexpected.delete(name);
@@ -271,19 +286,19 @@ export function checkTensors(config: ModelConfig, checkpoint: Checkpoint): strin
 }
 
 /** The model's own egps.json, {} where there is none. @throws CheckpointError */
-export async function loadDefaults(dir: string): Promise<SamplerDefaults> {
+export async function loadDefaults(dir: string, warn?: (message: string) => void): Promise<SamplerDefaults> {
   const file = join(dir, 'egps.json');
-  const json = await readJson(file);
+  const json = await readJson(file, warn);
   if (json === undefined) return {};
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
   for (const [key, value] of Object.entries(json)) {
     const kind = Object.hasOwn(DEFAULT_KINDS, key) && DEFAULT_KINDS[key as keyof SamplerDefaults];
     if (!kind) {
       const known = Object.keys(DEFAULT_KINDS).join(', ');
-      throw new CheckpointError(file, `unknown key ${JSON.stringify(key)}: the keys are ${known}`);
+      throw new CheckpointError(file, `unknown key ${show(key)}: the keys are ${known}`);
     }
     const right = kind === 'number' ? Number.isFinite(value) : typeof value === kind;
-    if (!right) throw new CheckpointError(file, `${key} is ${JSON.stringify(value)}: a ${kind}`);
+    if (!right) throw new CheckpointError(file, `${key} is ${show(value)}: a ${kind}`);
   }
   return json;
 }

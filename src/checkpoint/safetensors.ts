@@ -1,13 +1,16 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import { CheckpointError } from '../errors.ts';
-import { ifPresent, isObject, parseJson, readJson } from './json.ts';
+import { show } from '../show.ts';
+import { openFile, readFully } from './files.ts';
+import { isObject, parseJson, readJson } from './json.ts';
 
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
-export interface TensorInfo {
+/** A tensor of any dtype. */
+export interface StoredTensor {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: string;
   /** Row-major; empty for a scalar. */
   readonly shape: readonly number[];
   readonly file: string;
@@ -17,24 +20,28 @@ export interface TensorInfo {
   readonly end: number;
 }
 
-const BYTES = new Map<unknown, number>([
+/** A tensor that can be read. */
+export interface TensorInfo extends StoredTensor {
+  readonly dtype: Dtype;
+}
+
+const BYTES = new Map<string, number>([
   ['F32', 4],
   ['F16', 2],
   ['BF16', 2],
 ]);
 const MAX_HEADER = 100_000_000;
-const MAX_READ = 1 << 30; // one read may not reach 2^31 bytes
 
 /**
  * The tensors of one safetensors file, by name, in the order of their bytes.
  * `header` is the JSON alone; the tensors fill the file from byte 8 + header.length to its end without gaps.
  * @throws CheckpointError
  */
-export function parseHeader(file: string, header: Uint8Array, fileSize: number): Map<string, TensorInfo> {
+export function parseHeader(file: string, header: Uint8Array, fileSize: number): Map<string, StoredTensor> {
   if (header[0] !== 0x7b) throw new CheckpointError(file, 'the header does not begin with {', { offset: 8 });
   const json = parseJson(file, header) as Record<string, unknown>;
   const start = 8 + header.length;
-  const tensors: TensorInfo[] = [];
+  const tensors: StoredTensor[] = [];
   for (const [name, entry] of Object.entries(json)) {
     if (name === '__metadata__') checkMetadata(file, entry);
     else tensors.push(parseEntry(file, name, entry, start, fileSize));
@@ -54,33 +61,46 @@ export function parseHeader(file: string, header: Uint8Array, fileSize: number):
 }
 
 function checkMetadata(file: string, metadata: unknown): void {
+  if (metadata === null) return;
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
     throw new CheckpointError(file, '__metadata__ is not a map from strings to strings');
 }
 
-function parseEntry(file: string, name: string, entry: unknown, start: number, fileSize: number): TensorInfo {
+function parseEntry(
+  file: string,
+  name: string,
+  entry: unknown,
+  start: number,
+  fileSize: number,
+): StoredTensor {
   const fail = (message: string) => new CheckpointError(file, message, { tensor: name });
   if (!isObject(entry)) throw fail('its header entry is not an object');
   const { dtype, shape, data_offsets: offsets, ...rest } = entry;
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw fail(`unknown header key ${JSON.stringify(unknown)}`);
-  const itemSize = BYTES.get(dtype);
-  if (itemSize === undefined)
-    throw fail(`dtype ${JSON.stringify(dtype)} is not supported, only F32, F16 and BF16 are`);
-  if (!isSizes(shape)) throw fail(`shape ${JSON.stringify(shape)} is not a list of sizes`);
+  if (unknown !== undefined) throw fail(`unknown header key ${show(unknown)}`);
+  if (typeof dtype !== 'string') throw fail(`dtype ${show(dtype)} is not the name of one`);
+  if (!isSizes(shape)) throw fail(`shape ${show(shape)} is not a list of sizes`);
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1])
-    throw fail(`data_offsets ${JSON.stringify(offsets)} is not [begin, end]`);
+    throw fail(`data_offsets ${show(offsets)} is not [begin, end]`);
   const [begin, end] = offsets;
-  let size = itemSize;
-  for (const length of shape) {
-    size *= length;
-    if (!Number.isSafeInteger(size)) throw fail(`shape [${shape}] overflows 2^53 bytes`);
+  let size = BYTES.get(dtype);
+  if (size !== undefined) {
+    for (const length of shape) {
+      size *= length;
+      if (!Number.isSafeInteger(size)) throw fail(`shape ${show(shape)} overflows 2^53 bytes`);
+    }
+    if (end - begin !== size)
+      throw fail(
+        `shape ${show(shape)} in ${dtype} is ${size} bytes, data_offsets [${offsets}] are ${end - begin}`,
+      );
   }
-  if (end - begin !== size)
-    throw fail(`shape [${shape}] in ${dtype} is ${size} bytes, data_offsets [${offsets}] are ${end - begin}`);
   if (end > fileSize - start)
     throw fail(`data_offsets [${offsets}] reach past the file's ${fileSize - start} bytes of data`);
-  return { name, dtype: dtype as Dtype, shape, file, begin: start + begin, end: start + end };
+  return { name, dtype, shape, file, begin: start + begin, end: start + end };
+}
+
+function isReadable(tensor: StoredTensor): tensor is TensorInfo {
+  return BYTES.has(tensor.dtype);
 }
 
 function isSizes(value: unknown): value is number[] {
@@ -99,27 +119,40 @@ export class Checkpoint implements TensorSource {
   /** The file that lists the tensors: model.safetensors, or the index of its shards. */
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Tensors of dtypes that are not read here. */
+  readonly others: ReadonlyMap<string, StoredTensor>;
   private readonly handles: ReadonlyMap<string, FileHandle>;
 
   private constructor(
     file: string,
-    tensors: ReadonlyMap<string, TensorInfo>,
+    stored: ReadonlyMap<string, StoredTensor>,
     handles: ReadonlyMap<string, FileHandle>,
   ) {
     this.file = file;
+    const tensors = new Map<string, TensorInfo>();
+    const others = new Map<string, StoredTensor>();
+    for (const [name, tensor] of stored) {
+      if (isReadable(tensor)) tensors.set(name, tensor);
+      else others.set(name, tensor);
+    }
     this.tensors = tensors;
+    this.others = others;
     this.handles = handles;
   }
 
-  /** Opens model.safetensors or, where there is none, the shards of model.safetensors.index.json. @throws CheckpointError */
-  static async open(dir: string): Promise<Checkpoint> {
+  /**
+   * Opens model.safetensors or, where there is none, the shards of model.safetensors.index.json; `warn` is told what
+   * is doubtful in the index.
+   * @throws CheckpointError
+   */
+  static async open(dir: string, warn?: (message: string) => void): Promise<Checkpoint> {
     const handles = new Map<string, FileHandle>();
     try {
       const single = join(dir, 'model.safetensors');
-      const tensors = await openFile(single, handles);
+      const tensors = await openTensors(single, handles);
       if (tensors) return new Checkpoint(single, tensors, handles);
       const file = join(dir, 'model.safetensors.index.json');
-      const index = await readJson(file);
+      const index = await readJson(file, warn);
       if (index === undefined)
         throw new CheckpointError(dir, 'has neither model.safetensors nor model.safetensors.index.json');
       return new Checkpoint(file, await openShards(dir, file, index, handles), handles);
@@ -138,7 +171,7 @@ export class Checkpoint implements TensorSource {
       const asked = `bytes ${offset} to ${offset + target.length} were asked for`;
       throw new CheckpointError(file, `${asked}, the tensor has ${end - begin}`, { tensor: name });
     }
-    const read = await readFully(handle, begin + offset, target);
+    const read = await readFully(handle, file, begin + offset, target);
     if (read < target.length) {
       const at = { tensor: name, offset: begin + offset + read };
       throw new CheckpointError(file, `the file ends ${target.length - read} bytes early`, at);
@@ -150,75 +183,63 @@ export class Checkpoint implements TensorSource {
   }
 }
 
+/** All tensors of all shards. The index says which shards there are; what it says of a tensor is not needed. */
 async function openShards(
   dir: string,
   indexFile: string,
   index: unknown,
   handles: Map<string, FileHandle>,
-): Promise<Map<string, TensorInfo>> {
+): Promise<Map<string, StoredTensor>> {
   const weightMap = isObject(index) ? index.weight_map : undefined;
   if (!isObject(weightMap)) throw new CheckpointError(indexFile, 'weight_map is not an object');
-  const shardOf = new Map(Object.entries(weightMap));
-  for (const [name, shard] of shardOf) {
-    // A plain file name: no separator and no drive, and the ending rules out "..".
-    if (typeof shard !== 'string' || !/^[^/\\:\0]+\.safetensors$/.test(shard)) {
-      const message = `shard ${JSON.stringify(shard)} is not the name of a .safetensors file in this folder`;
-      throw new CheckpointError(indexFile, message, { tensor: name });
-    }
-  }
-  const tensors = new Map<string, TensorInfo>();
-  for (const shard of new Set(shardOf.values()) as Set<string>) {
-    const found = await openFile(join(dir, shard), handles);
+  const shards = new Set<string>();
+  for (const [name, shard] of Object.entries(weightMap)) shards.add(shardPath(indexFile, name, shard));
+  const tensors = new Map<string, StoredTensor>();
+  for (const shard of shards) {
+    const found = await openTensors(join(dir, shard), handles);
     if (!found) throw new CheckpointError(indexFile, `shard ${shard} is missing`);
     for (const [name, tensor] of found) {
-      if (shardOf.get(name) !== shard) {
-        const named = JSON.stringify(shardOf.get(name)) ?? 'no shard';
-        throw new CheckpointError(indexFile, `is in ${shard}, weight_map names ${named}`, { tensor: name });
-      }
+      const twin = tensors.get(name);
+      if (twin) throw new CheckpointError(tensor.file, `stands in ${twin.file} too`, { tensor: name });
       tensors.set(name, tensor);
     }
   }
-  for (const [name, shard] of shardOf)
-    if (!tensors.has(name)) throw new CheckpointError(indexFile, `is not in ${shard}`, { tensor: name });
   return tensors;
 }
 
+/** A shard's path within the folder, in one form. Neither it nor what Windows makes of it leads out of the folder. */
+function shardPath(indexFile: string, name: string, shard: unknown): string {
+  const path = typeof shard === 'string' ? posix.normalize(shard) : '';
+  if (!path.endsWith('.safetensors') || /^\/|^\.\.\/|[\\:\0]/.test(path)) {
+    const message = `shard ${show(shard)} is not the path of a .safetensors file in this folder`;
+    throw new CheckpointError(indexFile, message, { tensor: name });
+  }
+  return path;
+}
+
 /** undefined where the file does not exist. */
-async function openFile(
+async function openTensors(
   file: string,
   handles: Map<string, FileHandle>,
-): Promise<Map<string, TensorInfo> | undefined> {
-  const handle = await ifPresent(open(file, 'r'));
-  if (!handle) return undefined;
+): Promise<Map<string, StoredTensor> | undefined> {
+  const opened = await openFile(file);
+  if (!opened) return undefined;
+  const { handle, size } = opened;
   handles.set(file, handle);
-  const stat = await handle.stat();
-  if (!stat.isFile()) throw new CheckpointError(file, 'is not a file');
   const prefix = new Uint8Array(8);
-  if ((await readFully(handle, 0, prefix)) < 8)
-    throw new CheckpointError(file, `${stat.size} bytes are too few for a safetensors file`);
+  if ((await readFully(handle, file, 0, prefix)) < 8)
+    throw new CheckpointError(file, `${size} bytes are too few for a safetensors file`);
   const length = new DataView(prefix.buffer).getBigUint64(0, true);
   if (length > MAX_HEADER)
     throw new CheckpointError(file, `a header of ${length} bytes: at most ${MAX_HEADER} are allowed`);
-  if (length > stat.size - 8) {
-    const room = `the file has ${stat.size - 8} bytes left`;
+  if (length > size - 8) {
+    const room = `the file has ${size - 8} bytes left`;
     throw new CheckpointError(file, `a header of ${length} bytes: ${room}`, { offset: 8 });
   }
   const header = new Uint8Array(Number(length));
-  if ((await readFully(handle, 8, header)) < header.length)
+  if ((await readFully(handle, file, 8, header)) < header.length)
     throw new CheckpointError(file, 'the file became shorter while its header was read');
-  return parseHeader(file, header, stat.size);
-}
-
-/** Returns the number of bytes read: fewer than target.length only at the end of the file. */
-async function readFully(handle: FileHandle, position: number, target: Uint8Array): Promise<number> {
-  let done = 0;
-  while (done < target.length) {
-    const length = Math.min(target.length - done, MAX_READ);
-    const { bytesRead } = await handle.read(target, done, length, position + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return done;
+  return parseHeader(file, header, size);
 }
 
 async function closeAll(handles: ReadonlyMap<string, FileHandle>): Promise<void> {

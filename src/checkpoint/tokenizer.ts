@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { CheckpointError } from '../errors.ts';
-import { ifPresent, isObject, readJson } from './json.ts';
+import { readText } from './files.ts';
+import { isObject, readJson } from './json.ts';
 
 /** A tokenizer in the format of Hugging Face: tokenizer.json, tokenizer_config.json, chat_template.jinja. */
 export class Tokenizer {
@@ -44,10 +44,10 @@ export class Tokenizer {
    * null where the folder has no tokenizer.
    * @throws CheckpointError also where tokenizer_config.json stands without tokenizer.json
    */
-  static async load(dir: string): Promise<Tokenizer | null> {
+  static async load(dir: string, warn?: (message: string) => void): Promise<Tokenizer | null> {
     const file = join(dir, 'tokenizer.json');
     const configFile = join(dir, 'tokenizer_config.json');
-    const [json, config] = await Promise.all([readJson(file), readJson(configFile)]);
+    const [json, config] = await Promise.all([readJson(file, warn), readJson(configFile, warn)]);
     if (config !== undefined && !isObject(config))
       throw new CheckpointError(configFile, 'is not a JSON object');
     if (json === undefined) {
@@ -55,8 +55,14 @@ export class Tokenizer {
       return null;
     }
     if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
-    const template = await ifPresent(readFile(join(dir, 'chat_template.jinja'), 'utf8'));
+    const template = await readText(join(dir, 'chat_template.jinja'));
     return new Tokenizer(file, json, config ?? {}, template ?? configTemplate(config?.chat_template));
+  }
+
+  /** The id of tokenizer_config.json's eos_token, where it has one that is a token. */
+  get eosToken(): number | undefined {
+    const { eos_token: name } = this.tokenNames;
+    return name === undefined ? undefined : this.inner.token_to_id(name);
   }
 
   /**

@@ -8,7 +8,7 @@ import { OptionError } from '../errors.ts';
 import { DEFAULT_POSITIONS, loadModel, type Model } from '../load-model.ts';
 import type { OptionSpec, Parsed } from './args.ts';
 import { bytes } from './format.ts';
-import type { Redraw } from './terminal.ts';
+import { oneLine, type Redraw } from './terminal.ts';
 
 /** A subcommand of `egps`. */
 export interface Command {
@@ -30,6 +30,8 @@ export interface Io {
   readonly redraw: Redraw;
   /** Writes to standard output; rejects nothing, a reader that went away ends the process. */
   out(text: string): void;
+  /** Writes what a model wrote, to standard output: as it is, unless that is a terminal. */
+  text(text: string): void;
   /** Writes to standard error. */
   err(text: string): void;
 }
@@ -87,13 +89,7 @@ export async function openModel({ dir }: Folder, positions: number, io: Io): Pro
     },
   });
   io.redraw.clear();
-  const { unexpectedTensors: unexpected } = model;
-  if (unexpected.length > 0) {
-    const names = unexpected.slice(0, 3).join(', ') + (unexpected.length > 3 ? ', …' : '');
-    io.err(
-      `egps: warning: ${dir} has ${unexpected.length} tensor(s) that its config does not call for: ${names}\n`,
-    );
-  }
+  for (const warning of model.warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
   return model;
 }
 

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJson } from '../checkpoint/json.ts';
 import { CheckpointError } from '../errors.ts';
 import { encodePrompt, withModelDefaults } from '../generate.ts';
 import { seed, value } from './args.ts';
@@ -76,12 +76,8 @@ export function verdict(text: string | null, right: string): string {
 
 async function readProblems(dir: string): Promise<Problem[]> {
   const file = join(dir, 'heldout.json');
-  let problems: unknown;
-  try {
-    problems = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new CheckpointError(file, `no held-out problems to demonstrate: ${(error as Error).message}`);
-  }
+  const problems = await readJson(file);
+  if (problems === undefined) throw new CheckpointError(file, 'no held-out problems to demonstrate');
   const wellFormed = (p: unknown): p is Problem =>
     typeof (p as Problem)?.prompt === 'string' && typeof (p as Problem).answer === 'string';
   if (!Array.isArray(problems) || problems.length === 0 || !problems.every(wellFormed)) {

@@ -2,6 +2,7 @@ import type { AnswerShare } from '../answers/shares.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import type { Diagnostics } from '../sampling/diagnostics.ts';
 import type { Account, Sample } from '../sampling/sample.ts';
+import { escaped } from './terminal.ts';
 
 /** 1234567 → "1.23 MB". */
 export function bytes(n: number): string {
@@ -96,9 +97,13 @@ export function table(rows: readonly (readonly string[])[], right: readonly bool
     .join('\n');
 }
 
-/** JSON of one object on one line; seeds are written as decimal strings, columns as arrays. */
+/**
+ * JSON of one object on one line; seeds are written as decimal strings, columns as arrays. What could steer a terminal
+ * is escaped, which changes nothing for those who parse it.
+ */
 export function json(value: unknown): string {
-  return JSON.stringify(value, (_, v) =>
+  const text = JSON.stringify(value, (_, v) =>
     typeof v === 'bigint' ? String(v) : ArrayBuffer.isView(v) ? Array.from(v as Float64Array) : v,
   );
+  return escaped(text);
 }

@@ -22,7 +22,7 @@ import { type Parsed, tokenIds, value, whole } from './args.ts';
 import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
-import { printable, type View } from './terminal.ts';
+import type { View } from './terminal.ts';
 
 export const generateCommand: Command = {
   summary: 'answer a prompt',
@@ -80,9 +80,8 @@ from the start of the run.
         return;
       }
       const text = answer.text ?? [...answer.tokens].join(',');
-      const shown = process.stdout.isTTY ? printable(text) : text;
       if (samples > 1) io.out(`--- chain ${chain}\n`);
-      io.out(shown.endsWith('\n') ? shown : `${shown}\n`);
+      io.text(text.endsWith('\n') ? text : `${text}\n`);
     };
     try {
       if (samples > 1) {

@@ -4,15 +4,14 @@ import { didYouMean } from '../nearest.ts';
 import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
-import { Redraw } from './terminal.ts';
+import { oneLine, Redraw, writers } from './terminal.ts';
 
 const interrupt = new AbortController();
 const redraw = new Redraw(process.stderr, process.env);
 const io: Io = {
   signal: interrupt.signal,
   redraw,
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
+  ...writers(process.stdout, process.stderr),
 };
 
 // A reader that went away (`egps … | head -1`) is no error.
@@ -69,6 +68,6 @@ function report(error: unknown): number {
     return interrupted;
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  io.err(argv.includes('--debug') ? `${stack}\n` : `egps: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+  io.err(argv.includes('--debug') ? `${stack}\n` : `egps: ${oneLine(message)}\n`);
   return error instanceof OptionError ? 2 : 1;
 }

@@ -26,7 +26,7 @@ function statusLine({ done, facts }: View, width: number): string {
   const filled = Math.floor(Math.min(1, Math.max(0, done)) * cells);
   let line = '━'.repeat(filled) + '─'.repeat(cells - filled);
   for (const [i, fact] of facts.entries()) {
-    const next = line + (i === 0 ? ' ' : ' · ') + fact;
+    const next = line + (i === 0 ? ' ' : ' · ') + escaped(oneLine(fact));
     if (textWidth(next) > width) break;
     line = next;
   }
@@ -57,11 +57,22 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-/** The text without anything that could steer a terminal; line feeds and tabs stay. */
+/** What could steer a terminal or turn the order of what it shows: controls but line feed and tab, bidi controls. */
+const STEERING = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu;
+
+/** The text of a model with a placeholder for each character that could steer a terminal. */
 export function printable(text: string): string {
-  return text
-    .replaceAll('\r\n', '\n')
-    .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (c) => (c === '\n' || c === '\t' ? c : '\ufffd'));
+  return text.replaceAll('\r\n', '\n').replace(STEERING, '\ufffd');
+}
+
+/** The text with each character that could steer a terminal as the escape that JSON has for it. */
+export function escaped(text: string): string {
+  return text.replace(STEERING, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A message on one line. */
+export function oneLine(message: string): string {
+  return message.replace(/\s*\n\s*/g, ' ');
 }
 
 /** Cells a line of text takes. */
@@ -106,7 +117,19 @@ export function sideBySide(
   }).join('\n');
 }
 
-/** The part of a stream that `Redraw` needs. */
+/**
+ * How a command writes. Whatever a checkpoint, a file or a path has in it, nothing but a `Redraw` steers the terminal.
+ * What a model wrote (`text`) is data where it goes to a file or a pipe, and stays as it is there.
+ */
+export function writers(stdout: Terminal, stderr: Terminal) {
+  return {
+    out: (text: string) => void stdout.write(escaped(text)),
+    text: (text: string) => void stdout.write(stdout.isTTY ? printable(text) : text),
+    err: (text: string) => void stderr.write(escaped(text)),
+  };
+}
+
+/** The part of a stream that is needed here. */
 export interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { openFile, readBytes, readFully } from '../checkpoint/files.ts';
+import { Checkpoint } from '../checkpoint/safetensors.ts';
 
 const PARTS = 64;
 const PART_BYTES = 65536;
@@ -15,6 +17,7 @@ export async function fileDigest(path: string): Promise<string> {
 /**
  * Tells models apart: SHA-256 over the JSON files in the folder, the chat template and, of each safetensors file, its size and 4 MiB spread evenly over it. To
  * read all of a large model would take longer than to load it.
+ * @throws CheckpointError
  */
 export async function modelDigest(dir: string): Promise<string> {
   const hash = createHash('sha256');
@@ -22,22 +25,33 @@ export async function modelDigest(dir: string): Promise<string> {
   for (const name of names.filter((each) =>
     /^((config|generation_config|tokenizer.*|egps)\.json|chat_template\.jinja)$/.test(each),
   )) {
-    hash.update(`${name} ${await fileDigest(join(dir, name))}\n`);
+    const bytes = await readBytes(join(dir, name));
+    if (bytes) hash.update(`${name} ${createHash('sha256').update(bytes).digest('hex')}\n`);
   }
-  for (const name of names.filter((each) => each.endsWith('.safetensors'))) {
-    const file = await open(join(dir, name));
+  for (const name of await weightFiles(dir, names)) {
+    const file = join(dir, name);
+    const opened = await openFile(file);
+    if (!opened) continue;
+    const { handle, size } = opened;
     try {
-      const { size } = await file.stat();
       hash.update(`${name} ${size}\n`);
       const buffer = Buffer.alloc(PART_BYTES);
       for (let part = 0; part < PARTS; part++) {
         const at = Math.floor((Math.max(0, size - PART_BYTES) * part) / (PARTS - 1));
-        const { bytesRead } = await file.read(buffer, 0, PART_BYTES, at);
-        hash.update(buffer.subarray(0, bytesRead));
+        hash.update(buffer.subarray(0, await readFully(handle, file, at, buffer)));
       }
     } finally {
-      await file.close();
+      await handle.close();
     }
   }
   return hash.digest('hex');
+}
+
+/** The safetensors files in the folder, and shards that lie deeper. */
+async function weightFiles(dir: string, names: readonly string[]): Promise<string[]> {
+  const checkpoint = await Checkpoint.open(dir);
+  await checkpoint.close();
+  const used = [...checkpoint.tensors.values(), ...checkpoint.others.values()];
+  const shards = used.map(({ file }) => relative(dir, file).split(sep).join('/'));
+  return [...new Set([...names.filter((name) => name.endsWith('.safetensors')), ...shards])].sort();
 }

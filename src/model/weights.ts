@@ -1,4 +1,5 @@
 import type { TensorInfo, TensorSource } from '../checkpoint/safetensors.ts';
+import { toF32 } from '../checkpoint/values.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 
@@ -193,18 +194,4 @@ export class WeightLoader {
     this.onRead(bytes.length);
     return toF32(tensor.dtype, bytes);
   }
-}
-
-/** Exact. */
-function toF32(dtype: TensorInfo['dtype'], bytes: Uint8Array): Float32Array {
-  if (dtype === 'F32') return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-  if (dtype === 'BF16') return new Float32Array(Uint32Array.from(halves, (h) => h << 16).buffer);
-  return Float32Array.from(halves, (h) => {
-    const sign = h & 0x8000 ? -1 : 1;
-    const exponent = (h >> 10) & 31;
-    const fraction = h & 1023;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-  });
 }

@@ -192,6 +192,31 @@ test('a value of the wrong kind or range is named', async () => {
   await wrong({ rms_norm_eps: 0 }, /rms_norm_eps is 0/);
   await wrong({ rms_norm_eps: '1e-6' }, /rms_norm_eps is "1e-6"/);
   await wrong({ rope_theta: -1 }, /rope_theta is -1/);
+  // Beyond f32, above and below, there is no such number on the GPU.
+  for (const value of [1e39, 3.5e38, 3.4028235677973362e38, 1e-46]) {
+    await wrong({ rms_norm_eps: value }, /rms_norm_eps is \S+: a positive number within the range of f32/);
+    await wrong({ rope_theta: value }, /rope_theta is \S+: a positive number within the range of f32/);
+  }
+  // No string can be made of this; and more than a call takes arguments.
+  const odd = { toString: 0 };
+  await wrong({ rope_theta: odd }, /rope_theta is \{"toString":0\}/);
+  await wrong({ rope_parameters: { rope_theta: odd } }, /two values, 1000000 and \{"toString":0\}/);
+  await wrong({ model_type: odd }, /model_type is \{"toString":0\}/);
+  await failure(UnsupportedModelError, /"architectures" is \[\{"toString":0\}\]/, () =>
+    parseConfig({ ...OLD, architectures: [odd] }, 'f'),
+  );
+  const many = parseConfig(OLD, 'dir/config.json', { eos_token_id: Array(200_000).fill(7) });
+  assert.equal(many.eosTokens, [7, 151645]);
+  const long = await wrong(
+    { eos_token_id: Array(200_000).fill('x') },
+    /eos_token_id is \["x",.*…: token ids/,
+  );
+  assert.ok(long.message.length < 400);
+  const bits = { quantization_config: Array(200_000).fill(4) };
+  const other = await failure(UnsupportedModelError, /…: supported is none/, () =>
+    parseConfig({ ...OLD, ...bits }, 'f'),
+  );
+  assert.ok(other.message.length < 400);
   await wrong({ rope_parameters: { rope_theta: 5 } }, /two values, 1000000 and 5/);
   await wrong({ rope_scaling: 'linear' }, /rope_scaling is "linear"/);
   await wrong({ tie_word_embeddings: 1 }, /tie_word_embeddings is 1/);
@@ -218,8 +243,24 @@ test('the files of a folder are read', async () => {
   await withFolder({}, async (dir) => {
     await failure(CheckpointError, /config.json: the file is missing/, () => loadConfig(dir));
   });
-  await withFolder({ 'config.json': '{"vocab_size":1,"vocab_size":2}' }, async (dir) => {
-    await failure(CheckpointError, /"vocab_size" stands twice/, () => loadConfig(dir));
+});
+
+test('config.json is read as Python reads it: the last of two equal keys, NaN where nobody looks', async () => {
+  const twice = JSON.stringify(OLD).replace('{', '{"vocab_size":1,"unread":[NaN,-Infinity,"NaN"],');
+  await withFolder({ 'config.json': twice }, async (dir) => {
+    const warnings: string[] = [];
+    assert.equal(await loadConfig(dir, (message) => warnings.push(message)), parseConfig(OLD, 'f'));
+    assert.is(warnings.length, 1);
+    assert.match(warnings[0], /config.json: the key "vocab_size" stands twice in one object, the last one/);
+  });
+  for (const word of ['NaN', 'Infinity', '-Infinity']) {
+    const json = JSON.stringify({ ...OLD, rms_norm_eps: 'here', name: 'NaN"here' }).replace('"here"', word);
+    await withFolder({ 'config.json': json }, async (dir) => {
+      await failure(CheckpointError, /rms_norm_eps is -?Infinity: a positive number/, () => loadConfig(dir));
+    });
+  }
+  await withFolder({ 'config.json': '{"a":Nan}' }, async (dir) => {
+    await failure(CheckpointError, /not valid JSON/, () => loadConfig(dir));
   });
 });
 

@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -41,6 +42,9 @@ const bare = join(dir, 'bare');
 const speaking = join(dir, 'speaking');
 for (const folder of [bare, speaking]) randomCheckpoint(folder, { vocabSize: 97, eosTokens: [96] }, 7);
 writeTokenizer(speaking);
+const waiting = join(dir, 'waiting');
+randomCheckpoint(waiting, {}, 7);
+execFileSync('mkfifo', [join(waiting, 'heldout.json')]);
 writeFileSync(join(speaking, 'egps.json'), JSON.stringify({ maxNewTokens: 24, blockSize: 12, gate: 0.3 }));
 writeFileSync(join(speaking, 'heldout.json'), JSON.stringify([{ prompt: 'How many?', answer: '3' }]));
 
@@ -90,6 +94,7 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['score', '--tokens', '1', '--model', bare, 'x'], 2, '--tokens'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
+  [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],
 ];
 for (const [argv, code, ...parts] of failures) {
   const shown = argv.map((word) => word.replace(dir, '…')).join(' ');
@@ -101,6 +106,31 @@ for (const [argv, code, ...parts] of failures) {
     for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
   });
 }
+
+/** Escape sequences of both kinds, and a turn of the reading direction. */
+const STEERING = '\x1b[31m\x9b2J\u202e';
+const steers = (text: string) => /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(text);
+
+usage('no path, checkpoint or data file steers the terminal by an error', async () => {
+  const evil = join(dir, `evil${STEERING}`);
+  mkdirSync(evil);
+  writeFileSync(join(evil, 'config.json'), `{"a": ${STEERING}}`);
+  const data = join(dir, 'data.jsonl');
+  writeFileSync(data, `{"id": ${STEERING}}`);
+  for (const argv of [
+    [STEERING],
+    ['generate', `--${STEERING}`, 'x'],
+    ['generate', '--model', evil, 'x'],
+    ['generate', '--model', evil, 'x', '--debug'],
+    ['eval', '--task', data],
+    ['eval', '--task', join(evil, 'x.jsonl')],
+  ]) {
+    const run = await egps(argv);
+    assert.is.not(run.code, 0);
+    assert.is(steers(run.err + run.out), false, JSON.stringify(run));
+    assert.match(run.err, '\\u001b[31m\\u009b2J\\u202e');
+  }
+});
 
 usage('help goes to standard output, --debug shows the stack', async () => {
   const general = await egps(['--help']);
@@ -303,6 +333,29 @@ gpu('tensors that the config does not call for are warned of once', async () => 
   assert.is(run.code, 0, run.err);
   assert.is(said(run).length, 1, run.err);
   assert.match(said(run)[0], /warning: .*deep has 12 tensor\(s\) .*: model\.layers\.1\./);
+});
+
+gpu('what a checkpoint has in it steers no terminal, but its answer goes into a pipe as it is', async () => {
+  const evil = join(dir, `warned${STEERING}`);
+  randomCheckpoint(evil, { vocabSize: 97, eosTokens: [96] }, 7);
+  const weights = join(evil, 'model.safetensors');
+  const spare = { name: `spare${STEERING}`, dtype: 'F32', shape: [], data: new Uint8Array(4) } as const;
+  writeFileSync(weights, encodeSafetensors([...decodeSafetensors(readFileSync(weights)), spare]));
+  const vocab = Object.fromEntries(Array.from({ length: 97 }, (_, id) => [`${STEERING}${id};`, id]));
+  const model = { type: 'BPE', vocab, merges: [] };
+  const none = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+  writeFileSync(join(evil, 'tokenizer.json'), JSON.stringify({ model, added_tokens: [], ...none }));
+  const argv = ['--model', evil, '--sampler', 'greedy', '--max-new-tokens', '3', '--prompt-tokens', '1,2'];
+  const text = await egps(['generate', ...argv]);
+  assert.is(text.code, 0, text.err);
+  assert.match(said(text)[0], /^egps: warning: .*spare\\u001b\[31m\\u009b2J\\u202e$/);
+  assert.is(steers(text.err), false);
+  assert.ok(text.out.startsWith(STEERING));
+  const piped = await egps(['generate', ...argv, '--json']);
+  assert.is(steers(piped.out), false);
+  assert.is(`${JSON.parse(piped.out).text}\n`, text.out);
+  const scored = await egps(['score', '--model', evil, '--tokens', '1,2']);
+  assert.is(steers(scored.out + scored.err), false);
 });
 
 gpu('an interrupt ends a run with 130', async () => {

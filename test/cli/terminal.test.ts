@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { frame, printable, Redraw, sideBySide, textWidth, wrap } from '../../src/cli/terminal.ts';
+import { json } from '../../src/cli/format.ts';
+import { frame, printable, Redraw, sideBySide, textWidth, wrap, writers } from '../../src/cli/terminal.ts';
 
 test('a frame never wraps or scrolls, whatever the terminal', () => {
   const text = `${'word '.repeat(100)}\n\n${'x'.repeat(500)} 世界 ${'宽'.repeat(90)}\tend`;
@@ -36,6 +37,53 @@ test('text is wrapped at spaces, long words anywhere, wide characters by their c
 
 test('nothing an answer contains can steer the terminal', () => {
   assert.is(printable('a\x1b[2Jb\rc\r\nd\te\u202ef\x9b'), 'a\ufffd[2Jb\ufffdc\nd\te\ufffdf\ufffd');
+});
+
+/** Every C0 and C1 control but line feed and tab, DEL, and every bidi control. */
+const STEERING = [
+  ...Array.from({ length: 0xa0 }, (_, code) => code).filter(
+    (c) => (c < 32 || c > 126) && c !== 9 && c !== 10,
+  ),
+  ...[0x61c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069],
+].map((code) => String.fromCharCode(code));
+const HARMLESS = 'a\n\t é\u0301 世 \u200d🙂 \ufffd \u00a0\ud800';
+
+test('what could steer a terminal is written as an escape, all else as it is', () => {
+  for (const isTTY of [true, false]) {
+    const [stdout, stderr] = [recorder(isTTY), recorder(isTTY)];
+    const io = writers(stdout, stderr);
+    for (const c of STEERING) {
+      const shown = `x\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}y`;
+      io.out(`x${c}y`);
+      io.err(`x${c}y`);
+      assert.equal([stdout.written.pop(), stderr.written.pop()], [shown, shown]);
+    }
+    io.out(HARMLESS);
+    io.err(HARMLESS);
+    assert.equal([stdout.written.pop(), stderr.written.pop()], [HARMLESS, HARMLESS]);
+  }
+});
+
+test('what a model wrote goes as it is into a pipe, and to a terminal without what could steer it', () => {
+  const all = `${STEERING.join(' ')}${HARMLESS}`;
+  const [pipe, terminal] = [recorder(false), recorder(true)];
+  writers(pipe, pipe).text(all);
+  writers(terminal, terminal).text(all);
+  assert.equal(pipe.written, [all]);
+  assert.equal(terminal.written, [`${STEERING.map(() => '\ufffd').join(' ')}${HARMLESS}`]);
+});
+
+test('JSON means the same and steers no terminal', () => {
+  const value = { [STEERING.join('')]: `${STEERING.join('')}${HARMLESS}\\u001b` };
+  const [stdout] = [recorder(true)];
+  writers(stdout, stdout).out(json(value));
+  assert.equal(JSON.parse(stdout.written[0]), value);
+  for (const c of STEERING) assert.not.ok(stdout.written[0].includes(c));
+});
+
+test('a fact below the text steers nothing and stays on its line', () => {
+  const facts = ['loading a\x1b[2Jb\n\u202ec'];
+  assert.is(frame({ text: '', done: 0, facts }, 80, 24), `${'─'.repeat(13)} loading a\\u001b[2Jb \\u202ec`);
 });
 
 test('columns stand side by side', () => {

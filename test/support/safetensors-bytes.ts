@@ -32,3 +32,23 @@ export function withHeader(header: string | Uint8Array, data: readonly Uint8Arra
   new DataView(prefix.buffer).setBigUint64(0, BigInt(bytes.length), true);
   return new Uint8Array(Buffer.concat([prefix, bytes, ...data])); // whose slice copies, unlike a Buffer's
 }
+
+/** The tensors of a sound file, in the order of its header. */
+export function decodeSafetensors(file: Uint8Array): TensorData[] {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
+  const end = 8 + Number(bytes.readBigUInt64LE());
+  type Entry = Pick<TensorData, 'dtype' | 'shape'> & { data_offsets: [number, number] };
+  const header: Record<string, Entry> = JSON.parse(bytes.toString('utf8', 8, end));
+  return Object.entries(header).map(
+    ([
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [from, to],
+      },
+    ]) => {
+      return { name, dtype, shape, data: new Uint8Array(bytes.subarray(end + from, end + to)) };
+    },
+  );
+}

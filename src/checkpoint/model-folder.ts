@@ -1,0 +1,149 @@
+import { checkTensors, loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from './config.ts';
+import { Checkpoint, type TensorInfo, type TensorSource } from './safetensors.ts';
+import { Tokenizer } from './tokenizer.ts';
+import { toF32 } from './values.ts';
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const HEAD = 'lm_head.weight';
+/** What older models keep beside their weights, and what is computed anew. */
+const DERIVED = /rotary_emb\.inv_freq|(^|\.)position_ids$/;
+const CHUNK = 1 << 22; // values compared at a time
+
+/** All that the folder of a model says, its files checked against each other. Tensors are read as they are asked for. */
+export class ModelFolder implements TensorSource {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer | null;
+  readonly defaults: SamplerDefaults;
+  /** Those that the configuration calls for. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly unexpectedTensors: readonly string[];
+  /** What is doubtful and how it was taken, a line each. */
+  readonly warnings: readonly string[];
+  private readonly checkpoint: Checkpoint;
+
+  private constructor(
+    { config, tensors, unexpected }: Contents,
+    tokenizer: Tokenizer | null,
+    defaults: SamplerDefaults,
+    warnings: readonly string[],
+    checkpoint: Checkpoint,
+  ) {
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.defaults = defaults;
+    this.tensors = tensors;
+    this.unexpectedTensors = unexpected;
+    this.warnings = warnings;
+    this.checkpoint = checkpoint;
+  }
+
+  /** @throws CheckpointError, UnsupportedModelError */
+  static async open(dir: string, signal?: AbortSignal): Promise<ModelFolder> {
+    const warnings: string[] = [];
+    const warn = (message: string) => warnings.push(message);
+    const written = await loadConfig(dir, warn);
+    const tokenizer = await Tokenizer.load(dir, warn);
+    const defaults = await loadDefaults(dir, warn);
+    const checkpoint = await Checkpoint.open(dir, warn);
+    try {
+      const contents = await resolveHead(withEos(written, tokenizer), checkpoint, warn, signal);
+      const { unexpected } = contents;
+      if (unexpected.length > 0) {
+        const names = unexpected.slice(0, 3).join(', ') + (unexpected.length > 3 ? ', …' : '');
+        warn(`${dir} has ${unexpected.length} tensor(s) that its config does not call for: ${names}`);
+      }
+      return new ModelFolder(contents, tokenizer, defaults, warnings, checkpoint);
+    } catch (error) {
+      await checkpoint.close();
+      throw error;
+    }
+  }
+
+  /** @throws CheckpointError */
+  readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
+    return this.checkpoint.readInto(tensor, offset, target);
+  }
+
+  async close(): Promise<void> {
+    await this.checkpoint.close();
+  }
+}
+
+/** Where neither config.json nor generation_config.json has an EOS, the tokenizer's is one. */
+function withEos(config: ModelConfig, tokenizer: Tokenizer | null): ModelConfig {
+  const eos = tokenizer?.eosToken;
+  if (config.eosTokens.length > 0 || eos === undefined || eos >= config.vocabSize) return config;
+  return { ...config, eosTokens: [eos] };
+}
+
+interface Contents {
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly unexpected: readonly string[];
+}
+
+/**
+ * Takes a head that stands beside tie_word_embeddings as transformers 5 does: equal to the embedding it is a copy,
+ * another one is used for what it is, and where there is no embedding it is that too.
+ */
+async function resolveHead(
+  config: ModelConfig,
+  checkpoint: Checkpoint,
+  warn: (message: string) => void,
+  signal?: AbortSignal,
+): Promise<Contents> {
+  const has = (name: string) => checkpoint.tensors.has(name) || checkpoint.others.has(name);
+  if (!config.tieWordEmbeddings || !has(HEAD)) return contents(config, checkpoint);
+  if (!has(EMBEDDING)) return contents(config, withHeadAsEmbedding(checkpoint));
+  const untied = contents({ ...config, tieWordEmbeddings: false }, checkpoint);
+  const [embedding, head] = [EMBEDDING, HEAD].map((name) => untied.tensors.get(name) as TensorInfo);
+  if (await equal(checkpoint, embedding, head, signal)) {
+    const tensors = new Map(untied.tensors);
+    tensors.delete(HEAD);
+    return { config, tensors, unexpected: untied.unexpected };
+  }
+  warn(`${head.file}: tie_word_embeddings is true, but ${HEAD} is not ${EMBEDDING}: it is used, untied`);
+  return untied;
+}
+
+/** @throws CheckpointError */
+function contents(
+  config: ModelConfig,
+  checkpoint: Pick<Checkpoint, 'file' | 'tensors' | 'others'>,
+): Contents {
+  const unused = new Set(checkTensors(config, checkpoint));
+  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !unused.has(name)));
+  return { config, tensors, unexpected: [...unused].filter((name) => !DERIVED.test(name)) };
+}
+
+function withHeadAsEmbedding({ file, tensors, others }: Checkpoint) {
+  const renamed = <T>(map: ReadonlyMap<string, T>) =>
+    new Map([...map].map(([name, tensor]) => [name === HEAD ? EMBEDDING : name, tensor]));
+  return { file, tensors: renamed(tensors), others: renamed(others) };
+}
+
+/** Whether two tensors of one shape have the same values. */
+async function equal(
+  checkpoint: Checkpoint,
+  a: TensorInfo,
+  b: TensorInfo,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const values = a.shape.reduce((n, length) => n * length, 1);
+  const read = async (tensor: TensorInfo, from: number, to: number) => {
+    const size = (tensor.end - tensor.begin) / values;
+    const bytes = new Uint8Array((to - from) * size);
+    await checkpoint.readInto(tensor, from * size, bytes);
+    return bytes;
+  };
+  for (let from = 0; from < values; from += CHUNK) {
+    signal?.throwIfAborted();
+    const to = Math.min(from + CHUNK, values);
+    const [x, y] = [await read(a, from, to), await read(b, from, to)];
+    if (a.dtype === b.dtype && Buffer.compare(x, y) === 0) continue;
+    const others = toF32(b.dtype, y);
+    const same = (value: number, i: number) => value === others[i] || Object.is(value, others[i]);
+    if (!toF32(a.dtype, x).every(same)) return false;
+  }
+  return true;
+}

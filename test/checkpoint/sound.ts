@@ -1,0 +1,90 @@
+/** A small checkpoint in which nothing is wrong, with every file that one may have. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
+import type { Files } from './damage.ts';
+
+/** Writes it to folder `path`, in one file or in shards with an index, and returns its files. */
+export function soundCheckpoint(path: string, sharded: boolean): Files {
+  const sizes = {
+    hiddenSize: 16,
+    intermediateSize: 16,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+    headDim: 8,
+  };
+  const modelType = sharded ? 'llama' : 'qwen2';
+  randomCheckpoint(
+    path,
+    { ...sizes, numKeyValueHeads: 1, vocabSize: 270, eosTokens: [260], modelType },
+    1,
+    'BF16',
+  );
+  if (sharded) shard(path);
+  const write = (name: string, value: unknown) => writeFileSync(join(path, name), JSON.stringify(value));
+  write('generation_config.json', { eos_token_id: [260, 261], do_sample: true, temperature: 0.7 });
+  write('egps.json', { alpha: 4, steps: 3, cutLaw: 'uniform' });
+  write('tokenizer.json', tokenizer());
+  write('tokenizer_config.json', {
+    bos_token: null,
+    eos_token: { content: '<eos>', special: true },
+    chat_template: [{ name: 'default', template: TEMPLATE }],
+    clean_up_tokenization_spaces: true,
+  });
+  writeFileSync(join(path, 'chat_template.jinja'), TEMPLATE);
+  return new Map(readdirSync(path).map((name) => [name, new Uint8Array(readFileSync(join(path, name)))]));
+}
+
+const TEMPLATE = `{{ bos_token }}{% for m in messages %}<turn>{{ m.role }}
+{{ m.content | trim }}<eos>
+{% endfor %}{% if add_generation_prompt %}<turn>assistant
+{% endif %}`;
+
+function tokenizer(): unknown {
+  const printable = (b: number) => (b > 32 && b < 127) || (b > 160 && b !== 173);
+  let next = 256;
+  const bytes = Array.from({ length: 256 }, (_, b) => String.fromCharCode(printable(b) ? b : next++));
+  const merges = ['t h', 'th e', 'Ġ the', 'c a'];
+  const vocab = Object.fromEntries(
+    [...bytes, ...merges.map((m) => m.replace(' ', ''))].map((t, id) => [t, id]),
+  );
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const pattern = { Regex: ' ?\\p{L}+|\\s+|[^\\s\\p{L}]+' };
+  const split = { type: 'Split', pattern, behavior: 'Isolated', invert: false };
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [
+      { id: 260, content: '<eos>', special: true, ...flags },
+      { id: 261, content: '<turn>', special: false, ...flags },
+    ],
+    normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }] },
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [split, byteLevel] },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: '<turn>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+      pair: [],
+      special_tokens: { '<turn>': { id: '<turn>', ids: [261], tokens: ['<turn>'] } },
+    },
+    decoder: byteLevel,
+    model: { type: 'BPE', dropout: null, unk_token: null, byte_fallback: false, vocab, merges },
+  };
+}
+
+/** model.safetensors as two files. */
+function shard(path: string): void {
+  const file = join(path, 'model.safetensors');
+  const tensors = decodeSafetensors(readFileSync(file));
+  const parts = { 'one.safetensors': tensors.slice(0, 5), 'two.safetensors': tensors.slice(5) };
+  const weightMap: Record<string, string> = {};
+  for (const [name, part] of Object.entries(parts)) {
+    writeFileSync(join(path, name), encodeSafetensors(part));
+    for (const tensor of part) weightMap[tensor.name] = name;
+  }
+  const index = { metadata: { total_size: 0 }, weight_map: weightMap };
+  writeFileSync(join(path, 'model.safetensors.index.json'), JSON.stringify(index));
+  rmSync(file);
+}
