@@ -174,7 +174,7 @@ test('endless loops are stopped', async () => {
   assert.is(await verdict(body(stubborn), 1), 'timed out');
 });
 
-test('no process or thread can be started', async () => {
+test('no process can be started, and no end of threads', async () => {
   assert.is(await verdict(body('import os\nwhile True: os.fork()')), 'wrong');
   const bomb = (start: string) => `import os, threading, time
 while True:
@@ -189,7 +189,6 @@ while True:
   assert.is(await verdict(refused('os.fork()')), 'right');
   assert.is(await verdict(refused('import subprocess\nsubprocess.run(["true"])')), 'right');
   assert.is(await verdict(refused('os.execv("/bin/true", ["true"])')), 'right');
-  assert.is(await verdict(refused('import threading\nthreading.Thread(target=print).start()')), 'right');
   assert.is(await verdict(native('fork()')), 'right');
 });
 
