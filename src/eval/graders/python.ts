@@ -7,9 +7,10 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { GraderError, OptionError } from '../../errors.ts';
 import type { Grade, Item } from '../item.ts';
+import { BOOTSTRAP } from './bootstrap.ts';
 import { completeProgram } from './program.ts';
 import { removeFolder } from './remove.ts';
-import { BOOTSTRAP, type Isolation, type SandboxReport, type SandboxRequest } from './sandbox.ts';
+import type { Isolation, SandboxReport, SandboxRequest } from './sandbox.ts';
 
 export { completeProgram } from './program.ts';
 export type { Isolation } from './sandbox.ts';
@@ -126,6 +127,11 @@ export class PythonGrader {
     await this.#enter(signal);
     try {
       return await runConfined(this.python, request, this.#timeLimit, signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof GraderError) throw error;
+      throw new GraderError(`the sandbox of ${this.python} failed: ${(error as Error).message}`, {
+        cause: error,
+      });
     } finally {
       this.#free++;
       this.#waiting.shift()?.();
