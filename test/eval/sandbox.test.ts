@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -62,7 +63,31 @@ def largest(numbers): pass
 interface Order {
   readonly uid: number | null;
   readonly secret: string;
-  readonly what: 'programs' | 'sleep';
+  readonly what: 'programs' | 'sleep' | 'stay';
+}
+
+/** Grades twice where nothing can be removed; the verdicts, and what Node warned of. */
+async function stay(grader: PythonGrader): Promise<{ verdicts: Verdict[]; warnings: string[] }> {
+  const place = process.env.TMPDIR as string;
+  const warnings: string[] = [];
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => warnings.push(`${name}: ${message}`));
+  const verdicts: Verdict[] = [];
+  // The program sees when it may end.
+  const response = `\`\`\`python
+import os, time
+while os.stat(${JSON.stringify(place)}).st_mode & 0o200: time.sleep(0.01)
+def largest(numbers): return max(numbers, default=0)
+\`\`\``;
+  for (let n = 1; n <= 2; n++) {
+    chmodSync(place, 0o777);
+    const graded = grader.grade(ITEM, response);
+    await until(() => readdirSync(place).length === n);
+    chmodSync(place, 0o555);
+    verdicts.push((await graded).verdict);
+  }
+  await grader.close();
+  return { verdicts, warnings };
 }
 
 async function obey({ uid, secret, what }: Order): Promise<void> {
@@ -76,8 +101,14 @@ async function obey({ uid, secret, what }: Order): Promise<void> {
     await grader.grade(ITEM, ASLEEP);
     return;
   }
+  if (what === 'stay') {
+    process.stdout.write(`${JSON.stringify(await stay(grader))}\n`);
+    return;
+  }
   const hasty = await PythonGrader.open({ timeLimit: 2 });
   const { processes, files, reading, disk } = grader.isolation;
+  // Python's own guard, which is all there is elsewhere, is coarser.
+  const listed = processes ? { hostile: HOSTILE, benign: BENIGN } : { hostile: [], benign: {} };
   const attempts = processes && files && reading ? [Object.values(ATTEMPTS)] : [];
   if (disk) attempts.push(...Object.values(FILLING).map((attempt) => [attempt]));
   const wrong: string[] = [];
@@ -87,8 +118,8 @@ async function obey({ uid, secret, what }: Order): Promise<void> {
   };
   await Promise.all([
     ...attempts.map((some, i) => expect(`attempts ${i}`, attempting(some, secret), 'right')),
-    ...HOSTILE.map((one) => expect(...one)),
-    ...Object.entries({ ...BENIGN, ...(disk && SHARING) }).map(([name, response]) =>
+    ...listed.hostile.map((one) => expect(...one)),
+    ...Object.entries({ ...listed.benign, ...(disk && SHARING) }).map(([name, response]) =>
       expect(name, response, 'right'),
     ),
   ]);
@@ -108,6 +139,7 @@ function start(order: Omit<Order, 'secret'>): ChildProcess {
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary);
   chmodSync(temporary, 0o777);
+  if (order.uid !== null) chownSync(temporary, order.uid, order.uid);
   const stdio = [...Array(200).fill('ignore'), openSync(secret, 'r')];
   stdio[1] = 'pipe';
   stdio[2] = 'inherit';
@@ -176,6 +208,15 @@ if (order) {
       }
     });
   }
+
+  test('what cannot be removed is said once, and left', async () => {
+    const output = await outputOf(start({ uid: root ? USER : null, what: 'stay' }));
+    const { verdicts, warnings } = JSON.parse(output);
+    assert.equal(verdicts, ['right', 'right']);
+    assert.is(warnings.length, 1);
+    assert.match(warnings[0], /GraderWarning: files of a program that was graded are left: EACCES/);
+    chmodSync(temporary, 0o777);
+  });
 
   test.after(() => rmSync(folder, { recursive: true }));
   test.run();
