@@ -11,11 +11,13 @@ import { SYSCALLS } from './syscalls.ts';
  * - Linux on x86-64 and AArch64: a seccomp filter that allows what `SYSCALLS` lists, so no new process, no signal,
  *   socket, change of mode, kernel object or message to anything outside, and a bounded number of threads;
  * - where Linux grants namespaces: a network without interfaces, and a folder in memory of 64 MB and 10000 files, which
- *   goes with the process. Elsewhere the number of its files is not bounded;
+ *   goes with the process, and memory to share of its own. Elsewhere the number of its files is not bounded, and
+ *   multiprocessing's locks, its pool of threads among them, are refused;
  * - Linux from 5.13: Landlock against reading what is not Python or the system's; from 6.2 also against writing elsewhere.
  *   Names, sizes and dates of files can be seen even so;
  * - elsewhere (macOS, other processors): an audit hook in Python, a guard against accidents only, since code that goes round
  *   Python's own functions (ctypes) goes round it. It can also put off the alarm that ends it when the grader is gone.
+ *   Linux has no threads there.
  *
  * No layer is between the program and the checks, which run in one process: one that searches the stack for the nonce finds
  * it, and one that changes Python's modules changes them for the checks too.
