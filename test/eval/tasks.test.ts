@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, OptionError } from '../../src/errors.ts';
@@ -80,6 +81,21 @@ test('humaneval: the bare prompt, and a program that checks the function', async
       entryPoint: 'one',
     },
   ]);
+});
+
+test('humaneval: gzip of the file, as it is published, by what is in it', async () => {
+  const fields = { task_id: 'a', prompt: 'def one():\n', entry_point: 'one', test: 'def check(f): pass\n' };
+  const lines = jsonl(fields, { ...fields, task_id: 'b' });
+  const packed = gzipSync(lines);
+  const plain = await load('humaneval', lines);
+  assert.equal(await load('humaneval', packed), plain);
+  // As `cat` of two such files is one.
+  const parts = [gzipSync(lines.slice(0, 50)), gzipSync(lines.slice(50))];
+  assert.equal(await load('humaneval', Buffer.concat(parts)), plain);
+  await refuses('humaneval', packed.subarray(0, -9), /is gzip that cannot be unpacked/, undefined);
+  const bad = jsonl(fields, { ...fields, test: 7 });
+  await refuses('humaneval', gzipSync(bad), /"test" is 7/, 2);
+  assert.is((await load('own.jsonl', gzipSync(jsonl(own())))).items.length, 1);
 });
 
 const HEADER =

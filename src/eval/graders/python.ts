@@ -1,14 +1,18 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
+import { chown, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { GraderError, OptionError } from '../../errors.ts';
 import type { Grade, Item } from '../item.ts';
-import { BOOTSTRAP, type Isolation, type SandboxReport, type SandboxRequest } from './sandbox.ts';
+import { BOOTSTRAP } from './bootstrap.ts';
+import { completeProgram } from './program.ts';
+import { removeFolder } from './remove.ts';
+import type { Isolation, SandboxReport, SandboxRequest } from './sandbox.ts';
 
+export { completeProgram } from './program.ts';
 export type { Isolation } from './sandbox.ts';
 
 const CONCURRENCY = 2;
@@ -17,10 +21,6 @@ const NOBODY = 65534;
 /** Milliseconds for Python to start and set the sandbox up, which the time limit does not count. */
 const START_LIMIT = 30_000;
 const MOST_OUTPUT = 4096;
-/** The stop sequences of the Codex paper, and two that base models use to end an example. */
-const STOP = /\n(?:class|def|#|if|print|```|@)/;
-/** Code before a function: imports and comments, and then nothing or a definition; no fence. */
-const LEAD = /^(?:[ \t]*\n|#.*\n|(?:import|from) .*\n)*(?:$|(?:(?:async +)?def |class |@)(?![\s\S]*```))/;
 /** Modules that a user who may not read Python's own folder cannot import. */
 const TRIAL =
   'import bisect, collections, copy, hashlib, heapq, itertools, math, random, re, string, typing\n';
@@ -32,79 +32,6 @@ export interface PythonGraderOptions {
   readonly memory?: number;
   /** Name or path of the interpreter, 3.8 or later. Default: the first `python3` on PATH that works. */
   readonly python?: string;
-}
-
-/**
- * The Python program that a response makes, without the checks that follow it, and what of it is the response's; null where
- * the response has none.
- * - A response that starts with the function, after imports, comments, helper functions or what the prompt has before
- *   it, takes the function's place.
- * - A response that starts with indented code continues the prompt.
- * - Otherwise, of fenced code blocks the last one that defines the function takes its place; if none does, the last
- *   one that starts with indented code continues the prompt.
- * - Otherwise the response continues the prompt.
- *
- * What takes the function's place still follows what the prompt has before the function: imports and helpers.
- * Text that was not fenced ends before the first line after the function's head that begins with one of `class`,
- * `def`, `#`, `if`, `print` (the published stop sequences of HumanEval), three backticks or `@`. Helper functions
- * after the function are lost with it, as in every evaluation with these stop sequences.
- */
-export function completeProgram(
-  item: Item,
-  response: string,
-): { completion: string; program: string } | null {
-  const text = response.replaceAll('\r\n', '\n');
-  const head = new RegExp(`^(?:async +)?def +${item.entryPoint}\\b`, 'm');
-  const before = item.prompt.slice(0, Math.max(0, item.prompt.search(head)));
-  const replace = (code: string) => finish(code, `${before}\n${code}`);
-  const extend = (code: string) => finish(code, item.prompt + code);
-
-  const start = text.search(head);
-  const lead = text.slice(0, Math.max(0, start));
-  if (start >= 0 && (LEAD.test(lead) || lead.trim() === before.trim())) {
-    return replace(lead + untilStop(text.slice(start)));
-  }
-  if (!startsIndented(text)) {
-    const blocks = fencedBlocks(text).reverse();
-    const whole = blocks.find((block) => head.test(block));
-    if (whole !== undefined) return replace(whole);
-    const body = blocks.find(startsIndented);
-    if (body !== undefined) return extend(body);
-  }
-  return extend(untilStop(text));
-}
-
-function finish(code: string, program: string): { completion: string; program: string } | null {
-  return code.trim() === '' ? null : { completion: code.trimEnd(), program: `${program.trimEnd()}\n` };
-}
-
-function untilStop(text: string): string {
-  const stop = text.search(STOP);
-  return stop < 0 ? text : text.slice(0, stop);
-}
-
-/** Whether the first line that is not blank is indented like the body of HumanEval's functions, and no fence. */
-function startsIndented(text: string): boolean {
-  return /^(?:[ \t]*\n)*(?: {4}|\t)[ \t]*[^\s`]/.test(text);
-}
-
-/** Contents of the fenced blocks, less the indentation of their fence; one left open ends with the text. */
-function fencedBlocks(text: string): string[] {
-  const blocks: string[] = [];
-  let open: { indent: number; lines: string[] } | null = null;
-  for (const line of text.split('\n')) {
-    const fence = /^([ \t]*)```+[ \t]*([^\s`]*)[ \t]*$/.exec(line);
-    if (fence) {
-      if (open) blocks.push(open.lines.join('\n'));
-      // A closing fence names no language: one that does opens the next block.
-      open = open && fence[2] === '' ? null : { indent: fence[1].length, lines: [] };
-    } else if (open) {
-      const indent = /^[ \t]*/.exec(line)?.[0].length ?? 0;
-      open.lines.push(line.slice(Math.min(indent, open.indent)));
-    }
-  }
-  if (open) blocks.push(open.lines.join('\n'));
-  return blocks;
 }
 
 /**
@@ -150,7 +77,7 @@ export class PythonGrader {
     for (const command of python === undefined ? path.map((folder) => join(folder, 'python3')) : [python]) {
       try {
         const executable = await interpreter(command);
-        const request = { programs: [TRIAL], memory };
+        const request = { programs: [TRIAL], entryPoint: null, memory };
         const { isolation, verdict } = await runConfined(executable, request, START_LIMIT / 1000);
         if (verdict === 'right') return new PythonGrader(executable, isolation, timeLimit, memory);
         const user = process.getuid?.() === 0 ? ` as user ${NOBODY}` : '';
@@ -171,11 +98,17 @@ export class PythonGrader {
    * @throws GraderError where the sandbox cannot be set up, or after `close`; the reason of `signal` once it aborts.
    */
   async grade(item: Item, response: string, signal?: AbortSignal): Promise<Grade> {
-    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    // One of its own even without `signal`: hundreds may listen at once.
+    const stop = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]);
     stop.throwIfAborted();
     const made = completeProgram(item, response);
     if (!made) return { verdict: 'no answer', answer: null };
-    const run = this.#run([made.program, item.answer], stop);
+    const request = {
+      programs: [made.program, item.answer],
+      entryPoint: item.entryPoint ?? null,
+      memory: this.#memory,
+    };
+    const run = this.#run(request, stop);
     this.#running.add(run);
     try {
       return { verdict: (await run).verdict, answer: made.completion };
@@ -190,10 +123,15 @@ export class PythonGrader {
     await Promise.allSettled(this.#running);
   }
 
-  async #run(programs: string[], signal: AbortSignal): Promise<Outcome> {
+  async #run(request: Asked, signal: AbortSignal): Promise<Outcome> {
     await this.#enter(signal);
     try {
-      return await runConfined(this.python, { programs, memory: this.#memory }, this.#timeLimit, signal);
+      return await runConfined(this.python, request, this.#timeLimit, signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof GraderError) throw error;
+      throw new GraderError(`the sandbox of ${this.python} failed: ${(error as Error).message}`, {
+        cause: error,
+      });
     } finally {
       this.#free++;
       this.#waiting.shift()?.();
@@ -230,6 +168,8 @@ async function interpreter(command: string): Promise<string> {
   return executable;
 }
 
+type Asked = Pick<SandboxRequest, 'programs' | 'entryPoint' | 'memory'>;
+
 interface Outcome {
   readonly verdict: 'right' | 'wrong' | 'timed out';
   readonly isolation: Isolation;
@@ -237,7 +177,7 @@ interface Outcome {
 
 async function runConfined(
   python: string,
-  program: Pick<SandboxRequest, 'programs' | 'memory'>,
+  asked: Asked,
   timeLimit: number,
   signal?: AbortSignal,
 ): Promise<Outcome> {
@@ -250,7 +190,8 @@ async function runConfined(
     const cpu = Math.ceil(timeLimit) + 1;
     const child = spawn(python, ['-I', '-B', '-c', BOOTSTRAP], {
       cwd: folder,
-      // One thread for the libraries below NumPy, which abort where they cannot start theirs.
+      // One thread for the libraries below NumPy, which abort where they cannot start theirs; one arena, since each thread's
+      // would take of the address space.
       env: {
         PATH: process.env.PATH,
         LANG: process.env.LANG ?? 'C.UTF-8',
@@ -258,11 +199,12 @@ async function runConfined(
         TMPDIR: folder,
         OMP_NUM_THREADS: '1',
         OPENBLAS_NUM_THREADS: '1',
+        MALLOC_ARENA_MAX: '1',
       },
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
       detached: true,
     });
-    const request: SandboxRequest = { ...program, nonce, uid, parent: process.pid, cpu };
+    const request: SandboxRequest = { ...asked, nonce, uid, parent: process.pid, cpu };
     // It fails where the process ends early, which the report tells.
     child.stdin?.on('error', () => {}).end(JSON.stringify(request));
     const { output, late } = await untilEnd(child, timeLimit, signal);
@@ -275,7 +217,8 @@ async function runConfined(
     const right = output.slice(newline + 1) === nonce;
     return { verdict: right ? 'right' : late ? 'timed out' : 'wrong', isolation: report };
   } finally {
-    await removeFolder(folder);
+    const error = await removeFolder(folder);
+    if (error) warnOnce(error);
   }
 }
 
@@ -335,19 +278,11 @@ function untilEnd(
   });
 }
 
-/** Removes a folder that a program may have removed itself or made unreadable, in part or whole. */
-async function removeFolder(folder: string): Promise<void> {
-  try {
-    await rm(folder, { recursive: true, force: true });
-  } catch {
-    await makeReadable(folder);
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+let warned = false;
 
-async function makeReadable(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeReadable(join(folder, entry.name));
-  }
+/** A program's folder that cannot be removed is no reason to lose the evaluation. */
+function warnOnce(error: Error): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`files of a program that was graded are left: ${error.message}`, 'GraderWarning');
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse/sync';
 import { isObject } from '../../checkpoint/json.ts';
 import { DataError } from '../../errors.ts';
@@ -17,12 +18,19 @@ export interface DataRecord {
   readonly fields: Fields | Fault;
 }
 
-/** @throws DataError the file cannot be read */
+/** What a file holds; of gzip, as its first bytes tell, what is packed in it. @throws DataError the file cannot be read or unpacked */
 export async function readBytes(file: string): Promise<Uint8Array> {
+  let bytes: Uint8Array;
   try {
-    return await readFile(file);
+    bytes = await readFile(file);
   } catch (error) {
     throw new DataError(file, `cannot be read: ${(error as Error).message}`);
+  }
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch (error) {
+    throw new DataError(file, `is gzip that cannot be unpacked: ${(error as Error).message}`);
   }
 }
 

@@ -125,7 +125,7 @@ function letter(fields: Fields): string {
 /**
  * The problems of a task.
  * @param name one of `TASKS`, or the path of a JSONL file of {id, prompt, answer, grader}, with entry_point for grader code
- * @param options.data the file of math500, humaneval and gpqa
+ * @param options.data the file of math500, humaneval and gpqa, or gzip of it
  * @param options.seed below 2^64; picks the problems of abacus and the order of gpqa's options
  * @param options.limit the first so many, of those that are not skipped; 200 of abacus unless told, otherwise all
  * @param options.skipBad leaves bad records out, and tells which, in place of an error
