@@ -9,7 +9,9 @@ import * as assert from 'uvu/assert';
 import { withFolder } from '../support/folder.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const { SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, JOB_COMPLETION_INDEX, ...ENV } = process.env;
+const ENV = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(SLURM_|JOB_COMPLETION_INDEX$)/.test(name)),
+);
 
 interface Started {
   readonly child: ChildProcess;
