@@ -408,18 +408,22 @@ async function ends(run: () => Promise<number>): Promise<string> {
     return (await run()) === 0 ? 'well' : 'repaired';
   } catch (error) {
     if (!(error instanceof DataError || error instanceof OutputError)) throw error;
-    assert.not.match(error.message, INTERNAL);
+    assert.not.match(error.message, INTERNAL, error.message);
     return error.message;
   }
 }
 
 function check(outcome: Outcome, found: string, what: string): void {
   if (typeof outcome === 'string') {
-    assert.is(found, outcome, what);
+    assert.is(found, outcome, `${what}: ${found}`);
     return;
   }
   const [file, number] = outcome;
-  assert.match(found, new RegExp(`${file}[^:]*${number === undefined ? '' : `, line ${number}`}: `), what);
+  assert.match(
+    found,
+    new RegExp(`${file}[^:]*${number === undefined ? '' : `, line ${number}`}: `),
+    `${what}: ${found}`,
+  );
 }
 
 const quiet = { out() {}, err() {} } as unknown as Io;
