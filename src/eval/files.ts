@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'cannot be written to: the file system is read-only',
   ENOENT: 'is not there, or has been removed',
-  ENOTDIR: 'is not a folder',
+  ENOTDIR: 'is not a folder, or is in what is none',
   EEXIST: 'is not a folder',
   EISDIR: 'is a folder, where a file is expected',
   ELOOP: 'is a symbolic link that leads round in a circle',
