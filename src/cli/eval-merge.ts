@@ -1,8 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OptionError, OutputError } from '../errors.ts';
+import { missingFrom, responsesOf } from '../eval/checks.ts';
+import { reading } from '../eval/files.ts';
 import { rowName } from '../eval/picks.ts';
-import { keyOf, type Result } from '../eval/result.ts';
+import type { Result } from '../eval/result.ts';
 import {
   differences,
   type Plan,
@@ -12,7 +15,7 @@ import {
   readPlan,
   readRecord,
 } from '../eval/run-folder.ts';
-import { partOf, type Shard } from '../eval/shard.ts';
+import { type Shard, shardsIn } from '../eval/shard.ts';
 import { COMMON, type Parsed, value } from './args.ts';
 import type { Io } from './command.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
@@ -33,7 +36,7 @@ export async function merge(parsed: Parsed, io: Io): Promise<void> {
   const other = [...Object.keys(parsed.values), ...parsed.flags].find((name) => !known.includes(name));
   if (other !== undefined) throw new OptionError(`egps eval merge takes no --${other}`);
   if (given.length === 0) throw new OptionError('egps eval merge DIR…: which folders?');
-  const paths = given.flatMap(shardFolders);
+  const paths = (await Promise.all(given.map(shardFolders))).flat();
   const out = value(parsed, 'out') ?? (given.length === 1 && paths[0] !== given[0] ? given[0] : undefined);
   if (out === undefined) throw new OptionError('--out is missing: the folder of the merged run');
 
@@ -54,18 +57,15 @@ export async function merge(parsed: Parsed, io: Io): Promise<void> {
   const folder = await RunFolder.open(out, plan, items);
   try {
     const before = folder.record();
-    if (before.sessions.length === 0) {
-      for (const session of parts.flatMap(({ record }) => record.sessions)) await folder.begin(session);
-    }
+    const sessions = parts.flatMap(({ record }) => record.sessions);
     // What a merge that was cut short has left, and nothing else.
-    if (before.results.some((result, i) => keyOf(result) !== (results[i] && keyOf(results[i])))) {
+    if (!isPrefix(before.results, results) || !isPrefix(before.sessions, sessions)) {
       throw new OutputError(out, 'has results that are not of a merge; another --out keeps them apart');
     }
-    const timed = new Set(before.timings.map(keyOf));
-    const timings = parts.flatMap(({ record }) => record.timings);
+    for (const session of sessions.slice(before.sessions.length)) await folder.begin(session);
     await folder.add(
-      results.slice(before.results.length),
-      timings.filter((timing) => !timed.has(keyOf(timing))),
+      results,
+      parts.flatMap(({ record }) => record.timings),
     );
     const summary = await writeReport(folder, plan, items, folder.record(), paths);
     io.out(`${summaryTable(summary)}\n`);
@@ -79,13 +79,16 @@ export async function merge(parsed: Parsed, io: Io): Promise<void> {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The folder itself, or the shards in it. */
-function shardFolders(path: string): string[] {
-  if (!existsSync(path)) throw new DataError(path, 'there is no such folder');
-  const inside = readdirSync(path)
-    .filter((name) => /^shard-\d+-of-\d+$/.test(name))
-    .map((name) => join(path, name));
-  return inside.length > 0 ? inside : [path];
+const isPrefix = (begun: readonly unknown[], all: readonly unknown[]): boolean =>
+  begun.every((one, i) => JSON.stringify(one) === JSON.stringify(all[i]));
+
+/** The folder itself, or the shards in it. @throws DataError */
+async function shardFolders(path: string): Promise<string[]> {
+  const found = await reading(path, () => ifPresent(stat(path)));
+  if (!found) throw new DataError(path, 'there is no such folder');
+  if (!found.isDirectory()) throw new DataError(path, 'is not a folder');
+  const inside = await reading(path, () => shardsIn(path));
+  return inside.length > 0 ? inside.map((name) => join(path, name)) : [path];
 }
 
 async function readPart(path: string): Promise<Part> {
@@ -98,10 +101,17 @@ async function readPart(path: string): Promise<Part> {
 /** @throws DataError unless the parts are all the shards of one run */
 function checkParts(parts: readonly Part[]): void {
   const [first, ...rest] = parts;
+  const divisions = new Map(parts.map(({ path, plan }) => [plan.shard.count, path]));
+  if (divisions.size > 1) {
+    const found = [...divisions].map(([count, path]) => `${path} is of ${count} shards`).join(', ');
+    throw new DataError(
+      first.path,
+      `the folders are of different divisions: ${found}; name those of one, or move the others away, and compute what is missing with --shard i/n`,
+    );
+  }
   const { count } = first.plan.shard;
   for (const { path, plan } of rest) {
     const found = differences({ ...first.plan, shard: undefined }, { ...plan, shard: undefined });
-    if (plan.shard.count !== count) found.push(`the run is divided by ${plan.shard.count}, not by ${count}`);
     if (found.length > 0)
       throw new DataError(path, `is of another run than ${first.path}: ${found.join(', ')}`);
   }
@@ -111,29 +121,29 @@ function checkParts(parts: readonly Part[]): void {
     if (twin !== undefined) throw new DataError(path, `is shard ${plan.shard.index}, as is ${twin}`);
     byIndex.set(plan.shard.index, path);
   }
-  const missing = Array.from({ length: count }, (_, i) => i).filter((i) => !byIndex.has(i));
+  const missing: number[] = [];
+  for (let i = 0; i < count && missing.length < 10; i++) if (!byIndex.has(i)) missing.push(i);
   if (missing.length > 0) {
-    throw new DataError(first.path, `shard ${missing.join(', ')} of ${count} is missing beside it`);
+    const names = missing.join(', ') + (missing.length < count - byIndex.size ? ', …' : '');
+    const remedy = `the same command with --shard ${missing[0]}/${count} computes it`;
+    throw new DataError(first.path, `shard ${names} of ${count} is missing beside it: ${remedy}`);
   }
 }
 
-/** @throws DataError unless the part has every response that it should have, and no other */
+/** @throws DataError unless the part has every response that it should have; others it has none, or it could not have been read */
 function checkComplete({ path, plan, record }: Part): void {
-  const expected = new Set(
-    partOf(plan.items, plan.shard).flatMap((item) =>
-      plan.samplers.flatMap(({ sampler, picks }) =>
-        picks.flatMap((pick) =>
-          Array.from({ length: plan.samples }, (_, sample) => keyOf({ item, sampler, pick, sample })),
-        ),
-      ),
-    ),
-  );
-  const found = new Set(record.results.map(keyOf));
-  const strange = [...found].find((key) => !expected.has(key));
-  if (strange !== undefined) throw new DataError(path, `has a response that it should not have: ${strange}`);
-  const missing = [...expected].filter((key) => !found.has(key));
-  if (missing.length > 0) {
-    const names = missing.slice(0, 3).join(', ') + (missing.length > 3 ? ', …' : '');
-    throw new DataError(path, `lacks ${missing.length} of ${expected.size} responses: ${names}`);
+  const names: string[] = [];
+  for (const key of missingFrom(plan, record.results)) {
+    if (names.length === 3) {
+      names.push('…');
+      break;
+    }
+    names.push(key);
   }
+  if (names.length === 0) return;
+  const total = responsesOf(plan);
+  const { index, count } = plan.shard;
+  const remedy = `the same command with --shard ${index}/${count} goes on`;
+  const missing = total - record.results.length;
+  throw new DataError(path, `lacks ${missing} of ${total} responses: ${names.join(', ')}; ${remedy}`);
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { OptionError, OutOfMemoryError } from '../errors.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
@@ -12,7 +12,7 @@ import {
   evaluate,
   type Prompted,
 } from '../eval/runner.ts';
-import { partOf, shardOf } from '../eval/shard.ts';
+import { countsOnRecord, partOf, shardName, shardOf } from '../eval/shard.ts';
 import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
 import { encodePrompt } from '../generate.ts';
 import type { Model } from '../load-model.ts';
@@ -61,7 +61,8 @@ again with the same arguments, a run goes on where it ended, however it did. At 
 it writes summary.json and report.html, and a page that replays each chain under traces.
 
 A shard i/n, from 0, does every n-th item, in a folder of its own in the output folder; auto/n takes i from
-SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken from there without --shard.
+SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 both are taken from there without
+--shard; when some of its tasks are submitted again, n is that of the shards in the output folder.
 \`egps eval merge\` takes the folders of all shards, or the one they are in.
 `,
   options: {
@@ -104,11 +105,8 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
       const own = items.map(({ item }) => item);
       run = await RunFolder.open(out, plan, own);
       tell(task, items, plan, io);
-      const rows = plan.samplers.reduce((n, { picks }) => n + picks.length, 0);
-      const total = items.length * asked.samples * rows;
-      const missing = () => total - (run as RunFolder).record().results.length;
       try {
-        if (missing() > 0) {
+        if (run.progress().missing > 0) {
           const { samples, seed, concurrency, voting } = asked;
           model = await openFor(folder, asked, io);
           const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
@@ -133,9 +131,9 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array both are taken fro
         }
       } catch (error) {
         io.redraw.clear();
-        const done = total - missing();
+        const { total, missing } = run.progress();
         io.err(
-          `egps: stopped with ${done} of ${total} responses on record in ${out}; the same command goes on\n`,
+          `egps: stopped with ${total - missing} of ${total} responses on record in ${out}; the same command goes on\n`,
         );
         if (io.signal.aborted) await writeReport(run, plan, own, run.record(), [run.path]);
         throw error;
@@ -183,7 +181,8 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   const concurrency = read('concurrency', positive) ?? CHAINS;
   const number = read('seed', seed) ?? 0n;
   const limit = read('limit', positive);
-  const shard = shardOf(value(parsed, 'shard'), process.env);
+  const parent = value(parsed, 'out') ?? `eval-${basename(name, '.jsonl')}`;
+  const shard = shardOf(value(parsed, 'shard'), process.env, await countsOnRecord(parent));
   const style = value(parsed, 'prompt-style') ?? 'base';
   if (!PROMPT_STYLES.includes(style)) {
     throw new OptionError(
@@ -225,8 +224,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
     const prompt = encodePrompt(folder.tokenizer, item.prompt, style === 'chat');
     return { item, prompt: prompt.length + horizon <= folder.config.maxPositionEmbeddings ? prompt : null };
   });
-  const parent = value(parsed, 'out') ?? `eval-${basename(name, '.jsonl')}`;
-  const out = shard ? `${parent}/shard-${shard.index}-of-${shard.count}` : parent;
+  const out = shard ? join(parent, shardName(shard)) : parent;
   return { task, items, entries, voting, samples, seed: number, concurrency, folder, plan, out };
 }
 

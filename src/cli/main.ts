@@ -23,18 +23,16 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// The second interrupt finds no handler and ends the process at once, so the terminal is put in order at the first.
 let interrupted = 0;
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143], // a scheduler whose time is up
-] as const) {
-  process.once(signal, () => {
-    interrupted ||= code;
-    redraw.close();
-    interrupt.abort();
-  });
+function stop(code: number): void {
+  interrupted ||= code;
+  redraw.close();
+  interrupt.abort();
 }
+// The second interrupt finds no handler and ends the process at once, so the terminal is put in order at the first.
+process.once('SIGINT', () => stop(130));
+// A scheduler whose time is up may send its signal twice, to the task and through its launcher, and sends SIGKILL if it means that.
+process.on('SIGTERM', () => stop(143));
 
 const argv = process.argv.slice(2);
 try {

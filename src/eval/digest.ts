@@ -3,25 +3,27 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { openFile, readBytes, readFully } from '../checkpoint/files.ts';
 import { Checkpoint } from '../checkpoint/safetensors.ts';
+import { isFile, reading } from './files.ts';
 
 const PARTS = 64;
 const PART_BYTES = 65536;
 
-/** SHA-256 of a file, hex. */
+/** SHA-256 of a file, hex. @throws DataError */
 export async function fileDigest(path: string): Promise<string> {
+  await isFile(path);
   return createHash('sha256')
-    .update(await readFile(path))
+    .update(await reading(path, () => readFile(path)))
     .digest('hex');
 }
 
 /**
  * Tells models apart: SHA-256 over the JSON files in the folder, the chat template and, of each safetensors file, its size and 4 MiB spread evenly over it. To
  * read all of a large model would take longer than to load it.
- * @throws CheckpointError
+ * @throws CheckpointError; DataError where there is no such folder
  */
 export async function modelDigest(dir: string): Promise<string> {
   const hash = createHash('sha256');
-  const names = (await readdir(dir)).sort();
+  const names = (await reading(dir, () => readdir(dir))).sort();
   for (const name of names.filter((each) =>
     /^((config|generation_config|tokenizer.*|egps)\.json|chat_template\.jinja)$/.test(each),
   )) {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputError } from '../errors.ts';
+import { matching, object, text, whole } from './shape.ts';
 
 /** Who holds a lock. */
 interface Holder {
@@ -14,6 +15,13 @@ interface Holder {
   /** When the process began, as the kernel counts; ids are given to other processes later. */
   readonly started: string;
 }
+
+const holderShape = object<Holder>({
+  pid: whole(1),
+  host: matching('a name', /./),
+  system: text,
+  started: text,
+});
 
 const HEARTBEAT = 5_000;
 const SILENCE = 20_000;
@@ -36,9 +44,13 @@ export class FolderLock {
     this.file = file;
     this.heartbeat = setInterval(() => {
       const now = new Date();
-      utimes(file, now, now).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT')
-          lost.abort(new OutputError(folder, 'another process has taken the folder'));
+      utimes(file, now, now).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') return;
+        const there = await stat(folder).catch(() => undefined);
+        const what = there
+          ? 'another process has taken the folder'
+          : 'was removed while the run was writing to it';
+        lost.abort(new OutputError(folder, what));
       });
     }, HEARTBEAT).unref();
   }
@@ -49,7 +61,9 @@ export class FolderLock {
    */
   static async acquire(folder: string, silence = SILENCE): Promise<FolderLock> {
     const locks = join(folder, 'lock');
-    await mkdir(locks, { recursive: true });
+    await mkdir(locks).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST' || !(await stat(locks)).isDirectory()) throw error;
+    });
     const own = await self();
     const name = `${randomUUID()}.json`;
     const file = join(locks, name);
@@ -59,6 +73,12 @@ export class FolderLock {
       for (const other of await readdir(locks)) {
         if (other === name) continue;
         const path = join(locks, other);
+        const entry = await lstat(path).catch(() => undefined);
+        if (entry && !entry.isFile())
+          throw new OutputError(
+            path,
+            'is not the file of a process, and nothing else belongs there: remove it',
+          );
         const holder = await read(path);
         if (holder && (await isAlive(path, holder, own, silence))) {
           const { pid, host } = holder;
@@ -75,7 +95,7 @@ export class FolderLock {
 
   async release(): Promise<void> {
     clearInterval(this.heartbeat);
-    await rm(this.file, { force: true });
+    await rm(this.file, { force: true }).catch(() => undefined); // it ends with the process
   }
 }
 
@@ -97,10 +117,10 @@ async function read(path: string): Promise<Holder | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text);
-  } catch {
-    return { pid: 0, host: 'an unknown machine', system: '', started: '' }; // lost with the power; silence tells
-  }
+    const found = JSON.parse(text);
+    if (!holderShape(found)) return found;
+  } catch {}
+  return { pid: 0, host: 'an unknown machine', system: '', started: '' }; // lost with the power; silence tells
 }
 
 async function isAlive(path: string, holder: Holder, own: Holder, silence: number): Promise<boolean> {

@@ -1,11 +1,13 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { ifPresent } from '../checkpoint/json.ts';
+import { join } from 'node:path';
 import { DataError, OutputError } from '../errors.ts';
 import type { Pick as PickName } from '../sampling/sample.ts';
+import { checkPlan, checkSession, itemsCheck, responsesOf, resultCheck, timingCheck } from './checks.ts';
+import { makeFolder, readIfPresent, replaceFile, utf8, writing } from './files.ts';
 import type { Item } from './item.ts';
+import { type Kind, Lines, readLines } from './lines.ts';
 import { FolderLock } from './lock.ts';
-import { distinct, type Result, type Timing } from './result.ts';
+import { keyOf, type Result, type Timing } from './result.ts';
+import type { Check } from './shape.ts';
 import type { Shard } from './shard.ts';
 
 /** What determines the results of a run; run.json. Two runs with equal plans have equal results. */
@@ -62,55 +64,75 @@ export interface RunRecord {
   readonly sessions: readonly Session[];
 }
 
+/** What the lines of the three files are. */
+function kinds(plan: Plan): { results: Kind<Result>; timings: Kind<Timing>; sessions: Kind<Session> } {
+  return {
+    results: { check: resultCheck(plan), keyOf },
+    timings: { check: timingCheck(plan), keyOf, unflushed: true },
+    sessions: { check: checkSession, unflushed: true },
+  };
+}
+
 /** The folder of a run, held by this process alone. When `add` has returned, its results are on the disk. */
 export class RunFolder {
   readonly path: string;
   /** Aborted when another process has taken the folder. */
   readonly lost: AbortSignal;
+  private readonly plan: Plan;
   private readonly lock: FolderLock;
-  private readonly results: Lines;
-  private readonly timings: Lines;
-  private readonly sessions: Lines;
+  private readonly results: Lines<Result>;
+  private readonly timings: Lines<Timing>;
+  private readonly sessions: Lines<Session>;
 
-  private constructor(path: string, lock: FolderLock, [results, timings, sessions]: Lines[]) {
+  private constructor(path: string, plan: Plan, lock: FolderLock, files: OpenFiles) {
     this.path = path;
+    this.plan = plan;
     this.lock = lock;
     this.lost = lock.lost;
-    this.results = results;
-    this.timings = timings;
-    this.sessions = sessions;
+    this.results = files.results;
+    this.timings = files.timings;
+    this.sessions = files.sessions;
   }
 
   /**
    * Opens the folder, which is made if it is not there, for a run that is to begin or to go on.
    * @param items those of this shard, kept for the report
    * @throws OutputError where it cannot be written to, is in use, or holds the results of another run; DataError for results that
-   * cannot be read
+   * cannot be read, or are none that the plan asks for
    */
   static async open(path: string, plan: Plan, items: readonly Item[]): Promise<RunFolder> {
-    await writing(path, () => mkdir(path, { recursive: true }));
+    await writing(path, () => makeFolder(path));
     const lock = await writing(path, () => FolderLock.acquire(path));
-    const opened: Lines[] = [];
+    const opened: { close(): Promise<void> }[] = [];
     try {
       const before = await readPlan(path);
       if (before) checkSame(path, before, plan);
-      for (const name of [RESULTS, TIMINGS, SESSIONS])
-        opened.push(await writing(path, () => Lines.open(join(path, name), name !== RESULTS)));
-      const [results] = opened;
-      if (!before && results.found.length > 0) {
+      const open = async <T>(name: string, kind: Kind<T>) => {
+        const lines = await writing(path, () => Lines.open(join(path, name), kind));
+        opened.push(lines);
+        return lines;
+      };
+      const { results, timings, sessions } = kinds(plan);
+      const files: OpenFiles = {
+        results: await open(RESULTS, results),
+        timings: await open(TIMINGS, timings),
+        sessions: await open(SESSIONS, sessions),
+      };
+      const found = files.results.found.length;
+      if (!before && found > 0) {
         throw new OutputError(
           path,
-          `${RESULTS} has ${results.found.length} results, but there is no ${PLAN} to say of what`,
+          `${RESULTS} has ${found} results, but there is no ${PLAN} to say of what`,
         );
       }
+      const text = `${JSON.stringify(items, null, 1)}\n`;
+      if ((await readIfPresent(join(path, ITEMS)))?.toString() !== text)
+        await writing(path, () => replaceFile(path, ITEMS, text, true));
+      // The plan comes last: where it stands, the rest does.
       if (!before) {
-        // The plan comes last: where it stands, the rest does.
-        await writing(path, () =>
-          replaceFile(join(path, ITEMS), `${JSON.stringify(items, null, 1)}\n`, true),
-        );
-        await writing(path, () => replaceFile(join(path, PLAN), `${JSON.stringify(plan, null, 1)}\n`, true));
+        await writing(path, () => replaceFile(path, PLAN, `${JSON.stringify(plan, null, 1)}\n`, true));
       }
-      return new RunFolder(path, lock, opened);
+      return new RunFolder(path, plan, lock, files);
     } catch (error) {
       for (const lines of opened) await lines.close();
       await lock.release();
@@ -118,7 +140,7 @@ export class RunFolder {
     }
   }
 
-  /** @throws OutputError; what was added before is safe */
+  /** Results that are on record already are left out. @throws OutputError; what was added before is safe */
   async add(results: readonly Result[], timings: readonly Timing[]): Promise<void> {
     // First, so that a result on record has its costs beside it.
     await writing(this.path, () => this.timings.append(timings, false));
@@ -133,63 +155,77 @@ export class RunFolder {
   /** What is there now, each result once. */
   record(): RunRecord {
     return {
-      results: distinct(this.results.found as Result[]),
-      timings: distinct(this.timings.found as Timing[]),
-      sessions: this.sessions.found as Session[],
+      results: [...this.results.found],
+      timings: [...this.timings.found],
+      sessions: [...this.sessions.found],
     };
   }
 
-  /** Writes another file of the run, whole or not at all. `name` may have folders in it. */
+  /** Responses that the plan asks for, and those that are not on record: each that is there is one of the plan's, and no two are the same. */
+  progress(): { total: number; missing: number } {
+    const total = responsesOf(this.plan);
+    return { total, missing: total - this.results.found.length };
+  }
+
+  /** Writes another file of the run, whole or not at all. `name` may have a folder in it. */
   async write(name: string, text: string): Promise<void> {
-    await writing(this.path, () => replaceFile(join(this.path, name), text));
+    await writing(this.path, () => replaceFile(this.path, name, text));
   }
 
   async close(): Promise<void> {
-    for (const lines of [this.results, this.timings, this.sessions]) await lines.close();
+    for (const lines of [this.results, this.timings, this.sessions])
+      await writing(this.path, () => lines.close());
     await this.lock.release();
   }
 }
 
+interface OpenFiles {
+  readonly results: Lines<Result>;
+  readonly timings: Lines<Timing>;
+  readonly sessions: Lines<Session>;
+}
+
 /** What a folder has on record, read without holding it. @throws DataError */
 export async function readRecord(path: string): Promise<RunRecord> {
-  const [results, timings, sessions] = await Promise.all(
-    [RESULTS, TIMINGS, SESSIONS].map(async (name) => {
-      const file = join(path, name);
-      const bytes = await readFile(file).catch((error: Error) => {
-        throw new DataError(file, error.message);
-      });
-      return parseLines(file, bytes, name !== RESULTS).values;
-    }),
-  );
+  const { results, timings, sessions } = kinds(await thePlan(path));
   return {
-    results: distinct(results as Result[]),
-    timings: distinct(timings as Timing[]),
-    sessions: sessions as Session[],
+    results: await readLines(join(path, RESULTS), results),
+    timings: await readLines(join(path, TIMINGS), timings),
+    sessions: await readLines(join(path, SESSIONS), sessions),
   };
 }
 
 /** undefined where there is none. @throws DataError */
 export async function readPlan(path: string): Promise<Plan | undefined> {
-  return readJson(join(path, PLAN)) as Promise<Plan | undefined>;
+  return (await readJson(join(path, PLAN), checkPlan)) as Plan | undefined;
+}
+
+async function thePlan(path: string): Promise<Plan> {
+  const plan = await readPlan(path);
+  if (!plan) throw new DataError(path, `there is no ${PLAN}: not the folder of a run`);
+  return plan;
 }
 
 /** @throws DataError */
 export async function readItems(path: string): Promise<Item[]> {
-  const items = await readJson(join(path, ITEMS));
-  if (!items) throw new DataError(join(path, ITEMS), 'is not there');
+  const file = join(path, ITEMS);
+  const items = await readJson(file, itemsCheck(await thePlan(path)));
+  if (!items) throw new DataError(file, 'is not there; the command that made the folder writes it again');
   return items as Item[];
 }
 
-async function readJson(file: string): Promise<unknown> {
-  const text = await ifPresent(readFile(file, 'utf8')).catch((error: Error) => {
-    throw new DataError(file, error.message);
-  });
-  if (text === undefined) return undefined;
+async function readJson(file: string, check: Check): Promise<unknown> {
+  const bytes = await readIfPresent(file);
+  if (bytes === undefined) return undefined;
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(utf8(file, bytes));
   } catch (error) {
-    throw new DataError(file, (error as Error).message);
+    throw error instanceof DataError ? error : new DataError(file, (error as Error).message);
   }
+  const problem = check(value);
+  if (problem) throw new DataError(file, problem);
+  return value;
 }
 
 /** @throws OutputError saying what differs */
@@ -236,134 +272,4 @@ export function differences(before: Plan, now: Plan): string[] {
     }
   }
   return found;
-}
-
-/** Lines that are written at a time; a string has a largest length. */
-const CHUNK = 1000;
-
-/** A file of JSON lines that only grows. A last line that was cut off, as by a power failure, is removed. */
-class Lines {
-  readonly found: unknown[];
-  private readonly file: FileHandle;
-  private end: number;
-  private queue: Promise<unknown> = Promise.resolve();
-  /** Why nothing more can be written: what came behind half a line would be lost with it. */
-  private broken: unknown;
-
-  private constructor(file: FileHandle, found: unknown[], end: number) {
-    this.file = file;
-    this.found = found;
-    this.end = end;
-  }
-
-  static async open(path: string, lenient: boolean): Promise<Lines> {
-    const file = await open(path, 'a+');
-    try {
-      const { values, end } = parseLines(path, await file.readFile(), lenient);
-      const { size } = await file.stat();
-      if (end < size) await file.truncate(end);
-      return new Lines(file, values, end);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-  }
-
-  /** One call at a time; where it fails, nothing that was not whole is left. */
-  append(values: readonly unknown[], flush: boolean): Promise<void> {
-    const turn = this.queue.then(async () => {
-      for (let i = 0; i < values.length; i += CHUNK) await this.write(values.slice(i, i + CHUNK), flush);
-    });
-    this.queue = turn.catch(() => undefined);
-    return turn;
-  }
-
-  private async write(values: readonly unknown[], flush: boolean): Promise<void> {
-    if (this.broken) throw this.broken;
-    const bytes = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
-    try {
-      await this.file.writeFile(bytes);
-      if (flush) await this.file.datasync();
-    } catch (error) {
-      await this.file.truncate(this.end).catch(() => {
-        this.broken = error;
-      });
-      throw error;
-    }
-    this.end += bytes.length;
-    for (const value of values) this.found.push(value);
-  }
-
-  close(): Promise<void> {
-    return this.file.close();
-  }
-}
-
-/**
- * @param lenient leaves out lines that are broken
- * @returns the values, and the bytes that the whole lines take
- * @throws DataError
- */
-function parseLines(path: string, bytes: Buffer, lenient: boolean): { values: unknown[]; end: number } {
-  const values: unknown[] = [];
-  let begin = 0;
-  for (let line = 1; begin < bytes.length; line++) {
-    const end = bytes.indexOf(10, begin);
-    if (end < 0) break;
-    try {
-      values.push(JSON.parse(bytes.toString('utf8', begin, end)));
-    } catch (error) {
-      if (end + 1 === bytes.length) break;
-      if (!lenient) throw new DataError(path, (error as Error).message, line);
-    }
-    begin = end + 1;
-  }
-  return { values, end: begin };
-}
-
-/**
- * So that a reader sees the old file or the new one.
- * @param flush so even after the power has failed
- */
-async function replaceFile(path: string, text: string, flush = false): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  try {
-    const file = await open(`${path}.new`, 'w');
-    try {
-      await file.writeFile(text);
-      if (flush) await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
-  } catch (error) {
-    await rm(`${path}.new`, { force: true });
-    throw error;
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space is left on the device',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'a file has reached the largest size allowed',
-  EACCES: 'cannot be written to: permission denied',
-  EPERM: 'cannot be written to: permission denied',
-  EROFS: 'cannot be written to: the file system is read-only',
-  ENOTDIR: 'is not a folder',
-  EEXIST: 'is not a folder',
-};
-
-/** @throws OutputError in place of the system's errors */
-async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    const reason = REASONS[code] ?? message;
-    const safe = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
-      ? '; finished results are safe, make room and start again'
-      : '';
-    throw new OutputError(path, `${reason}${safe}`);
-  }
 }

@@ -152,7 +152,10 @@ export function summarise(
   }));
   return {
     run,
-    complete: summaries.every(({ responses, tooLong }) => responses + tooLong === run.items * run.samples),
+    // No two results are of one response, and no item is beyond those of the run: then the numbers tell.
+    complete:
+      new Set(rows.flatMap(({ responses }) => responses.map(({ item }) => item))).size <= run.items &&
+      summaries.every(({ responses, tooLong }) => responses + tooLong === run.items * run.samples),
     lengthEdges,
     samplers: summaries.map((summary) => ({
       ...summary,

@@ -9,7 +9,9 @@ import * as assert from 'uvu/assert';
 import { withFolder } from '../support/folder.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const { SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, JOB_COMPLETION_INDEX, ...ENV } = process.env;
+const ENV = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(SLURM_|JOB_COMPLETION_INDEX$)/.test(name)),
+);
 
 interface Started {
   readonly child: ChildProcess;
@@ -112,10 +114,15 @@ test('four shards, one of them killed and started again, merge to the results of
 
     const [a, b, c, d] = [0, 1, 2, 3].map((i) => join(parts, `shard-${i}-of-4`));
     const out = ['--out', join(dir, 'out')];
-    await refused(['merge', a, b, c, ...out], /shard 3 of 4 is missing/, 1);
+    await refused(
+      ['merge', a, b, c, ...out],
+      /shard 3 of 4 is missing beside it: the same command with --shard 3\/4 computes it/,
+      1,
+    );
     await refused(['merge', a, b, b, c, d, ...out], /shard-1-of-4: is shard 1, as is/, 1);
     await refused(['merge', a, b, c, d], /--out is missing/);
     await refused(['merge', whole, ...out], /whole: this run is whole/, 1);
+    await refused(['merge', join(a, 'run.json'), ...out], /run\.json: is not a folder/, 1);
     await refused(['merge', join(dir, 'none')], /none: there is no such folder/, 1);
     writeFileSync(
       join(d, 'run.json'),
@@ -124,6 +131,33 @@ test('four shards, one of them killed and started again, merge to the results of
     await refused(['merge', parts, ...out], /is of another run than .*seed was "0", is "1"/, 1);
     await refused(['merge'], /which folders/);
     await refused(['merge', parts, '--seed', '1'], /merge takes no --seed/);
+  }));
+
+test('a merge names the folders of another division, and says what to do', () =>
+  withFolder({}, async (dir) => {
+    const run = ['--task', 'abacus', '--limit', '3', '--sampler', 'greedy', '--no-traces', '--out', dir];
+    for (const shard of ['0/2', '2/3']) await succeeds([...run, '--shard', shard]);
+    await refused(
+      ['merge', dir],
+      /different divisions: .*shard-0-of-2 is of 2 shards, .*shard-2-of-3 is of 3 shards; .*--shard i\/n/,
+      1,
+    );
+    await refused(run, /shards of 2 and of 3: --shard/, 2, slurm(1, 2));
+    rmSync(join(dir, 'shard-0-of-2'), { recursive: true });
+    await succeeds(run, { ...slurm(0, 1), SLURM_ARRAY_TASK_MAX: '0' });
+    assert.ok(existsSync(join(dir, 'shard-0-of-3/report.html')));
+    // The line of one response in place of another's, in a run that was through.
+    const whole = lines(join(dir, 'shard-0-of-3'));
+    assert.is(whole.length, 1);
+    writeFileSync(join(dir, 'shard-0-of-3/results.jsonl'), '{}\n');
+    await refused(
+      [...run, '--shard', '0/3'],
+      /results\.jsonl, line 1: item is missing: a string is expected/,
+      1,
+    );
+    writeFileSync(join(dir, 'shard-0-of-3/results.jsonl'), '');
+    await succeeds([...run, '--shard', '0/3']);
+    assert.equal(lines(join(dir, 'shard-0-of-3')), whole);
   }));
 
 const slurm = (id: number, count: number) => ({

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CheckpointError } from '../../src/errors.ts';
-import { modelDigest } from '../../src/eval/digest.ts';
+import { CheckpointError, DataError } from '../../src/errors.ts';
+import { fileDigest, modelDigest } from '../../src/eval/digest.ts';
 import { soundCheckpoint } from '../checkpoint/sound.ts';
-import { failure } from '../support/folder.ts';
+import { failure, withFolder } from '../support/folder.ts';
 import { inTemporaryFolder } from '../support/models.ts';
 
 test('a shard in a folder of its own tells models apart as well', () =>
@@ -33,6 +33,22 @@ test('what is no file is refused at once', () =>
       await failure(CheckpointError, /is not a file/, () => modelDigest(dir));
       rmSync(join(dir, name));
     }
+  }));
+
+test('of a file that is none the reason is named, and a pipe is not waited for', () =>
+  withFolder({}, async (dir) => {
+    const path = join(dir, 'data.jsonl');
+    for (const [make, message] of [
+      [() => void mkdirSync(path), /data\.jsonl: is a folder/],
+      [() => symlinkSync(path, path), /data\.jsonl: is a symbolic link that leads round/],
+      [() => void execFileSync('mkfifo', [path]), /data\.jsonl: is a pipe or a device/],
+      [() => symlinkSync('nowhere', path), /data\.jsonl: is not there/],
+    ] as const) {
+      make();
+      await failure(DataError, message, () => fileDigest(path));
+      rmSync(path, { recursive: true });
+    }
+    await failure(DataError, /none: is not there/, () => modelDigest(join(dir, 'none')));
   }));
 
 test.run();

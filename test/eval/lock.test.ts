@@ -70,6 +70,33 @@ test('a process that has got the id of a dead one does not hold its lock', () =>
     await (await FolderLock.acquire(dir)).release();
   }));
 
+test('a lock that says nothing of a process counts as that of an unknown machine', () =>
+  withFolder({}, async (dir) => {
+    const lock = await FolderLock.acquire(dir);
+    const self = own(dir);
+    await lock.release();
+    for (const text of [
+      '',
+      'null',
+      '7',
+      '[]',
+      '{}',
+      '{"pid":',
+      '\0\0',
+      JSON.stringify({ ...self, pid: -1 }),
+    ]) {
+      const file = plant(dir, {});
+      writeFileSync(file, text);
+      const alive = setInterval(() => utimesSync(file, new Date(), new Date()), 10);
+      await failure(OutputError, /process 0 on an unknown machine is writing/, () =>
+        FolderLock.acquire(dir, 1000),
+      );
+      clearInterval(alive);
+      await (await FolderLock.acquire(dir, 20)).release();
+      assert.equal(readdirSync(join(dir, 'lock')), []);
+    }
+  }));
+
 test('a process of another machine holds its lock as long as it gives signs of life', () =>
   withFolder({}, async (dir) => {
     const file = plant(dir, { host: 'elsewhere', pid: 77 });
@@ -80,15 +107,19 @@ test('a process of another machine holds its lock as long as it gives signs of l
     assert.equal(readdirSync(join(dir, 'lock')), []);
   }));
 
-test('a process learns that its lock was taken away', () =>
-  withFolder({}, async (dir) => {
-    const lock = await FolderLock.acquire(dir);
-    rmSync(join(dir, 'lock'), { recursive: true });
+test('a process learns that its lock was taken away, or the folder removed', () =>
+  withFolder({ 'taken/a': '', 'removed/a': '' }, async (dir) => {
+    const [taken, removed] = ['taken', 'removed'].map((name) => join(dir, name));
+    const locks = [await FolderLock.acquire(taken), await FolderLock.acquire(removed)];
+    rmSync(join(taken, 'lock'), { recursive: true });
+    rmSync(removed, { recursive: true });
     const awake = setInterval(() => {}, 1000); // the lock itself keeps no process alive
-    await once(lock.lost, 'abort');
+    await Promise.all(locks.map(({ lost }) => once(lost, 'abort')));
     clearInterval(awake);
-    assert.match(lock.lost.reason.message, /another process has taken the folder/);
-    await lock.release();
+    const [first, second] = locks.map(({ lost }) => lost.reason.message);
+    assert.match(first, /another process has taken the folder/);
+    assert.match(second, /removed: was removed while the run was writing to it/);
+    for (const lock of locks) await lock.release();
   }));
 
 test.run();

@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -122,6 +133,107 @@ test('a folder that is none, and results without a plan, are refused', () =>
     );
   }));
 
+test('a folder that is removed or replaced under way ends the run, and is not made again', () =>
+  withFolder({}, async (dir) => {
+    const path = join(dir, 'run');
+    const folder = await RunFolder.open(path, PLAN, ITEMS);
+    await folder.add([result('a')], []);
+    rmSync(path, { recursive: true });
+    const gone =
+      /run: is not there, or has been removed|results\.jsonl: was removed or replaced while the run/;
+    await failure(OutputError, gone, () => folder.add([result('b')], []));
+    await failure(OutputError, /is not there, or has been removed/, () => folder.write('report.html', ''));
+    await failure(OutputError, /is not there, or has been removed/, () => folder.write('traces/a.html', ''));
+    await folder.close();
+    assert.not.ok(existsSync(path));
+    await looked(path, async (again) => {
+      renameSync(path, `${path}-moved`);
+      mkdirSync(path);
+      await failure(OutputError, /results\.jsonl: was removed or replaced/, () =>
+        again.add([result('a')], []),
+      );
+    });
+  }));
+
+test('what is in the way of a file is named', () =>
+  withFolder({}, async (dir) => {
+    await looked(dir, async (folder) => {
+      mkdirSync(join(dir, 'report.html'));
+      mkdirSync(join(dir, 'summary.json.new'));
+      writeFileSync(join(dir, 'traces'), '');
+      await failure(OutputError, /report\.html: is a folder, where a file/, () =>
+        folder.write('report.html', ''),
+      );
+      await failure(OutputError, /summary\.json\.new: is a folder/, () => folder.write('summary.json', ''));
+      await failure(OutputError, /traces.*: is not a folder/, () => folder.write('traces/a.html', ''));
+    });
+    symlinkSync('nowhere', join(dir, 'link'));
+    await failure(OutputError, /link: is not there/, () => looked(join(dir, 'link'), () => {}));
+    await failure(OutputError, /\/proc\/none.*: is not there/, () => looked('/proc/none/run', () => {}));
+  }));
+
+test('what may not be read or written is said to be so', () =>
+  withFolder({}, async (dir) => {
+    const root = process.getuid?.() === 0;
+    chmodSync(dir, 0o755);
+    const paths = ['run.json', 'results.jsonl', 'lock', 'folder'].map((name) => [name, join(dir, name)]);
+    for (const [, path] of paths) await looked(path, (folder) => folder.add([result('a')], []));
+    for (const [name, path] of paths) {
+      spawnSync('chmod', ['-R', '777', path]);
+      chmodSync(name === 'folder' ? path : join(path, name), 0);
+    }
+    if (root) process.seteuid?.(65534); // root may do anything
+    try {
+      for (const [name, path] of paths) {
+        let error: unknown;
+        await looked(path, () => {}).catch((thrown) => {
+          error = thrown;
+        });
+        assert.ok(error instanceof DataError || error instanceof OutputError, `${name}: ${error}`);
+        assert.match(error.message, new RegExp(`${name}[^:]*: permission denied`));
+      }
+    } finally {
+      if (root) process.seteuid?.(0);
+      for (const [name, path] of paths) chmodSync(name === 'folder' ? path : join(path, name), 0o777);
+    }
+  }));
+
+/** Opens the folder in a name space where it is read-only, and then reads it. */
+const READ_ONLY = `
+  mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 9
+  shift; exec "$@"
+`;
+const OPEN = `
+  const { RunFolder, readRecord } = await import(process.argv[1]);
+  const [plan, items] = JSON.parse(process.argv[3]);
+  const error = await RunFolder.open(process.argv[2], plan, items).catch((error) => error);
+  const { results } = await readRecord(process.argv[2]);
+  console.log(JSON.stringify({ name: error.name, message: error.message, results: results.length }));
+`;
+
+test('a read-only mount is said to be one, and can be read', () =>
+  withFolder({}, async (dir) => {
+    await looked(dir, (folder) => folder.add([result('a')], []));
+    const module = new URL('../../src/eval/run-folder.js', import.meta.url).href;
+    const open = [
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      OPEN,
+      module,
+      dir,
+      JSON.stringify([PLAN, ITEMS]),
+    ];
+    const child = spawnSync('unshare', ['-rm', 'bash', '-c', READ_ONLY, '-', dir, ...open], {
+      encoding: 'utf8',
+    });
+    if (child.status !== 0 && !child.stdout) return; // here nothing can be mounted
+    const { name, message, results } = JSON.parse(child.stdout);
+    assert.is(name, 'OutputError');
+    assert.match(message, /the file system is read-only/);
+    assert.is(results, 1);
+  }));
+
 /** Adds results until that fails. */
 const FILL = `
   const { RunFolder } = await import(process.argv[1]);
@@ -139,7 +251,8 @@ const FILL = `
 test('where a file cannot grow, what was added before is whole', () =>
   withFolder({}, async (dir) => {
     const module = new URL('../../src/eval/run-folder.js', import.meta.url).href;
-    const input = JSON.stringify([PLAN, ITEMS, result('a', 'long '.repeat(100))]);
+    const plan = { ...PLAN, samples: 100 };
+    const input = JSON.stringify([plan, ITEMS, result('a', 'long '.repeat(100))]);
     const child = spawnSync(
       'bash',
       [
@@ -161,7 +274,7 @@ test('where a file cannot grow, what was added before is whole', () =>
     assert.match(message, /largest size allowed; finished results are safe, make room and start again/);
     assert.ok(n > 5 && n < 20, `${n} results of about 700 bytes in 8 KiB`);
     assert.ok(statSync(join(dir, 'results.jsonl')).size < 8192);
-    assert.is(await looked(dir, (folder) => folder.record().results.length), n);
+    assert.is(await looked(dir, (folder) => folder.record().results.length, plan), n);
   }));
 
 test.run();

@@ -34,11 +34,16 @@ const PLAN: Plan = {
   model: 'm',
   modelDigest: 'd',
   promptStyle: 'base',
-  samplers: [],
+  samplers: ['sample', 'egps:final-steps=1', 'egps:final-steps=5'].map((sampler) => ({
+    sampler,
+    options: {},
+    chain: sampler,
+    picks: ['last', 'likeliest', 'vote'],
+  })),
   seed: '0',
   samples: 2,
   skippedLines: 0,
-  items: [],
+  items: ['p', 'q', 'r', 's'],
 };
 const items = ['p', 'q', 'r', 's'].map((id, i) => ({
   item: { id, prompt: id, grader: 'exact' as const, answer: 'a' },
@@ -282,12 +287,7 @@ test('a chain of which some readings are lost is drawn again, and nothing counts
     const at = text.indexOf('"sampler":"egps:final-steps=5","pick":"vote"');
     const { writeFileSync } = await import('node:fs');
     writeFileSync(file, text.slice(0, text.lastIndexOf('\n', at) + 1));
-    const again = await run(dir);
-    assert.ok(again.length > new Set(again).size, 'a reading is on the disk twice');
-    assert.equal([...new Set(again)], whole);
-    const folder = await RunFolder.open(dir, PLAN, []);
-    assert.is(folder.record().results.length, whole.length);
-    await folder.close();
+    assert.equal(await run(dir), whole, 'what was there is not written again');
   }));
 
 test('a grader that fails and a disk that fails end the run with their errors', () =>

@@ -363,6 +363,8 @@ test('picks are rows of their own that share their costs', () => {
     ],
   );
   assert.not.ok(summarise(run(2), samplers, results.slice(1), timings).complete, 'a pick is missing');
+  const stranger = results.map((one, i) => (i === 0 ? { ...one, item: 'stranger' } : one));
+  assert.not.ok(summarise(run(2), samplers, stranger, timings).complete, 'one is of another item');
 });
 
 test('the first of equal lines counts, and what is not of the run does not', () => {
