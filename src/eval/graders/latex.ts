@@ -50,7 +50,11 @@ function braceArguments(s: string): string {
       at += degree.length;
     }
     // Strictly, \sqrt13 has only the 1 under its root, but nobody means that.
-    const first = argument(s, at, name === 'sqrt' ? /^(?:\d+(?:\.\d+)?|\\[A-Za-z]+|[A-Za-z])/ : /^(?:\\[A-Za-z]+|\w)/);
+    const first = argument(
+      s,
+      at,
+      name === 'sqrt' ? /^(?:\d+(?:\.\d+)?|\\[A-Za-z]+|[A-Za-z])/ : /^(?:\\[A-Za-z]+|\w)/,
+    );
     const second = first && name !== 'sqrt' ? argument(s, first.end, /^(?:\\[A-Za-z]+|\w)/) : first;
     if (!first || !second) continue;
     let [top, bottom] = [braceArguments(first.text), braceArguments(second.text)];
@@ -113,7 +117,29 @@ export function leftSide(s: string): { variable: string; rest: string } | null {
 
 /** Commands of style, before a group or one token. */
 const STYLE =
-  /\\(?:(?:text(?:bf|it|rm|sf|tt|sc|normal)?|math(?:rm|bf|it|sf|tt|normal)|operatorname\*?|boldsymbol|bm|emph|pmb|rm|bf)\s*(\{)|(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|tt)|boldsymbol|bm|rm|bf)\s+(\\?[A-Za-z]+|\d+))/g;
+  /\\(?:(?:text(?:bf|it|rm|sf|tt|sc|normal)?|math(?:rm|bf|it|sf|tt|normal)|operatorname\*?|boldsymbol|bm|emph|pmb|rm|bf)\s*(\{)|(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|tt)|boldsymbol|bm|rm|bf)\s+(\\?[A-Za-z]+|\d+))/;
+
+/** Groups of a style are text, and mathematics where commands are in them. */
+function styles(s: string): string {
+  let out = '';
+  for (let match = STYLE.exec(s); match; match = STYLE.exec(s)) {
+    const [whole, brace, token] = match;
+    out += s.slice(0, match.index);
+    s = s.slice(match.index + whole.length);
+    if (!brace) out += `\\text{${token}}`;
+    else out += /^[^{}]*[\\{]/.test(s) ? '{' : '\\text{';
+  }
+  return out + s;
+}
+
+function unwrapped(s: string): string {
+  while (s.startsWith('{') && groupEnd(s, 0) === s.length) s = s.slice(1, -1);
+  return s;
+}
+
+/** Backslashes that are all doubled, as in the text of a program, as single ones. */
+const singleBackslashes = (s: string): string =>
+  /(?<!\\)(?:\\\\)*\\(?!\\)/.test(s) ? s : s.replaceAll('\\\\', '\\');
 
 /** Letters whose face says what they are. */
 const letters = (command: string, letter: string): string =>
@@ -123,7 +149,6 @@ const MATRIX = '(?:small|[pb]small|[pb])?matrix\\*?';
 
 /** Rows without what only sets them apart, and one form for matrices; outside of these a row ends nothing. */
 function rows(s: string): string {
-  // Backslashes doubled once more, as in the text of a program.
   if (!s.includes('\\begin')) return s.replace(/\\\\(?=[A-Za-z{}$%,;!])/g, '\\').replace(/\\\\/g, ' ');
   const length = '-?\\s*[\\d.]*\\s*(?:[a-z]{2}|\\\\[A-Za-z]+)';
   return s
@@ -136,8 +161,8 @@ function rows(s: string): string {
     .replace(/\\begin\s*\{array\}\s*(?:\[\w\]\s*)?\{[^{}]*\}/g, '\\begin{matrix}')
     .replace(/\\end\s*\{array\}/g, '\\end{matrix}')
     .replace(/\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])/g, '')
-    .replace(/([([])\s*(\\begin\{matrix\}[^]*?\\end\{matrix\})\s*[)\]]/g, '$2')
-    .replace(/\|\s*\\begin\{matrix\}([^]*?)\\end\{matrix\}\s*\|/g, '\\begin{vmatrix}$1\\end{vmatrix}');
+    .replace(/([([])\s*(\\begin\{matrix\}[\s\S]*?\\end\{matrix\})\s*[)\]]/g, '$2')
+    .replace(/\|\s*\\begin\{matrix\}([\s\S]*?)\\end\{matrix\}\s*\|/g, '\\begin{vmatrix}$1\\end{vmatrix}');
 }
 
 /** `]0,1[` as `(0,1)`. */
@@ -145,8 +170,9 @@ const openIntervals = (s: string): string =>
   s
     .split(/(\\cup )/)
     .map((part) =>
-      part.replace(/^\s*([[\]])([^[\]()]+,[^[\]()]+)([[\]])\s*$/, (_, open, inside, close) =>
-        `${open === ']' ? '(' : '['}${inside}${close === '[' ? ')' : ']'}`,
+      part.replace(
+        /^\s*([[\]])([^[\]()]+,[^[\]()]+)([[\]])\s*$/,
+        (_, open, inside, close) => `${open === ']' ? '(' : '['}${inside}${close === '[' ? ')' : ']'}`,
       ),
     )
     .join('');
@@ -155,14 +181,14 @@ const openIntervals = (s: string): string =>
 export function tidy(latex: string): string {
   let s = latex.trim();
   if (s.length > LONGEST) return s.replace(/\s+/g, ' ');
-  s = rows(fromUnicode(s).replace(/^\s*(\*\*?|["'`])(.+)\1\s*$/s, '$2'))
+  s = rows(singleBackslashes(fromUnicode(s)).replace(/^\s*(\*\*?|["'`])(.+)\1\s*$/s, '$2'))
     .replace(/["`]/g, '')
-    .replace(/\\(?:[bd]oxed|[fm]box|hbox|ensuremath|underline|textcolor\s*\{\w*\})(?=\s*\{)/g, (name) =>
+    .replace(/\\(?:d?boxed|[fm]box|hbox|ensuremath|underline|textcolor\s*\{\w*\})(?=\s*\{)/g, (name) =>
       /[mh]box/.test(name) ? '\\text' : '',
     )
     .replace(/\\color\s*\{\w*\}|\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}|\\hfill?(?![A-Za-z])/g, '')
     .replace(/\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])/g, '')
-    .replace(/(\d)(?:,\\[!,;: ]\s*|\{,\}|')(?=\d{3}(?!\d))/g, '$1')
+    .replace(/(\d)(?:,\\!\s*|\{,\}|')(?=\d{3}(?!\d))/g, '$1')
     .replaceAll('{,}', ',')
     .replace(/(?<!\\)\\[!()[\]]/g, '')
     .replace(/\\\$|[$€£¥₹¢]|\\?%|^USD(?=\s*\d)/g, '')
@@ -172,7 +198,6 @@ export function tidy(latex: string): string {
     .replace(/\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}/g, '\\binom{$1}{$2}')
     .replace(/\\(?:mathbb|Bbb|mathcal|mathfrak)\s*\{?\s*([A-Za-z])(?:\s*\})?/g, letters)
     .replace(/\\([RNZQC])(?![A-Za-z])/g, '\\mathbb{$1}')
-    .replace(STYLE, (_, braced, token) => (braced ? '\\text{' : `\\text{${token}}`))
     .replace(/\\leq(?:q|slant)?(?![A-Za-z])/g, '\\le ')
     .replace(/\\geq(?:q|slant)?(?![A-Za-z])/g, '\\ge ')
     .replace(/\\neq(?![A-Za-z])|\\not\s*=/g, '\\ne ')
@@ -193,13 +218,13 @@ export function tidy(latex: string): string {
     .replace(/(?<=\d)\s*(?:\{\})?(?:\^\{o\}|\^o(?![A-Za-z])|\\circ(?![A-Za-z]))/g, '^\\circ ')
     .replace(/(\^\\circ )\s*(?:\\text\{\s*[CF]\s*\}|[CF](?![A-Za-z]))/g, '$1')
     .replace(/(0?\.\d*)\\(?:bar|dot|overline)\s*(?:\{(\d+)\}|(\d))/g, '$1\\overline{$2$3}');
-  s = fromPlain(s)
+  s = unwrapped(fromPlain(styles(s)).trim())
     .replace(/\\times(?![A-Za-z])|\*/g, '\\cdot ')
     .replace(/\s+/g, ' ')
     .trim()
     .replace(/(?<![\\.])[.,;]$/, '')
     .replace(/^\\text\{(\s*[-+.\d][^{}]*)\}$/, '$1')
-    .replace(/^(?:\\text\{\s*)?(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*[:=]?\s*(\})?/i, (whole, close) =>
+    .replace(/^(?:\\text\{\s*)?(?:the\s+)?(?:final\s+)?answer\b(?:\s+is\b)?\s*[:=]?\s*(\})?/i, (whole, close) =>
       /^\\text/.test(whole) && !close ? '\\text{' : '',
     )
     .replace(/^\\text\{\s*\(([A-Za-z])\)\s*\}$/, (_, letter) => letter.toUpperCase());
@@ -207,7 +232,10 @@ export function tidy(latex: string): string {
   s = openIntervals(s);
   // Lists in words.
   s = s
-    .replace(/\\text\{\s*,?\s*(?:and|or)\s*\}|\\(?:lor|vee)(?![A-Za-z])|\\&|(?<![\\A-Za-z]),?\s+(?:and|or)\s+/g, ',')
+    .replace(
+      /\\text\{\s*,?\s*(?:and|or)\s*\}|\\(?:lor|vee)(?![A-Za-z])|\\&|(?<![\\A-Za-z]),?\s+(?:and|or)\s+/g,
+      ',',
+    )
     .replace(/,\s*,/g, ',');
   s = s.replace(/(\w),?\s+(?:and|or)\s+(?=\w)/g, '$1,');
   s = s.replace(/\\text\{\s*([a-z])\s*\}/g, (whole, letter) => (/[mgshl]/.test(letter) ? whole : letter));
@@ -220,12 +248,13 @@ export function tidy(latex: string): string {
   s = thousands(s)
     .replace(/(^|[^\d\s])(\s*)\.(?=\d)/g, '$1$20.')
     .replace(/(?<![\w.}\])])(\d+)\s+(\d+)\s*\/\s*(\d+)(?![\w.^!({])/g, '$1\\frac{$2}{$3}')
-    .replace(/(?<![\w.}\])/^]\s*)(\d+)\s*\/\s*(\d+)(?!\s*[\w.^!({[/\\])/g, '\\frac{$1}{$2}');
+    .replace(/(?<![\w.}\])/^]\s*)(\d+)\s*\/\s*(\d+)(?!\s*[\d.^!_/])/g, '\\frac{$1}{$2}');
   s = braceArguments(s)
     .replace(/([\^_])(\d\d+)/g, '$1{$2}')
     .replace(/([\^_])\{\s*(\w)\s*\}(?!\s*\d)/g, '$1$2')
     // Spaces count only where something else would become of the text without them.
     .replace(/(\\[A-Za-z]+)\s+(?=[A-Za-z])/g, '$1\u0000')
+    .replace(/(?<![\\A-Za-z])p\s+(?=i(?![A-Za-z]))/g, 'p\u0000')
     .replace(/(\d)\s+(?=\d)/g, '$1\u0000')
     .replace(/(\d,)\s+(?=\d{3}(?!\d))/g, '$1\u0000')
     .replace(/(\\\\)\s+(?=[A-Za-z])/g, '$1\u0000')
@@ -236,8 +265,9 @@ export function tidy(latex: string): string {
     const [n, a, b] = [units, top, bottom].map(BigInt);
     return a < b ? `\\frac{${n * b + a}}{${b}}` : whole;
   });
-  while (s.startsWith('{') && groupEnd(s, 0) === s.length) s = s.slice(1, -1);
-  s = s.replace(/^\(([A-Z])\)$/, '$1').replace(/^\((\w+)\)_/, '$1_');
+  s = unwrapped(s)
+    .replace(/^\(([A-Z])\)$/, '$1')
+    .replace(/^\((\w+)\)_/, '$1_');
   return /^[A-Za-z,'-]+$/.test(s) && isText(s) ? s.toLowerCase() : s;
 }
 

@@ -64,12 +64,13 @@ export function fromUnicode(s: string): string {
   if (/^[\0-\x7f]*$/.test(s)) return s;
   return (
     s
-      .replace(/[\u00ad\u200b-\u200f\u2060-\u2064\ufe0e\ufe0f\ufeff]/g, '')
+      .replace(/\p{Cf}|\p{Variation_Selector}/gu, '')
       // What the compatibility form would lose or merge with its neighbours.
       .replace(/[¼-¾⅐-⅞↉]/g, (one) => one.normalize('NFKC').replace(/(\d+)⁄(\d+)/, ' \\frac{$1}{$2}'))
       .replace(/[⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱˣʸ]+/g, (run) => `^{${run.normalize('NFKC')}}`)
       .replace(/[₀-₉₊₋₍₎ₐₑₒₓₕ-ₜ]+/g, (run) => `_{${run.normalize('NFKC')}}`)
       .replace(/[ℂℕℙℚℝℤ]/g, (letter) => `\\mathbb{${letter.normalize('NFKC')}}`)
+      .replace(/…/g, '\\ldots ')
       .replace(/[º˚]/g, '°')
       .replace(/^\s*[øØ⌀]\s*$/, '∅')
       .normalize('NFKC')
@@ -120,6 +121,7 @@ const TEXT_NAMES = new RegExp(`\\\\text\\{\\s*(${FUNCTIONS})\\s*\\}`, 'g');
 /** Mathematics as it is typed without LaTeX, `2*sqrt(3) >= x**2`, in LaTeX. */
 export function fromPlain(s: string): string {
   s = s
+    .replace(/\.{3}/g, '\\ldots ')
     .replace(/>=/g, '\\ge ')
     .replace(/<=(?!>)/g, '\\le ')
     .replace(/!=|=\/=|<>/g, '\\ne ')
