@@ -609,4 +609,96 @@ x₁ ≢ x_2
 a₁₂ ≢ a_1 2
 \dot{x} ≢ x
 x' ≢ x
+
+# typed and set, once more
+x\ge5 ≡ x >= 5
+x≥5 ≡ x>=5
+$x >= 5$ ≡ x \geq 5
+5 <= x < 7 ≡ 5 \le x < 7
+a =< b ≢ a > b
+\mathbb{C} ≡ ℂ
+\mathbb  Z ≡ \mathbb{Z}
+\{x \mid x > 0\} ≡ \{x | x>0\}
+\{x : x > 0\} ≡ \{x:x>0\}
+2√3 cm ≡ 2\sqrt{3}
+½ cm ≡ \frac12
+45 ° ≡ 45
+−½ ≡ -\frac12
+-1½ ≡ -1.5
+√½ ≡ \sqrt{\frac12}
+x^½ ≡ \sqrt x
+2^{½} ≡ \sqrt2
+3√2/2 ≡ \frac{3\sqrt2}{2}
+√(2)/2 ≡ \frac{\sqrt2}{2}
+(−1 ± √5)/2 ≡ \frac{-1\pm\sqrt5}{2}
+(-1 +/- sqrt(5))/2 ≡ \frac{-1\pm\sqrt5}{2}
+\sqrt[3](8) ≡ 2
+sqrt(x)*sqrt(y) ≡ \sqrt{xy}
+sqrt[3]{8} ≡ 2
+2\pi r^2 ≡ 2*pi*r^2
+4/3 pi r^3 ≡ \frac43\pi r^3
+4/3*pi*r^3 ≡ \frac{4}{3}\pi r^3
+n(n+1)/2 ≡ \frac{n(n+1)}{2}
+(n+1)! / n! ≡ n+1
+sin(pi/6) ≡ \frac12
+sin(30°) ≡ \frac12
+sin 30° ≡ \frac12
+cos^2(x) ≡ \cos^2 x
+cosx ≡ \cos x
+tanθ ≡ \tan\theta
+ln x ≡ \ln x
+lnx ≡ \ln x
+log_{2}(8) ≡ 3
+log10(100) ≢ 3
+e^x ≡ exp(x)
+e^-x ≡ e^{-x}
+x^-1 ≡ \frac1x
+2^-3 ≡ \frac18
+10^-3 ≡ 0.001
+10^{−3} ≡ 0.001
+6.02×10²³ ≡ 6.02\times 10^{23}
+6.02 x 10^23 ≢ 6
+1.5*10^3 ≡ 1500
+|x−1| ≡ |x-1|
+\lvert x\rvert ≡ |x|
+⌈2.5⌉ ≡ 3
+\lfloor 2.5\rfloor ≡ 2
+[−1, ∞) ≡ [-1,\infty)
+(−∞, −2) ∪ (2, ∞) ≡ (-\infty,-2)\cup(2,\infty)
+(-oo, 2] ≢ (0,2]
+(-∞,3]U[5,∞) ≡ (-\infty,3]\cup[5,\infty)
+x ∈ [0, 1) ≡ [0,1)
+{1; 2; 3} ≡ \{1,2,3\}
+\{1, 2, \ldots, 10\} ≡ \{1,2,\dots,10\}
+\mathbf{(1, 2)} ≡ (1,2)
+\text{(1, 2)} ≡ (1,2)
+\text{$\frac{1}{2}$} ≡ \frac12
+\text{\$5} ≡ 5
+\textbf{5\%} ≡ 5
+\text{Yes, it is} ≢ \text{No}
+\begin{pmatrix} 1/2 \\[0.2cm] 3 \end{pmatrix} ≡ \begin{pmatrix} \frac12 \\ 3 \end{pmatrix}
+\begin{pmatrix} 1 \\[.5ex] 2 \end{pmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\begin{pmatrix} 1 \\[1.5\baselineskip] 2 \end{pmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\begin{pmatrix} 1 \\[\jot] 2 \end{pmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\begin{pmatrix} 1 \\[ 6 pt ] 2 \end{pmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\begin{pmatrix} 1 \\[6pt] 2 \end{pmatrix}, \begin{pmatrix} 3 \\[6pt] 4 \end{pmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}, \begin{pmatrix} 3 \\ 4 \end{pmatrix}
+\begin{aligned} x &= 1 \\[6pt] y &= 2 \end{aligned} ≡ \begin{aligned} x &= 1 \\ y &= 2 \end{aligned}
+\begin{array}{c} 1 \\[6pt] 2 \end{array} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\begin{Bmatrix} 1 \\[6pt] 2 \end{Bmatrix} ≡ \begin{Bmatrix} 1 \\ 2 \end{Bmatrix}
+\begin{bmatrix} 1\\2\end{bmatrix} ≡ \begin{pmatrix} 1 \\ 2 \end{pmatrix}
+\dfrac{３}{４} ≡ \frac34
+－３／４ ≡ -\frac34
+（－１，２］ ≡ (-1,2]
+１，０００ ≡ 1000
+\text{５} ≡ 5
+5\text{%} ≡ 5
+5\ \text{km/h} ≡ 5
+5\text{ kg} ≡ 5
+5 kg ≡ 5
+25\text{ cm}² ≡ 25
+$25$ ≡ 25
+\$25\text{ million} ≢ 25
+042 ≡ 42
+42.0 ≡ 042
+007 ≡ 7
 `;

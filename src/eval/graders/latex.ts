@@ -188,7 +188,7 @@ export function tidy(latex: string): string {
     )
     .replace(/\\color\s*\{\w*\}|\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}|\\hfill?(?![A-Za-z])/g, '')
     .replace(/\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])/g, '')
-    .replace(/(\d)(?:,\\!\s*|\{,\}|')(?=\d{3}(?!\d))/g, '$1')
+    .replace(/(\d)(?:\s*,\s*\\!\s*|\{,\}|')(?=\d{3}(?!\d))/g, '$1')
     .replaceAll('{,}', ',')
     .replace(/(?<!\\)\\[!()[\]]/g, '')
     .replace(/\\\$|[$€£¥₹¢]|\\?%|^USD(?=\s*\d)/g, '')
@@ -209,7 +209,7 @@ export function tidy(latex: string): string {
     .replace(/\\lbrack(?![A-Za-z])/g, '[')
     .replace(/\\rbrack(?![A-Za-z])/g, ']')
     .replace(/\\langle(?![A-Za-z])([^()]*)\\rangle(?![A-Za-z])/g, '($1)')
-    .replace(/\\[lr]?(?:vert|Vert)(?![A-Za-z])/g, '|')
+    .replace(/\\(?:[lr]?(?:vert|Vert)|mid)(?![A-Za-z])/g, '|')
     .replace(/\\var(?=(?:phi|epsilon|theta|rho|sigma)(?![A-Za-z]))/g, '\\')
     .replace(/\\backslash(?![A-Za-z])/g, '\\setminus ')
     .replace(/\\bigcup(?![A-Za-z])/g, '\\cup ')
@@ -224,8 +224,9 @@ export function tidy(latex: string): string {
     .trim()
     .replace(/(?<![\\.])[.,;]$/, '')
     .replace(/^\\text\{(\s*[-+.\d][^{}]*)\}$/, '$1')
-    .replace(/^(?:\\text\{\s*)?(?:the\s+)?(?:final\s+)?answer\b(?:\s+is\b)?\s*[:=]?\s*(\})?/i, (whole, close) =>
-      /^\\text/.test(whole) && !close ? '\\text{' : '',
+    .replace(
+      /^(?:\\text\{\s*)?(?:the\s+)?(?:final\s+)?answer\b(?:\s+is\b)?\s*[:=]?\s*(\})?/i,
+      (whole, close) => (/^\\text/.test(whole) && !close ? '\\text{' : ''),
     )
     .replace(/^\\text\{\s*\(([A-Za-z])\)\s*\}$/, (_, letter) => letter.toUpperCase());
   if (!s.includes(',')) s = s.replace(/;/g, ',');
@@ -254,7 +255,7 @@ export function tidy(latex: string): string {
     .replace(/([\^_])\{\s*(\w)\s*\}(?!\s*\d)/g, '$1$2')
     // Spaces count only where something else would become of the text without them.
     .replace(/(\\[A-Za-z]+)\s+(?=[A-Za-z])/g, '$1\u0000')
-    .replace(/(?<![\\A-Za-z])p\s+(?=i(?![A-Za-z]))/g, 'p\u0000')
+    .replace(/(?<![\\A-Za-z])p\s+(?=i)/g, 'p\u0000')
     .replace(/(\d)\s+(?=\d)/g, '$1\u0000')
     .replace(/(\d,)\s+(?=\d{3}(?!\d))/g, '$1\u0000')
     .replace(/(\\\\)\s+(?=[A-Za-z])/g, '$1\u0000')

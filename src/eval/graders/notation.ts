@@ -66,7 +66,10 @@ export function fromUnicode(s: string): string {
     s
       .replace(/\p{Cf}|\p{Variation_Selector}/gu, '')
       // What the compatibility form would lose or merge with its neighbours.
-      .replace(/[¼-¾⅐-⅞↉]/g, (one) => one.normalize('NFKC').replace(/(\d+)⁄(\d+)/, ' \\frac{$1}{$2}'))
+      .replace(/([√^]?)\s*([¼-¾⅐-⅞↉])/g, (_, before, one: string) => {
+        const fraction = one.normalize('NFKC').replace(/(\d+)⁄(\d+)/, '\\frac{$1}{$2}');
+        return before ? `${before}{${fraction}}` : ` ${fraction}`;
+      })
       .replace(/[⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱˣʸ]+/g, (run) => `^{${run.normalize('NFKC')}}`)
       .replace(/[₀-₉₊₋₍₎ₐₑₒₓₕ-ₜ]+/g, (run) => `_{${run.normalize('NFKC')}}`)
       .replace(/[ℂℕℙℚℝℤ]/g, (letter) => `\\mathbb{${letter.normalize('NFKC')}}`)
@@ -121,7 +124,9 @@ const TEXT_NAMES = new RegExp(`\\\\text\\{\\s*(${FUNCTIONS})\\s*\\}`, 'g');
 /** Mathematics as it is typed without LaTeX, `2*sqrt(3) >= x**2`, in LaTeX. */
 export function fromPlain(s: string): string {
   s = s
-    .replace(/\.{3}/g, '\\ldots ')
+    .replace(/\.{3}|\\[cd]?dots(?![A-Za-z])/g, '\\ldots ')
+    .replace(/\^\s*-\s*(\d+|[A-Za-z])/g, '^{-$1}')
+    .replace(/(?<![\\A-Za-z])log(\d+)(?=\s*\()/g, '\\log_{$1}')
     .replace(/>=/g, '\\ge ')
     .replace(/<=(?!>)/g, '\\le ')
     .replace(/!=|=\/=|<>/g, '\\ne ')
@@ -138,6 +143,6 @@ export function fromPlain(s: string): string {
     .replace(/(?<=^[A-Za-z]\s+)in(?=\s*[[({\\])/g, '\\in ');
   s = rewriteGroups(s, /(?<![\\A-Za-z])cbrt\s*\(/, '\\sqrt[3]{', '}');
   s = rewriteGroups(s, /(?<![\\A-Za-z])abs\s*\(/, '|', '|');
-  s = rewriteGroups(s, /\\sqrt\s*\(/, '\\sqrt{', '}');
+  s = rewriteGroups(s, /(?<=\\sqrt\s*(?:\[[^\]]*\]\s*)?)\(/, '{', '}');
   return rewriteGroups(s, /\^\s*\(/, '^{', '}');
 }
