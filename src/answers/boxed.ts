@@ -9,7 +9,7 @@ export function lastBoxed(text: string): string | null {
   let start = -1;
   let end = 0;
   const token =
-    /\\\\?(?:d?[bB]oxed|f(?:rame)?box)(?![A-Za-z])\s*(?:\[[^\]{}\n]*\]\s*(?=\{))?(\{?)|\\[\s\S]|[{}]/g;
+    /\\\\?(?:d?[bB]oxed|f(?:rame)?box)(?![A-Za-z])\s*(?:\[[^\]{}\n]{0,30}\]\s*(?=\{))?(\{?)|\\[\s\S]|[{}]/g;
   for (let match = token.exec(text); match; match = token.exec(text)) {
     const [symbol, brace] = match;
     if (symbol === '{') open.push(-1);

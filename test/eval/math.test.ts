@@ -58,6 +58,7 @@ test('the last box', () => {
 test('boxes take linear time', () => {
   assert.is(lastBoxed('\\boxed{'.repeat(300_000)), null);
   assert.is(lastBoxed('\\'.repeat(300_000)), null);
+  assert.is(lastBoxed('\\boxed['.repeat(300_000)), '[');
   assert.is(lastBoxed(`${'\\boxed x '.repeat(300_000)}$`), 'x');
 });
 
