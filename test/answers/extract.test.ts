@@ -13,7 +13,14 @@ test('boxed: the content of the last box', async () => {
 
 test('letter: the one letter in the box', async () => {
   const extractor = new Extractor('letter');
-  for (const text of ['\\boxed{B}', '\\boxed{(b)}', '\\boxed{\\text{B}}', '\\boxed{B) 42}']) {
+  for (const text of [
+    '\\boxed{B}',
+    '\\boxed{(b)}',
+    '\\boxed{\\text{B}}',
+    '\\boxed{B) 42}',
+    '\\boxed{B - as told}',
+    '\\boxed{[B]}',
+  ]) {
     assert.is(await extractor.answer(text), 'B', text);
   }
   for (const text of ['\\boxed{A, B}', '\\boxed{42}', 'B'])

@@ -1,3 +1,5 @@
+import { FORMS } from './math-forms.ts';
+
 /** Pairs of answers judged by hand, a line each: `given ≡ right` are the same answer, `given ≢ right` are not. */
 const TABLE = String.raw`
 # fractions
@@ -449,7 +451,8 @@ export interface Pair {
   readonly equal: boolean;
 }
 
-export const pairs: readonly Pair[] = TABLE.split(/^# /m)
+export const pairs: readonly Pair[] = (TABLE + FORMS)
+  .split(/^# /m)
   .slice(1)
   .flatMap((text) => {
     const [group, ...lines] = text.split('\n');

@@ -64,6 +64,22 @@ test('math500: the published prompt around the problem, from an array or lines, 
   );
 });
 
+test('answers that are numbers of JSON are read as they are written, unless digits may be lost', async () => {
+  const answers = async (name: string, lines: object[]) =>
+    (await load(name, jsonl(...lines))).items.map(({ answer }) => answer);
+  const aime = [204, 0, -3, 0.5, '042', 1e-7].map((answer, i) => ({ problem: 'p', answer, id: i }));
+  assert.equal(await answers('math500', aime), ['204', '0', '-3', '0.5', '042', '1e-7']);
+  const generic = ['math', 'exact'].map((grader) => own({ id: grader, grader, answer: 42 }));
+  assert.equal(await answers('own.jsonl', generic), ['42', '42']);
+  const long = '{"prompt": "p", "answer": 9007199254740993}\n';
+  await refuses('math500', long, /"answer" is 9007199254740992, .*as a string/, 1);
+  for (const grader of ['code', 'choice'])
+    await refuses('own.jsonl', jsonl(own({ grader, answer: 2, entry_point: 'f' })), /"answer" is 2/, 1);
+  const options = { 'Correct Answer': 7, 'Incorrect Answer 1': 8, 'Incorrect Answer 2': 9 };
+  const row = { 'Record ID': 1, Question: 'Q', 'Incorrect Answer 3': 'none', ...options };
+  assert.match((await load('gpqa', jsonl(row))).items[0].prompt, /[A-D]\) 7\n|[A-D]\) 7$/);
+});
+
 test('humaneval: the bare prompt, and a program that checks the function', async () => {
   const line = {
     task_id: 'HumanEval/0',
@@ -210,8 +226,8 @@ test('a bad line is named, with what is wrong', async () => {
 
 test('an entry of an array is named by its index', async () => {
   const entry = (id: string) => ({ prompt: 'p', answer: '1', id });
-  const bad = [entry('a'), { ...entry('b'), answer: 2 }, 5, entry('a'), entry('c')];
-  await refuses('math500', bad, /: entry 1: the field "answer" is 2/, undefined);
+  const bad = [entry('a'), { ...entry('b'), answer: [2] }, 5, entry('a'), entry('c')];
+  await refuses('math500', bad, /: entry 1: the field "answer" is an array/, undefined);
   await refuses('math500', [bad[0], bad[3]], /: entry 1: the id "a" is that of entry 0/, undefined);
   const { items, skipped } = await load('math500', bad, { skipBad: true });
   assert.equal(

@@ -1,3 +1,5 @@
+import { fromPlain, fromUnicode, groupEnd } from './notation.ts';
+
 /** Longer answers are compared as strings without looking inside. */
 export const LONGEST = 1000;
 
@@ -5,54 +7,23 @@ const UNITS = [
   'degrees?|radians?|rad|percent|dollars?|cents?|units?|square|cubic|sq|per|mph|kph',
   '[ckm]m|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi',
   'pounds?|lbs?|ounces?|oz|(?:kilo|milli)?grams?|[km]g|(?:milli)?lit(?:er|re)s?|ml|gallons?|quarts?|pints?',
-  'seconds?|sec|minutes?|min|hours?|hrs?|days?|weeks?|months?|years?',
+  'seconds?|sec|minutes?|min|hours?|hrs?|days?|weeks?|months?|years?|m/s|km/h|per cent|USD|euros?|EUR|people|students|ways',
 ].join('|');
 const BARE_UNIT = new RegExp(`^(.*[\\d})\\s])\\s*/?\\s*(?:${UNITS})\\.?(?:\\^\\{?\\d\\}?)?$`, 'is');
 const TEXT_UNIT = /^(.*[\w)}\]!.])\s*\\text\{([^{}]*[A-Za-z][^{}]*)\}(?:\^\{?-?\d+\}?)?$/s;
 
 /** Words that change a value, or say that it is none. */
 const NO_UNIT =
-  /\b(?:or|hundreds?|thousands?|millions?|billions?|dozens?|more|less|fewer|above|below|not|no|is|are|grid)\b/i;
+  /\b(?:or|hundreds?|thousands?|[mbtr]+illions?|dozens?|pairs?|more|less|fewer|above|below|not|no|is|are|grid|base|mod|squared|cubed|factorial|half|halves|(?:thir|four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths?|thirds?)\b/i;
 
 const GREEK = 'alpha|beta|gamma|delta|theta|lambda|mu|phi|omega';
 const VARIABLE = `(?:[A-Za-z]|\\\\(?:${GREEK})(?![A-Za-z]))(?:_\\w|_\\{\\w+\\})?`;
-const LEFT_SIDE = new RegExp(`^(${VARIABLE})(\\([A-Za-z]\\))?(=|\\\\in(?![A-Za-z]))`);
-
-const UNICODE: Readonly<Record<string, string>> = {
-  '−': '-',
-  '–': '-',
-  '×': '\\times ',
-  '·': '\\cdot ',
-  '⋅': '\\cdot ',
-  '÷': '\\div ',
-  π: '\\pi ',
-  θ: '\\theta ',
-  '∞': '\\infty ',
-  '±': '\\pm ',
-  '∪': '\\cup ',
-  '∈': '\\in ',
-  '≤': '\\le ',
-  '≥': '\\ge ',
-  '≠': '\\ne ',
-  '√': '\\sqrt ',
-  '°': '^\\circ ',
-  '∅': '\\emptyset ',
-  '²': '^2',
-  '³': '^3',
-};
+/** `x`, `f(x)`, a tuple of variables, or what a figure calls a length or an angle. */
+const LEFT_SIDE = new RegExp(
+  `^((?:m?\\\\angle ?)?[A-Z]{2,3}|\\(${VARIABLE}(?:,${VARIABLE})+\\)|${VARIABLE})(\\([A-Za-z]\\))?(=|\\\\in(?![A-Za-z]))`,
+);
 
 const CLOSES: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
-
-/** Where the group that opens at `start` ends (after its closing brace), or −1. */
-function groupEnd(s: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < s.length; at++) {
-    if (s[at] === '\\') at++;
-    else if (s[at] === '{') depth++;
-    else if (s[at] === '}' && --depth === 0) return at + 1;
-  }
-  return -1;
-}
 
 /** The argument of a command from `start` on, without its braces, and where it ends. */
 function argument(s: string, start: number, pattern: RegExp): { text: string; end: number } | null {
@@ -79,7 +50,11 @@ function braceArguments(s: string): string {
       at += degree.length;
     }
     // Strictly, \sqrt13 has only the 1 under its root, but nobody means that.
-    const first = argument(s, at, name === 'sqrt' ? /^(?:\d+|\\?[A-Za-z]+|[A-Za-z])/ : /^(?:\\[A-Za-z]+|\w)/);
+    const first = argument(
+      s,
+      at,
+      name === 'sqrt' ? /^(?:\d+(?:\.\d+)?|\\[A-Za-z]+|[A-Za-z])/ : /^(?:\\[A-Za-z]+|\w)/,
+    );
     const second = first && name !== 'sqrt' ? argument(s, first.end, /^(?:\\[A-Za-z]+|\w)/) : first;
     if (!first || !second) continue;
     let [top, bottom] = [braceArguments(first.text), braceArguments(second.text)];
@@ -140,39 +115,128 @@ export function leftSide(s: string): { variable: string; rest: string } | null {
   return { variable: left[2] ? '' : left[1], rest };
 }
 
+/** Commands of style, before a group or one token. */
+const STYLE =
+  /\\(?:(?:text(?:bf|it|rm|sf|tt|sc|normal)?|math(?:rm|bf|it|sf|tt|normal)|operatorname\*?|boldsymbol|bm|emph|pmb|rm|bf)\s*(\{)|(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|tt)|boldsymbol|bm|rm|bf)\s+(\\?[A-Za-z]+|\d+))/;
+
+/** Groups of a style are text, and mathematics where commands are in them. */
+function styles(s: string): string {
+  let out = '';
+  for (let match = STYLE.exec(s); match; match = STYLE.exec(s)) {
+    const [whole, brace, token] = match;
+    out += s.slice(0, match.index);
+    s = s.slice(match.index + whole.length);
+    if (!brace) out += `\\text{${token}}`;
+    else out += /^[^{}]*[\\{]/.test(s) ? '{' : '\\text{';
+  }
+  return out + s;
+}
+
+function unwrapped(s: string): string {
+  while (s.startsWith('{') && groupEnd(s, 0) === s.length) s = s.slice(1, -1);
+  return s;
+}
+
+/** Backslashes that are all doubled, as in the text of a program, as single ones. */
+const singleBackslashes = (s: string): string =>
+  /(?<!\\)(?:\\\\)*\\(?!\\)/.test(s) ? s : s.replaceAll('\\\\', '\\');
+
+/** Letters whose face says what they are. */
+const letters = (command: string, letter: string): string =>
+  `\\${/bb/i.test(command) ? 'mathbb' : command.includes('cal') ? 'mathcal' : 'mathfrak'}{${letter}}`;
+
+const MATRIX = '(?:small|[pb]small|[pb])?matrix\\*?';
+
+/** Rows without what only sets them apart, and one form for matrices; outside of these a row ends nothing. */
+function rows(s: string): string {
+  if (!s.includes('\\begin')) return s.replace(/\\\\(?=[A-Za-z{}$%,;!])/g, '\\').replace(/\\\\/g, ' ');
+  const length = '-?\\s*[\\d.]*\\s*(?:[a-z]{2}|\\\\[A-Za-z]+)';
+  return s
+    .replace(/\\(?:cr|newline|tabularnewline)(?![A-Za-z])/g, '\\\\')
+    .replace(/\\(?:hline|[ch]line\s*\{[^{}]*\}|(?:top|mid|bottom)rule)(?![A-Za-z])/g, '')
+    .replace(new RegExp(`\\\\\\\\\\*?\\s*\\[\\s*${length}\\s*\\]|\\\\\\\\\\*`, 'g'), '\\\\')
+    .replace(/(?:\\\\\s*){2,}/g, '\\\\ ')
+    .replace(new RegExp(`\\\\begin\\s*\\{${MATRIX}\\}(?:\\s*\\[[lcr|\\s]+\\])?`, 'g'), '\\begin{matrix}')
+    .replace(new RegExp(`\\\\end\\s*\\{${MATRIX}\\}`, 'g'), '\\end{matrix}')
+    .replace(/\\begin\s*\{array\}\s*(?:\[\w\]\s*)?\{[^{}]*\}/g, '\\begin{matrix}')
+    .replace(/\\end\s*\{array\}/g, '\\end{matrix}')
+    .replace(/\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])/g, '')
+    .replace(/([([])\s*(\\begin\{matrix\}[\s\S]*?\\end\{matrix\})\s*[)\]]/g, '$2')
+    .replace(/\|\s*\\begin\{matrix\}([\s\S]*?)\\end\{matrix\}\s*\|/g, '\\begin{vmatrix}$1\\end{vmatrix}');
+}
+
+/** `]0,1[` as `(0,1)`. */
+const openIntervals = (s: string): string =>
+  s
+    .split(/(\\cup )/)
+    .map((part) =>
+      part.replace(
+        /^\s*([[\]])([^[\]()]+,[^[\]()]+)([[\]])\s*$/,
+        (_, open, inside, close) => `${open === ']' ? '(' : '['}${inside}${close === '[' ? ')' : ']'}`,
+      ),
+    )
+    .join('');
+
 /** All of `normalise` but dropping a left side. */
 export function tidy(latex: string): string {
   let s = latex.trim();
   if (s.length > LONGEST) return s.replace(/\s+/g, ' ');
-  s = s
-    .replace(/[−–×·⋅÷πθ∞±∪∈≤≥≠√°∅²³]/g, (symbol) => UNICODE[symbol])
-    .replace(/(\d)(?:,\\!\s*|\{,\})(?=\d{3})/g, '$1')
+  s = rows(singleBackslashes(fromUnicode(s)).replace(/^\s*(\*\*?|["'`])(.+)\1\s*$/s, '$2'))
+    .replace(/["`]/g, '')
+    .replace(/\\(?:d?boxed|[fm]box|hbox|ensuremath|underline|textcolor\s*\{\w*\})(?=\s*\{)/g, (name) =>
+      /[mh]box/.test(name) ? '\\text' : '',
+    )
+    .replace(/\\color\s*\{\w*\}|\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}|\\hfill?(?![A-Za-z])/g, '')
+    .replace(/\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])/g, '')
+    .replace(/(\d)(?:\s*,\s*\\!\s*|\{,\}|')(?=\d{3}(?!\d))/g, '$1')
     .replaceAll('{,}', ',')
     .replace(/(?<!\\)\\[!()[\]]/g, '')
-    .replace(/\\\$|[$€£]|\\?%/g, '')
+    .replace(/\\\$|[$€£¥₹¢]|\\?%|^USD(?=\s*\d)/g, '')
     .replace(/(?<!\\)\\[,;: ]|\\q?quad(?![A-Za-z])|[~\u00a0]/g, ' ')
-    .replace(/\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle)(?![A-Za-z])/g, '')
-    .replace(/\\[dtc](frac|binom)(?![A-Za-z])/g, '\\$1')
-    .replace(
-      /\\(?:mbox|text(?:bf|it|rm|normal)|math(?:rm|bf|it|sf)|operatorname\*?|boldsymbol|rm|bf)\s*\{/g,
-      '\\text{',
-    )
-    .replace(/\\(?:leq|leqslant)(?![A-Za-z])/g, '\\le ')
-    .replace(/\\(?:geq|geqslant)(?![A-Za-z])/g, '\\ge ')
-    .replace(/\\neq(?![A-Za-z])/g, '\\ne ')
+    .replace(/\\(?:left|right|middle|[bB]igg?[lr]?|(?:display|text|script)style)(?![A-Za-z])/g, '')
+    .replace(/\\(?:[dtc](?=frac|binom)|s(?=frac)|nice(?=frac))(frac|binom)(?![A-Za-z])/g, '\\$1')
+    .replace(/\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}/g, '\\binom{$1}{$2}')
+    .replace(/\\(?:mathbb|Bbb|mathcal|mathfrak)\s*\{?\s*([A-Za-z])(?:\s*\})?/g, letters)
+    .replace(/\\([RNZQC])(?![A-Za-z])/g, '\\mathbb{$1}')
+    .replace(/\\leq(?:q|slant)?(?![A-Za-z])/g, '\\le ')
+    .replace(/\\geq(?:q|slant)?(?![A-Za-z])/g, '\\ge ')
+    .replace(/\\neq(?![A-Za-z])|\\not\s*=/g, '\\ne ')
+    .replace(/\\not\s*\\in(?![A-Za-z])/g, '\\notin ')
     .replace(/\\lt(?![A-Za-z])/g, '<')
     .replace(/\\gt(?![A-Za-z])/g, '>')
-    .replace(/\\[lr]brace(?![A-Za-z])/g, (name) => (name[1] === 'l' ? '\\{' : '\\}'))
-    .replace(/\\[lr](?:vert|Vert)(?![A-Za-z])/g, '|')
+    .replace(/\\lbrace(?![A-Za-z])/g, '\\{')
+    .replace(/\\rbrace(?![A-Za-z])/g, '\\}')
+    .replace(/\\lbrack(?![A-Za-z])/g, '[')
+    .replace(/\\rbrack(?![A-Za-z])/g, ']')
+    .replace(/\\langle(?![A-Za-z])([^()]*)\\rangle(?![A-Za-z])/g, '($1)')
+    .replace(/\\(?:[lr]?(?:vert|Vert)|mid)(?![A-Za-z])/g, '|')
+    .replace(/\\var(?=(?:phi|epsilon|theta|rho|sigma)(?![A-Za-z]))/g, '\\')
+    .replace(/\\backslash(?![A-Za-z])/g, '\\setminus ')
+    .replace(/\\bigcup(?![A-Za-z])/g, '\\cup ')
     .replace(/\\varnothing(?![A-Za-z])|\\\{\s*\\\}/g, '\\emptyset ')
+    .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\(?:degree|deg)(?![A-Za-z])/g, '^\\circ ')
+    .replace(/(?<=\d)\s*(?:\{\})?(?:\^\{o\}|\^o(?![A-Za-z])|\\circ(?![A-Za-z]))/g, '^\\circ ')
+    .replace(/(\^\\circ )\s*(?:\\text\{\s*[CF]\s*\}|[CF](?![A-Za-z]))/g, '$1')
+    .replace(/(0?\.\d*)\\(?:bar|dot|overline)\s*(?:\{(\d+)\}|(\d))/g, '$1\\overline{$2$3}');
+  s = unwrapped(fromPlain(styles(s)).trim())
     .replace(/\\times(?![A-Za-z])|\*/g, '\\cdot ')
-    .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])/g, '^\\circ ')
     .replace(/\s+/g, ' ')
-    .trim();
-  s = s.replace(/\.$/, '').replace(/^\\text\{\s*\(([A-Za-z])\)\s*\}$/, (_, letter) => letter.toUpperCase());
+    .trim()
+    .replace(/(?<![\\.])[.,;]$/, '')
+    .replace(/^\\text\{(\s*[-+.\d][^{}]*)\}$/, '$1')
+    .replace(
+      /^(?:\\text\{\s*)?(?:the\s+)?(?:final\s+)?answer\b(?:\s+is\b)?\s*[:=]?\s*(\})?/i,
+      (whole, close) => (/^\\text/.test(whole) && !close ? '\\text{' : ''),
+    )
+    .replace(/^\\text\{\s*\(([A-Za-z])\)\s*\}$/, (_, letter) => letter.toUpperCase());
+  if (!s.includes(',')) s = s.replace(/;/g, ',');
+  s = openIntervals(s);
   // Lists in words.
   s = s
-    .replace(/\\text\{\s*,?\s*(?:and|or)\s*\}|(?<![\\A-Za-z]),?\s+(?:and|or)\s+/g, ',')
+    .replace(
+      /\\text\{\s*,?\s*(?:and|or)\s*\}|\\(?:lor|vee)(?![A-Za-z])|\\&|(?<![\\A-Za-z]),?\s+(?:and|or)\s+/g,
+      ',',
+    )
     .replace(/,\s*,/g, ',');
   s = s.replace(/(\w),?\s+(?:and|or)\s+(?=\w)/g, '$1,');
   s = s.replace(/\\text\{\s*([a-z])\s*\}/g, (whole, letter) => (/[mgshl]/.test(letter) ? whole : letter));
@@ -185,17 +249,13 @@ export function tidy(latex: string): string {
   s = thousands(s)
     .replace(/(^|[^\d\s])(\s*)\.(?=\d)/g, '$1$20.')
     .replace(/(?<![\w.}\])])(\d+)\s+(\d+)\s*\/\s*(\d+)(?![\w.^!({])/g, '$1\\frac{$2}{$3}')
-    .replace(/(?<![\w.}\])/^]\s*)(\d+)\s*\/\s*(\d+)(?!\s*[\w.^!({[/\\])/g, '\\frac{$1}{$2}');
+    .replace(/(?<![\w.}\])/^]\s*)(\d+)\s*\/\s*(\d+)(?!\s*[\d.^!_/])/g, '\\frac{$1}{$2}');
   s = braceArguments(s)
-    .replace(/\\(begin|end)\s*\{[pb]matrix\}/g, '\\$1{matrix}')
-    .replace(
-      /[([]\s*\\begin\{array\}\s*\{[^{}]*\}(.*)\\end\{array\}\s*[)\]]/gs,
-      '\\begin{matrix}$1\\end{matrix}',
-    )
     .replace(/([\^_])(\d\d+)/g, '$1{$2}')
-    .replace(/([\^_])\{\s*(\w)\s*\}/g, '$1$2')
+    .replace(/([\^_])\{\s*(\w)\s*\}(?!\s*\d)/g, '$1$2')
     // Spaces count only where something else would become of the text without them.
     .replace(/(\\[A-Za-z]+)\s+(?=[A-Za-z])/g, '$1\u0000')
+    .replace(/(?<![\\A-Za-z])p\s+(?=i)/g, 'p\u0000')
     .replace(/(\d)\s+(?=\d)/g, '$1\u0000')
     .replace(/(\d,)\s+(?=\d{3}(?!\d))/g, '$1\u0000')
     .replace(/(\\\\)\s+(?=[A-Za-z])/g, '$1\u0000')
@@ -206,8 +266,9 @@ export function tidy(latex: string): string {
     const [n, a, b] = [units, top, bottom].map(BigInt);
     return a < b ? `\\frac{${n * b + a}}{${b}}` : whole;
   });
-  while (s.startsWith('{') && groupEnd(s, 0) === s.length) s = s.slice(1, -1);
-  s = s.replace(/^\(([A-Z])\)$/, '$1').replace(/^\((\w+)\)_/, '$1_');
+  s = unwrapped(s)
+    .replace(/^\(([A-Z])\)$/, '$1')
+    .replace(/^\((\w+)\)_/, '$1_');
   return /^[A-Za-z,'-]+$/.test(s) && isText(s) ? s.toLowerCase() : s;
 }
 

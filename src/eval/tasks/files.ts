@@ -118,6 +118,21 @@ export function text(fields: Fields, ...names: string[]): string {
   return value;
 }
 
+/**
+ * An answer as `text`, or a number as JSON writes it.
+ * @throws Fault as `text` does, and for a whole number that may have lost digits
+ */
+export function answer(fields: Fields, ...names: string[]): string {
+  const name = present(fields, names);
+  const value = fields[name];
+  if (typeof value !== 'number') return text(fields, name);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw new Fault(
+      `the field ${JSON.stringify(name)} is ${value}, more than a number of JSON surely holds: write it as a string`,
+    );
+  return String(value);
+}
+
 /** The id of a record, a string or a number, in the first of these fields that is there. @throws Fault as `text` does */
 export function identity(fields: Fields, ...names: string[]): string {
   const name = present(fields, names);

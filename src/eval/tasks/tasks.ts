@@ -4,6 +4,7 @@ import { didYouMean } from '../../nearest.ts';
 import type { GraderName, Item } from '../item.ts';
 import { abacusProblems } from './abacus.ts';
 import {
+  answer,
   csvRows,
   type DataRecord,
   Fault,
@@ -48,7 +49,7 @@ const FORMATS: Readonly<Record<FileTask, Format>> = {
       id: 'id' in fields || 'unique_id' in fields ? identity(fields, 'id', 'unique_id') : String(index),
       prompt: `Can you solve the following math problem? ${text(fields, 'prompt', 'problem')} Please reason step by step, and put your final answer within \\boxed{{}}.`,
       grader: 'math',
-      answer: text(fields, 'answer'),
+      answer: answer(fields, 'answer'),
     }),
   },
   humaneval: {
@@ -75,7 +76,7 @@ const FORMATS: Readonly<Record<FileTask, Format>> = {
         'Incorrect Answer 1',
         'Incorrect Answer 2',
         'Incorrect Answer 3',
-      ].map((name) => text(fields, name));
+      ].map((name) => answer(fields, name));
       const order = permutation(options.length, `${seed}/${id}`);
       const listed = order.map((option, place) => `${'ABCD'[place]}) ${options[option]}`);
       return {
@@ -102,7 +103,7 @@ const GENERIC: Format = {
       id: identity(fields, 'id'),
       prompt: text(fields, 'prompt'),
       grader,
-      answer: grader === 'choice' ? letter(fields) : text(fields, 'answer'),
+      answer: grader === 'choice' ? letter(fields) : (grader === 'code' ? text : answer)(fields, 'answer'),
       ...(grader === 'code' && { entryPoint: name(fields) }),
     };
   },
