@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PAGE } from '../src/cache/kv-cache.ts';
 import { calibrate, fit } from '../src/calibrate.ts';
@@ -6,6 +5,7 @@ import { OptionError } from '../src/errors.ts';
 import { resolveOptions } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
 import { failure } from './support/folder.ts';
+import { test } from './support/suite.ts';
 import { TableModel } from './support/table-model.ts';
 
 const COIN = Math.LN2;

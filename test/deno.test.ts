@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { generate, loadModel } from '../src/index.ts';
+import { test } from './support/suite.ts';
 
 const folder = 'test/deno';
 const windows = process.platform === 'win32';

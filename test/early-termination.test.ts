@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Answer, generate, loadModel } from '../src/index.ts';
+import { test } from './support/suite.ts';
 
 const DIR = 'models/abacus';
 

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { resolveOptions, type SamplerOptions, sample } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
@@ -8,6 +7,7 @@ import { drive, fourTries, type Matrix, name, randomToy, Toy } from './sampling/
 import { outcome } from './sampling/outcome.ts';
 import { type Distribution, grow, schedule, scoreAll, transitions } from './support/enumeration.ts';
 import { randomModel } from './support/models.ts';
+import { test } from './support/suite.ts';
 
 // The shipped sampler on the engine against p^α, where every response can be listed.
 

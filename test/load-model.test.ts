@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointError, NonFiniteError, OptionError, UnsupportedModelError } from '../src/errors.ts';
 import { generate } from '../src/generate.ts';
@@ -9,6 +8,7 @@ import { loadModel, type Model } from '../src/load-model.ts';
 import { failure } from './support/folder.ts';
 import { inTemporaryFolder } from './support/models.ts';
 import { overwrite, randomCheckpoint } from './support/random-checkpoint.ts';
+import { test } from './support/suite.ts';
 
 const PROMPT = [3, 1, 4, 1, 5, 9, 2, 6];
 

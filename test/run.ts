@@ -1,12 +1,37 @@
-/** Runs every test file in a process of its own and counts. Arguments filter by path: `npm test -- engine`. */
+/**
+ * Runs every test file in a process of its own and counts. Arguments filter by path, and --name TEXT by the names of the tests:
+ * `npm test -- engine --name prefill`.
+ */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stripVTControlCharacters } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 
 const TIME_LIMIT = 600_000;
 const CONCURRENCY = 2;
+/** Those that take longest begin first, so that none runs on alone at the end. */
+const LONG = [
+  'end-to-end',
+  'sampling/exactness',
+  'tree/tree',
+  'cli/eval',
+  'model/swiftshader',
+  'early-termination',
+  'cli/main',
+  'sampling/early-termination',
+  'model/goldens',
+  'eval/python',
+];
+/** Seconds after which a test is named while it runs, where nobody watches a terminal. */
+const PATIENCE = 20;
+
+/** What a test file tells of a test that begins, see support/suite.ts. */
+interface Begun {
+  readonly name: string;
+  readonly number: number;
+  readonly of: number;
+}
 
 interface Outcome {
   readonly passed: number;
@@ -27,15 +52,28 @@ function findTests(filters: string[]): string[] {
     .filter(
       (file) => filters.length === 0 || filters.some((filter) => file.split(sep).join('/').includes(filter)),
     )
-    .sort();
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-function run(file: string): Promise<Outcome> {
+function rank(file: string): number {
+  const at = LONG.indexOf(nameOf(file));
+  return at < 0 ? LONG.length : at;
+}
+
+const nameOf = (file: string): string => file.slice(0, -'.test.js'.length).split(sep).join('/');
+
+function run(file: string, name: string | undefined, onTest: (begun: Begun) => void): Promise<Outcome> {
   return new Promise((resolve) => {
     const path = relative(root, join(folder, file));
     // A group of its own, so that the time limit reaches what the test has started as well.
     const detached = process.platform !== 'win32';
-    const child = spawn(process.execPath, [path], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached });
+    const child = spawn(process.execPath, [path], {
+      cwd: root,
+      env: { ...process.env, TEST_NAME: name ?? '' },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached,
+    });
+    child.on('message', (begun) => onTest(begun as Begun));
     let output = '';
     let late = false;
     const kill = () => {
@@ -48,7 +86,7 @@ function run(file: string): Promise<Outcome> {
       kill();
     }, TIME_LIMIT);
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         output += text;
       });
     }
@@ -61,13 +99,13 @@ function run(file: string): Promise<Outcome> {
       const end = late
         ? `ran longer than ${TIME_LIMIT / 1000} s`
         : (signal ?? (code === 0 ? '' : `exit code ${code}`));
-      resolve(judge(stripVTControlCharacters(output), end));
+      resolve(judge(stripVTControlCharacters(output), end, name !== undefined));
     });
   });
 }
 
 /** What a test file's output and end amount to. uvu's exit code is not enough: it is 0 after a failing `before`. */
-function judge(output: string, end: string): Outcome {
+function judge(output: string, end: string, mayBeEmpty: boolean): Outcome {
   const count = (label: string) =>
     [...output.matchAll(new RegExp(`^ {2}${label}: +(\\d+)$`, 'gm'))].reduce(
       (sum, [, n]) => sum + Number(n),
@@ -78,12 +116,45 @@ function judge(output: string, end: string): Outcome {
   const skipped = count('Skipped');
   const failed = total - passed + skipped;
   if (failed > 0) return { passed, failed, reason: skipped ? `${skipped} skipped` : end, output };
-  const reason = end || (total === 0 ? 'ran no tests' : '');
+  const reason = end || (total === 0 && !mayBeEmpty ? 'ran no tests' : '');
   return { passed, failed: reason ? 1 : 0, reason, output };
 }
 
+/** Which tests run: on a terminal in a line of its own at the bottom, elsewhere those that take long. */
+class Watched {
+  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private readonly lines = new Map<string, string>();
+
+  begin(file: string, { name, number, of }: Begun): void {
+    const line = `${nameOf(file)}: ${number} of ${of}, ${name}`;
+    clearTimeout(this.timers.get(file));
+    this.lines.set(file, line);
+    this.draw();
+    if (process.stdout.isTTY) return;
+    const tell = () => console.log(`     ${line}: running for ${PATIENCE} s`);
+    this.timers.set(file, setTimeout(tell, 1000 * PATIENCE).unref());
+  }
+
+  end(file: string): void {
+    clearTimeout(this.timers.get(file));
+    this.lines.delete(file);
+    if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+  }
+
+  private draw(): void {
+    if (!process.stdout.isTTY) return;
+    const line = [...this.lines.values()].join(' | ').slice(0, process.stdout.columns - 1);
+    process.stdout.write(`\r\x1b[K${line}`);
+  }
+}
+
 async function main(): Promise<void> {
-  const files = findTests(process.argv.slice(2));
+  const { values, positionals } = parseArgs({
+    options: { name: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const files = findTests(positionals);
+  const watched = new Watched();
   let passed = 0;
   let failed = 0;
   const queue = files.values();
@@ -96,14 +167,16 @@ async function main(): Promise<void> {
   const worker = async () => {
     for (const file of queue) {
       const started = performance.now();
-      const outcome = await run(file);
+      const outcome = await run(file, values.name, (begun) => watched.begin(file, begun));
+      watched.end(file);
+      if (outcome.passed + outcome.failed === 0) continue; // none of that name
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       const mark = outcome.failed ? 'FAIL' : 'ok  ';
       const counts = outcome.failed
         ? `${outcome.passed} passed, ${outcome.failed} failed`
         : `${outcome.passed}`;
       const reason = outcome.reason && ` (${outcome.reason})`;
-      console.log(`${mark} ${file.slice(0, -8).split(sep).join('/')}: ${counts}${reason}, ${seconds} s`);
+      console.log(`${mark} ${nameOf(file)}: ${counts}${reason}, ${seconds} s`);
       if (outcome.failed) console.log(outcome.output);
       passed += outcome.passed;
       failed += outcome.failed;

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { test } from './support/suite.ts';
 
 const { parseOsRelease, parseSources, planDriver } = await import(
   pathToFileURL('scripts/setup-plan.mjs').href

@@ -1,7 +1,7 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Extractor } from '../../src/answers/extract.ts';
 import { OptionError } from '../../src/errors.ts';
+import { test } from '../support/suite.ts';
 
 test('boxed: the content of the last box', async () => {
   const extractor = new Extractor('boxed');

@@ -1,6 +1,6 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chart, type Panel, type Point, type Series } from '../../bench/chart.ts';
+import { test } from '../support/suite.ts';
 
 const NAMES = ['greedy', 'sample T=1', 'best-of-n', 'metropolis', 'karan-du', 'entropy-cut', 'egps', 'smc'];
 

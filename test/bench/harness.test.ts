@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   benchPipeline,
@@ -19,6 +18,7 @@ import {
 import { modelOptions } from '../../bench/model.ts';
 import { patternSum } from '../../bench/roofline.ts';
 import { OptionError } from '../../src/errors.ts';
+import { test } from '../support/suite.ts';
 
 /** Message of the OptionError that `use` throws. */
 function refusal(use: () => unknown): string {

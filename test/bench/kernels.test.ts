@@ -1,7 +1,7 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compare } from '../../bench/kernels/measure.ts';
 import { noise, sampleOf } from '../../bench/kernels/operands.ts';
+import { test } from '../support/suite.ts';
 
 const COLUMNS = 4096;
 const w = noise(COLUMNS, 1);

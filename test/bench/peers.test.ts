@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { float16 } from '../../bench/peers/float16.ts';
 import { writeGguf } from '../../bench/peers/gguf.ts';
@@ -10,6 +9,7 @@ import { run } from '../../bench/peers.ts';
 import { RandomWeights, SHAPES } from '../../bench/random-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { OptionError } from '../../src/errors.ts';
+import { test } from '../support/suite.ts';
 import { toFloat64 } from '../support/weights.ts';
 
 const LLAMA = SHAPES.tiny;

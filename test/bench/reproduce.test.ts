@@ -1,6 +1,6 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { accuracyAt, costAt } from '../../bench/reproduce.ts';
+import { test } from '../support/suite.ts';
 
 const close = (found: number | undefined, expected: number) =>
   assert.ok(Math.abs((found ?? Number.NaN) - expected) < 1e-9, `${found}, ${expected} is right`);

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   checkTensors,
@@ -12,6 +11,7 @@ import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
 import { CheckpointError, UnsupportedModelError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { encodeSafetensors } from '../support/safetensors-bytes.ts';
+import { test } from '../support/suite.ts';
 
 /** As transformers 4 writes it. */
 const OLD = {

@@ -1,5 +1,5 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { test } from '../support/suite.ts';
 import { KINDS, type Kind } from './damage.ts';
 import { fuzz } from './fuzz.ts';
 

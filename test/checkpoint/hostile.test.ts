@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { inTemporaryFolder } from '../support/models.ts';
 import { withHeader } from '../support/safetensors-bytes.ts';
+import { test } from '../support/suite.ts';
 import { soundCheckpoint } from './sound.ts';
 
 const open = async (dir: string) => (await ModelFolder.open(dir)).close();

@@ -1,10 +1,10 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { inTemporaryFolder } from '../support/models.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from '../support/safetensors-bytes.ts';
+import { test } from '../support/suite.ts';
 import { soundCheckpoint } from './sound.ts';
 
 const sound = await inTemporaryFolder((dir) => soundCheckpoint(dir, false));

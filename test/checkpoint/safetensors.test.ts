@@ -1,11 +1,11 @@
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Checkpoint, parseHeader } from '../../src/checkpoint/safetensors.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { encodeSafetensors, type TensorData, withHeader } from '../support/safetensors-bytes.ts';
+import { test } from '../support/suite.ts';
 
 const bytes = (n: number, from = 0) => Uint8Array.from({ length: n }, (_, i) => (from + 7 * i) & 255);
 const A: TensorData = { name: 'a', dtype: 'F32', shape: [2, 3], data: bytes(24) };

@@ -1,8 +1,8 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 /** The printable character that stands for each byte in a byte-level vocabulary. */
 const BYTE_CHARS = (() => {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COMMON, number, parse, seed, tokenIds, value, whole } from '../../src/cli/args.ts';
 import { COMMANDS, commandHelp, generalHelp } from '../../src/cli/commands.ts';
@@ -7,6 +6,7 @@ import { parseSamplers, samplerOptions } from '../../src/cli/sampler-options.ts'
 import { OptionError } from '../../src/errors.ts';
 import { shardOf } from '../../src/eval/shard.ts';
 import { didYouMean } from '../../src/nearest.ts';
+import { test } from '../support/suite.ts';
 
 const generateSpecs = { ...COMMANDS.generate.options, ...COMMON };
 

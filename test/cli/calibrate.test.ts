@@ -3,12 +3,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { histogramLines, readPrompts, writeDefaults } from '../../src/cli/calibrate.ts';
 import { CheckpointError, OptionError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { suite } from '../support/suite.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 

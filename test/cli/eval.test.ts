@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const ENV = Object.fromEntries(

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { verdict } from '../../src/cli/demo.ts';
@@ -8,6 +7,7 @@ import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
 import { OptionError } from '../../src/errors.ts';
 import { generate, withModelDefaults } from '../../src/generate.ts';
 import { DEFAULTS } from '../../src/sampling/sample.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 
 const EOS = 26;

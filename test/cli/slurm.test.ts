@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const ENV = Object.fromEntries(

@@ -1,7 +1,7 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { json } from '../../src/cli/format.ts';
 import { frame, printable, Redraw, sideBySide, textWidth, wrap, writers } from '../../src/cli/terminal.ts';
+import { test } from '../support/suite.ts';
 
 test('a frame never wraps or scrolls, whatever the terminal', () => {
   const text = `${'word '.repeat(100)}\n\n${'x'.repeat(500)} 世界 ${'宽'.repeat(90)}\tend`;

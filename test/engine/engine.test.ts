@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Feed, LanguageModel, Reading, RngKey, Sequence } from '../../src/engine/language-model.ts';
 import { OptionError } from '../../src/errors.ts';
@@ -8,6 +7,7 @@ import { bits, decode, prompted, type Step } from '../support/decode.ts';
 import { failure } from '../support/folder.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, randomModel, withGpuKernels } from '../support/models.ts';
 import { overwrite, randomCheckpoint } from '../support/random-checkpoint.ts';
+import { test } from '../support/suite.ts';
 
 // A vocabulary without EOS within reach keeps lengths fixed; 1 is drawn rarely enough.
 const SHAPE = { vocabSize: 203, eosTokens: [1], hiddenSize: 64, headDim: 16, maxPositionEmbeddings: 512 };

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { abacusProblems } from '../../src/eval/tasks/abacus.ts';
 import { critical } from '../sampling/chi-square.ts';
+import { test } from '../support/suite.ts';
 
 interface Read {
   readonly name: string;

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Io } from '../../src/cli/command.ts';
 import { merge } from '../../src/cli/eval-merge.ts';
 import { DataError, OutputError } from '../../src/errors.ts';
 import { RunFolder } from '../../src/eval/run-folder.ts';
 import { withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 import { CASES, edit, line, type Outcome } from './damages.ts';
 import { filesOf, itemsOf, plan, TOTAL } from './small-run.ts';
 

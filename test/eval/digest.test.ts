@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointError, DataError } from '../../src/errors.ts';
 import { fileDigest, modelDigest } from '../../src/eval/digest.ts';
 import { soundCheckpoint } from '../checkpoint/sound.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { inTemporaryFolder } from '../support/models.ts';
+import { test } from '../support/suite.ts';
 
 test('a shard in a folder of its own tells models apart as well', () =>
   inTemporaryFolder(async (dir) => {

@@ -1,10 +1,10 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { choice } from '../../src/answers/boxed.ts';
 import { GraderError } from '../../src/errors.ts';
 import { openGraders } from '../../src/eval/graders/graders.ts';
 import type { Item } from '../../src/eval/item.ts';
 import { failure } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 test('a choice is one letter, whatever is around it', () => {
   for (const boxed of [

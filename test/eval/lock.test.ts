@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OutputError } from '../../src/errors.ts';
 import { FolderLock } from '../../src/eval/lock.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 const HOLD = `
   const { FolderLock } = await import(process.argv[1]);

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lastBoxed } from '../../src/answers/boxed.ts';
 import { GraderError } from '../../src/errors.ts';
 import { normalise } from '../../src/eval/graders/latex.ts';
 import { equivalent, gradeMath } from '../../src/eval/graders/math.ts';
 import { MathGrader } from '../../src/eval/graders/math-pool.ts';
+import { test } from '../support/suite.ts';
 import { pairs } from './math-pairs.ts';
 
 const boxes: [text: string, content: string | null][] = [

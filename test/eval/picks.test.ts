@@ -1,10 +1,10 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Reading } from '../../src/eval/budgets.ts';
 import type { Grade, Verdict } from '../../src/eval/item.ts';
 import { gradePicks, picksOf } from '../../src/eval/picks.ts';
 import type { SamplerName } from '../../src/sampling/sample.ts';
 import type { Visit } from '../../src/sampling/visits.ts';
+import { test } from '../support/suite.ts';
 
 type Said = [answer: string | null, weight: number, logProbability: number, verdict?: Verdict];
 

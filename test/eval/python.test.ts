@@ -2,12 +2,12 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GraderError, OptionError } from '../../src/errors.ts';
 import { completeProgram, PythonGrader } from '../../src/eval/graders/python.ts';
 import type { Item, Verdict } from '../../src/eval/item.ts';
 import { failure } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 const PROMPT = `from typing import List
 import math

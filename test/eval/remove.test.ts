@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { removeFolder } from '../../src/eval/graders/remove.ts';
+import { test } from '../support/suite.ts';
 
 const made = () => mkdtempSync(join(tmpdir(), 'egps-remove-test-'));
 

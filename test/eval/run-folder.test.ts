@@ -12,12 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, OutputError } from '../../src/errors.ts';
 import type { Result } from '../../src/eval/result.ts';
 import { type Plan, RunFolder, readItems, readRecord } from '../../src/eval/run-folder.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 const PLAN: Plan = {
   egps: '1.0.0',

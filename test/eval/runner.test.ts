@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { voted } from '../../src/answers/shares.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
@@ -14,6 +13,7 @@ import { type Entry, type Evaluation, evaluate, traceFile } from '../../src/eval
 import { resolveOptions, sample } from '../../src/sampling/sample.ts';
 import { type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 
 /** Letters a to e are tokens 1 to 5, EOS is 0; any may follow any. */

@@ -13,10 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PythonGrader } from '../../src/eval/graders/python.ts';
 import type { Item, Verdict } from '../../src/eval/item.ts';
+import { test } from '../support/suite.ts';
 import { BENIGN, SHARING } from './benign-programs.ts';
 import { ATTEMPTS, attempting, FILLING, HOSTILE } from './hostile-programs.ts';
 

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
 import { countsOnRecord, partOf, shardOf } from '../../src/eval/shard.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 /** A task of an array of these indices, from first to last, as Slurm tells it. */
 const slurm = (id: number, count: number, first = 0, last = count - 1, step = 1) => ({

@@ -1,6 +1,6 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bootstrap, majority, mcnemar, passAtK, quantile, wilson } from '../../src/eval/statistics.ts';
+import { test } from '../support/suite.ts';
 
 const intervalOf = (differences: readonly number[], seed: bigint, resamples?: number) =>
   bootstrap([differences], seed, resamples)[0];

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
 import { rowName } from '../../src/eval/picks.ts';
@@ -6,6 +5,7 @@ import { distinct, type Result, type RunCosts, type Timing } from '../../src/eva
 import { bootstrap, wilson } from '../../src/eval/statistics.ts';
 import { type RunInfo, type SamplerSummary, summarise } from '../../src/eval/summary.ts';
 import type { Pick as PickName } from '../../src/sampling/sample.ts';
+import { test } from '../support/suite.ts';
 
 const run = (items: number, samples = 1): RunInfo => ({
   task: 'sums',

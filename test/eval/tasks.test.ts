@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, OptionError } from '../../src/errors.ts';
 import { loadTask, TASKS, type Task } from '../../src/eval/tasks/tasks.ts';
 import { critical } from '../sampling/chi-square.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
 
 type Options = Partial<Parameters<typeof loadTask>[1]>;
 

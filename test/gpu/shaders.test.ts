@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import { Kernels, type ShaderName } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
+import { test } from '../support/suite.ts';
 
 // Dawn's null backend compiles WGSL and builds pipelines without any GPU.
 const dawn = create(['backend=null']);

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { loadModel } from '../../src/load-model.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { test } from '../support/suite.ts';
 import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { loadConfig } from '../../src/checkpoint/config.ts';
 import { forward, statistics } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { test } from '../support/suite.ts';
 import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';

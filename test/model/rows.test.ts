@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { shaders } from '../../src/gpu/shaders.ts';
 import {
@@ -11,6 +10,7 @@ import {
   ROW_BYTES,
   unpackResult,
 } from '../../src/model/rows.ts';
+import { test } from '../support/suite.ts';
 
 /** Names and types of a struct's members, those of nested structs in its place. */
 function members(name: string, source: string): [string, string][] {

@@ -5,7 +5,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
@@ -14,6 +13,7 @@ import { bits, decode, prompted } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
+import { test } from '../support/suite.ts';
 import { loadWeights } from '../support/weights.ts';
 
 const DRIVER = 'vk_swiftshader_icd.json';

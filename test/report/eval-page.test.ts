@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Verdict } from '../../src/eval/item.ts';
 import { type Result, type RunCosts, type Timing, timingKeyOf } from '../../src/eval/result.ts';
@@ -8,6 +7,7 @@ import { type EvalPage, evalPage } from '../../src/report/eval-page.ts';
 import type { EvalData } from '../../src/report/eval-page-client.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
+import { test } from '../support/suite.ts';
 import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 
 /** Name, chance to be right and tokens drawn for one that is kept; what is graded beside the last state. */

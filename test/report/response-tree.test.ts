@@ -1,8 +1,8 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ResponseTree, responseTree } from '../../src/report/response-tree.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import type { Sample } from '../../src/sampling/sample.ts';
+import { test } from '../support/suite.ts';
 import { arithmetic } from './example.ts';
 
 const END = 9;

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
 import type { ReplayData } from '../../src/report/trace-page-client.ts';
@@ -7,6 +6,7 @@ import { ORIGIN } from '../../src/sampling/response.ts';
 import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 import { arithmetic } from './example.ts';

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Feed, Reading, Summary } from '../../src/engine/language-model.ts';
 import { DistributionError, NonFiniteError, OptionError } from '../../src/errors.ts';
@@ -6,6 +5,7 @@ import { EMPTY, type Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { logWeight } from '../../src/sampling/target.ts';
 import { score } from '../../src/tree/score.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 
 const PROMPT = [1, 2, 1];

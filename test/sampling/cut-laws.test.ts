@@ -1,6 +1,6 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cutLaw, pickCut } from '../../src/sampling/cut-laws.ts';
+import { test } from '../support/suite.ts';
 import { distribution } from '../support/table-model.ts';
 import { entropies, golden, LAWS, STATES, toy, toyAt, toyLaw } from './toy.ts';
 

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
 import {
@@ -8,6 +7,7 @@ import {
   splitRhat,
 } from '../../src/sampling/diagnostics.ts';
 import type { Account, Step, Trace } from '../../src/sampling/trace.ts';
+import { test } from '../support/suite.ts';
 
 const close = (actual: number, expected: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(actual - expected) <= tolerance * Math.abs(expected), `${actual} is not ${expected}`);

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Decoding } from '../../src/sampling/chain.ts';
 import { cutLaw } from '../../src/sampling/cut-laws.ts';
@@ -6,6 +5,7 @@ import { decide, mostPromising } from '../../src/sampling/multiple-try.ts';
 import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, type Sample, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 import { PROMPT } from './forced.ts';
 import { RunningAhead } from './running-ahead.ts';

@@ -1,8 +1,8 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Decoding } from '../../src/sampling/chain.ts';
 import type { CutLawName } from '../../src/sampling/cut-laws.ts';
 import type { Acceptance } from '../../src/sampling/multiple-try.ts';
+import { test } from '../support/suite.ts';
 import { critical, detectable, gettingItRight } from './chi-square.ts';
 import { randomToy } from './exact.ts';
 

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   type Acceptance,
@@ -10,6 +9,7 @@ import {
 } from '../../src/sampling/multiple-try.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import { logMeanExp } from '../../src/sampling/target.ts';
+import { test } from '../support/suite.ts';
 import { golden } from './toy.ts';
 
 /** Parts of the reference that only this file uses. */

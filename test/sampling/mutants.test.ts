@@ -1,5 +1,5 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { test } from '../support/suite.ts';
 import { critical, gettingItRight } from './chi-square.ts';
 import { assertExact, type Driven, defects, drive, randomToy, type Subject, TARGETS } from './exact.ts';
 import { cuttingBy, late, oneLate, reusing, skipping, upToCurrentLength, weighingBy } from './mutants.ts';

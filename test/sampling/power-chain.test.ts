@@ -1,9 +1,9 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
 import { type Kernel, refine } from '../../src/sampling/power-chain.ts';
 import type { RandomSource } from '../../src/sampling/random.ts';
 import type { Target } from '../../src/sampling/target.ts';
+import { test } from '../support/suite.ts';
 import { assertExact, drive, enumerate, type Matrix, metropolis, Toy } from './exact.ts';
 import { chainAt, draw, force, PROMPT, plant, scripted } from './forced.ts';
 import { weighingBy } from './mutants.ts';

@@ -1,6 +1,6 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gumbel, philox, randomSource, uniform } from '../../src/sampling/random.ts';
+import { test } from '../support/suite.ts';
 
 test('Philox 4x32-10 gives the known answers of Random123', () => {
   const known: [number[], number[], number[]][] = [

@@ -1,8 +1,8 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
 import { resolveOptions, type SamplerName, sample } from '../../src/sampling/sample.ts';
 import { sampleMany } from '../../src/sampling/sample-many.ts';
+import { test } from '../support/suite.ts';
 import { type Limits, TableModel } from '../support/table-model.ts';
 import { outcome } from './outcome.ts';
 

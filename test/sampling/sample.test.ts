@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Feed } from '../../src/engine/language-model.ts';
 import { OptionError } from '../../src/errors.ts';
@@ -14,6 +13,7 @@ import {
   sample,
 } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';
+import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 import { draw, force, PROMPT, scripted } from './forced.ts';
 import { name, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Decoding } from '../../src/sampling/chain.ts';
 import { type Acceptance, chances } from '../../src/sampling/multiple-try.ts';
@@ -6,6 +5,7 @@ import { refine } from '../../src/sampling/power-chain.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import { EMPTY, type Response } from '../../src/sampling/response.ts';
 import { likeliest, type Visited, visitsAfter, type Weighted } from '../../src/sampling/visits.ts';
+import { test } from '../support/suite.ts';
 import { distance, drive, enumerate, type Matrix, name, randomToy, respond, type Subject } from './exact.ts';
 import { chainAt, plant } from './forced.ts';
 

@@ -1,9 +1,9 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DistributionError } from '../../src/errors.ts';
 import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
 import { Distribution, type Law, suffices, summarise } from '../../src/tree/distribution.ts';
 import { critical } from '../sampling/chi-square.ts';
+import { test } from '../support/suite.ts';
 import { distribution, TableModel } from '../support/table-model.ts';
 
 /** Logits of so many tokens at random, spread over `spread`. */

@@ -1,4 +1,3 @@
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Feed, Reading } from '../../src/engine/language-model.ts';
 import { OptionError, OutOfMemoryError } from '../../src/errors.ts';
@@ -15,6 +14,7 @@ import { sampleEach, sampleMany } from '../../src/sampling/sample-many.ts';
 import { Forest } from '../../src/tree/forest.ts';
 import { outcome } from '../sampling/outcome.ts';
 import { RunningAhead } from '../sampling/running-ahead.ts';
+import { test } from '../support/suite.ts';
 import { type Limits, TableModel } from '../support/table-model.ts';
 
 // However a run comes by its distributions, it draws the same.
