@@ -6,7 +6,7 @@ import { readAddedTokens, type Section, sectioner } from './tokenizer/added-toke
 import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
 import { type Decoder, isByteToken, readDecoder } from './tokenizer/decoders.ts';
 import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
-import { readNormalizer } from './tokenizer/normalizers.ts';
+import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
 import { Part } from './tokenizer/part.ts';
 import { hasRegex } from './tokenizer/pattern.ts';
 import { type PostProcessor, readPostProcessor } from './tokenizer/post-processor.ts';
@@ -23,6 +23,8 @@ export class Tokenizer {
   readonly vocabSize: number;
   private readonly file: string;
   private readonly vocabulary: Vocabulary;
+  /** By id; an added token that is looked for in normalized text reads as it does there. */
+  private readonly names: Map<number, string>;
   private readonly special: ReadonlySet<number>;
   private readonly sections: (text: string) => Section[];
   private readonly preTokenize: PreTokenizer;
@@ -56,7 +58,10 @@ export class Tokenizer {
       'post_processor',
       'decoder',
     ].map((key) => part.optional(key));
-    this.sections = sectioner(added, normalizer ? readNormalizer(normalizer) : (text) => text);
+    const normalize: Normalizer = normalizer ? readNormalizer(normalizer) : (text) => text;
+    this.sections = sectioner(added, normalize);
+    this.names = new Map(this.vocabulary.tokens);
+    for (const token of added) if (token.normalized) this.names.set(token.id, normalize(token.content));
     this.preTokenize = preTokenizer ? readPreTokenizer(preTokenizer) : (text) => [text];
     this.postProcess = postProcessor
       ? readPostProcessor(postProcessor, (id) => this.vocabulary.tokens.has(id))
@@ -121,9 +126,7 @@ export class Tokenizer {
 
   /** Special tokens, and ids that are no token, give nothing. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
-    const tokens = Array.from(ids).flatMap((id) =>
-      this.isShown(id) ? [this.vocabulary.tokens.get(id)] : [],
-    );
+    const tokens = Array.from(ids).flatMap((id) => (this.isShown(id) ? [this.names.get(id)] : []));
     if (!this.decoder) return tokens.join(' ');
     const decoder = this.decoder;
     return this.watch(this.watched.decode, tokens.length, () => decoder(tokens as string[]).join(''));
@@ -131,7 +134,7 @@ export class Tokenizer {
 
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
   tokenText(id: number): string {
-    if (!this.isShown(id)) return this.vocabulary.tokens.get(id) ?? `[${id}]`;
+    if (!this.isShown(id)) return this.names.get(id) ?? `[${id}]`;
     // A decoder may strip the first token's space, which the second of two equal tokens still has.
     const once = this.decode([id]);
     const twice = this.decode([id, id]);
@@ -156,7 +159,7 @@ export class Tokenizer {
         if (!this.isShown(id)) return '';
         pending.push(id);
         const open =
-          (this.holdsBytes && isByteToken(this.vocabulary.tokens.get(id) as string)) ||
+          (this.holdsBytes && isByteToken(this.names.get(id) as string)) ||
           this.decode([...context, ...pending]).endsWith('\uFFFD');
         return open ? '' : flush();
       },

@@ -1,6 +1,6 @@
-import { Template } from '@huggingface/jinja';
 import { CheckpointError } from '../../errors.ts';
 import { isObject } from '../json.ts';
+import { render } from './jinja.ts';
 import { TimeLimitError, withinLimit } from './limit.ts';
 import { describe } from './part.ts';
 
@@ -18,44 +18,19 @@ export function renderChat(
 ): string {
   const length = messages.reduce((n, { content }) => n + content.length, template.length);
   try {
-    return withinLimit(length, () => {
-      const parsed = new Template(template.replace(/\r\n?/g, '\n'));
-      boundRanges(parsed.parsed);
-      return parsed.render({
+    return withinLimit(length, () =>
+      render(template, {
         tools: null,
         documents: null,
         ...tokenNames,
-        [RANGE]: range,
         messages,
         add_generation_prompt: true,
-      });
-    });
+      }),
+    );
   } catch (error) {
     const what = error instanceof TimeLimitError ? 'chat template' : 'chat template failed:';
     throw new CheckpointError(file, `its ${what} ${(error as Error).message}`);
   }
-}
-
-/** Jinja's sandbox allows no longer ones; the library fills the memory with any. */
-const MAX_RANGE = 100_000;
-const RANGE = 'bounded range'; // no name that a template could give
-
-/** Has every call of range in this syntax tree call ours: globals cannot be replaced. */
-function boundRanges(node: unknown): void {
-  if (typeof node !== 'object' || node === null) return;
-  const { type, callee } = node as { type?: string; callee?: { type: string; value: string } };
-  if (type === 'CallExpression' && callee?.type === 'Identifier' && callee.value === 'range')
-    callee.value = RANGE;
-  for (const child of Object.values(node)) boundRanges(child);
-}
-
-function range(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  const length = Math.max(0, Math.ceil((to - from) / step));
-  if (!Number.isInteger(length)) throw new Error(`range(${from}, ${to}, ${step}) has no length`);
-  if (length > MAX_RANGE)
-    throw new Error(`range(${from}, ${to}, ${step}) has more than ${MAX_RANGE} numbers`);
-  return Array.from({ length }, (_, i) => from + i * step);
 }
 
 /** The template of tokenizer_config.json: a string, or the one of a list that is named "default". @throws CheckpointError */
