@@ -33,45 +33,68 @@ export function render(template: string, values: Record<string, unknown>): strin
   return new PythonInterpreter(environment).run(parse(tokens)).value as string;
 }
 
+/** A loop that is being run. */
+interface Loop {
+  readonly body: Node[];
+  /** Whether a turn of it has come to its end, and what ended it otherwise. */
+  turned: boolean;
+  left?: unknown;
+  broken: boolean;
+}
+
 class PythonInterpreter extends Library {
-  /** Bodies of loops, and what ended those that were left by break. */
-  private readonly bodies = new WeakSet<Node[]>();
-  private readonly broken = new Map<Node[], unknown>();
+  private loop: Loop | undefined;
 
   override evaluateBlock(nodes: Node[], scope: object): Value {
-    if (this.broken.has(nodes)) throw this.broken.get(nodes);
+    const loop = this.loop?.body === nodes ? this.loop : undefined;
+    if (loop?.broken) throw loop.left;
     let text = '';
     try {
       for (const node of nodes) {
         const value = this.evaluate(node, scope);
         if (!SILENT.includes(node.type)) text += show(value);
       }
+      if (loop) loop.turned = true;
     } catch (error) {
-      // What a turn of a loop wrote before break or continue counts.
+      // What a turn wrote before break or continue counts.
       const control = error as { constructor: { name: string }; written?: string };
-      if (!['BreakControl', 'ContinueControl'].includes(control.constructor.name)) throw error;
+      const { name } = control.constructor;
+      if (name !== 'BreakControl' && name !== 'ContinueControl') throw error;
       text += control.written ?? '';
-      control.written = this.bodies.has(nodes) ? '' : text;
-      if (!this.bodies.has(nodes)) throw error;
-      if (control.constructor.name === 'BreakControl') this.broken.set(nodes, error); // the next turn ends the loop
+      control.written = text;
+      if (!loop) throw error;
+      loop.left = error;
+      loop.broken = name === 'BreakControl'; // the next turn ends it
     }
     return this.text(text, scope);
   }
 
   override evaluateFor(node: Node, scope: object): Value {
-    const body = node.body as Node[];
-    this.bodies.add(body);
+    const outer = this.loop;
+    const loop: Loop = { body: node.body as Node[], turned: false, broken: false };
+    this.loop = loop;
     try {
-      return super.evaluateFor(node, scope);
+      const text = super.evaluateFor(node, scope);
+      if (!loop.left || loop.turned) return text;
+      // As in Jinja, else is for a loop of which no turn came to its end.
+      return this.text(show(text) + show(this.evaluateBlock(node.defaultBlock as Node[], scope)), scope);
     } finally {
-      this.broken.delete(body);
+      this.loop = outer;
     }
   }
 
   override evaluateBinaryExpression(node: Node, scope: object): Value {
-    if ((node.operator as Value).value !== '~') return super.evaluateBinaryExpression(node, scope);
-    const [left, right] = [node.left, node.right].map((side) => show(this.evaluate(side as Node, scope)));
-    return this.text(left + right, scope);
+    const { value: operator } = node.operator as Value;
+    if (operator !== '~' && operator !== '%') return super.evaluateBinaryExpression(node, scope);
+    const [left, right] = [node.left, node.right].map((side) => this.evaluate(side as Node, scope));
+    if (operator === '~') return this.text(show(left) + show(right), scope);
+    const [a, b] = [left.value, right.value];
+    if (typeof a !== 'number' || typeof b !== 'number' || b === 0)
+      return super.evaluateBinaryExpression(node, scope);
+    const rest = a % b;
+    const type = [left.type, right.type].includes('FloatValue') ? 'FloatLiteral' : 'IntegerLiteral';
+    // The sign is the divisor's.
+    return this.evaluate({ type, value: rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest }, scope);
   }
 
   override evaluateFilterExpression(node: Node, scope: object): Value {
