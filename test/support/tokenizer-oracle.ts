@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readDecoder } from '../../src/checkpoint/tokenizer/decoders.ts';
 import { readNormalizer } from '../../src/checkpoint/tokenizer/normalizers.ts';
 import { Part } from '../../src/checkpoint/tokenizer/part.ts';
@@ -7,7 +8,8 @@ import { withFolder } from './folder.ts';
 
 /** What make_tokenizers.py writes. */
 export interface Oracle {
-  readonly points: 'every' | readonly number[];
+  /** Some code points. */
+  readonly few: readonly number[];
   readonly components: readonly Component[];
   readonly tokenizers: readonly {
     name: string;
@@ -19,8 +21,11 @@ export interface Oracle {
 interface Component {
   readonly kind: 'normalizer' | 'pre_tokenizer' | 'decoder';
   readonly part: object;
+  readonly points: 'every' | 'few';
   /** From each code point on, the pieces of `a{c}{c} {c}b` in lines, U+0000 in place of c. */
   readonly runs: readonly (readonly [first: number, signature: string])[];
+  /** SHA-256 of the pieces, in lines, of `a{plane} {plane}b`: for the planes that `every` leaves out. */
+  readonly planes: readonly (readonly [plane: number, digest: string])[];
   readonly cases: readonly (readonly [input: string | string[], output: string[]])[];
 }
 
@@ -51,7 +56,7 @@ export interface Difference {
 
 /** Where components are not as Python's. Code points that this runtime's Unicode does not have are left out. */
 export function compareComponents(oracle: Oracle, read: Reader = ours): Difference[] {
-  return oracle.components.map(({ kind, part, runs, cases }) => {
+  return oracle.components.map(({ kind, part, points: which, runs, planes, cases }) => {
     const name = `${kind} ${JSON.stringify(part)}`;
     const apply = read(kind, part);
     const inBytes = name.includes('ByteLevel');
@@ -66,10 +71,10 @@ export function compareComponents(oracle: Oracle, read: Reader = ours): Differen
     let points = 0;
     let compared = 0;
     if (runs.length > 0)
-      for (const point of oracle.points === 'every' ? everyPoint() : oracle.points) {
+      for (const point of which === 'every' ? everyPoint() : oracle.few) {
         while (runs[at + 1]?.[0] <= point) at++;
         const c = String.fromCodePoint(point);
-        if (UNASSIGNED.test(c) && oracle.points !== 'every') continue;
+        if (UNASSIGNED.test(c) && which !== 'every') continue;
         compared++;
         const shown = inBytes ? Array.from(new TextEncoder().encode(c), (b) => BYTE_CHARS[b]).join('') : c;
         // One string, as c may be the line feed that parts the pieces
@@ -79,6 +84,16 @@ export function compareComponents(oracle: Oracle, read: Reader = ours): Differen
         if (examples.length < 5)
           examples.push(`U+${point.toString(16)}: ${show(signature)}, expected ${show(runs[at][1])}`);
       }
+    for (const [plane, digest] of planes) {
+      const text =
+        String.fromCodePoint(...codePoints(plane).slice(0, 0x8000)) +
+        String.fromCodePoint(...codePoints(plane).slice(0x8000));
+      const pieces = apply(`a${text} ${text}b`).join('\n');
+      compared += 0x10000;
+      if (createHash('sha256').update(pieces).digest('hex') === digest) continue;
+      points++;
+      examples.push(`plane ${plane}`);
+    }
     const strings = cases.filter(([input, output]) => differs(input, output)).length;
     return { name, points, strings, compared: compared + cases.length, examples };
   });
@@ -110,6 +125,9 @@ export async function compareTokenizers({ tokenizers }: Oracle): Promise<Differe
 const UNASSIGNED = /\p{Cn}/u;
 const show = (value: unknown) => JSON.stringify(value);
 
+const codePoints = (plane: number) => Array.from({ length: 0x10000 }, (_, i) => plane * 0x10000 + i);
+
 function* everyPoint(): Generator<number> {
-  for (let point = 0; point < 0x110000; point++) if (point < 0xd800 || point > 0xdfff) yield point;
+  for (const plane of [0, 1, 2, 3, 14])
+    for (const point of codePoints(plane)) if (point < 0xd800 || point > 0xdfff) yield point;
 }

@@ -14,7 +14,7 @@ export class TimeLimitError extends Error {
 /**
  * What `work` returns. A file's regular expression or template may take for ever: past the time limit, and at Ctrl-C, it
  * ends with an error, though the thread has not answered its events meanwhile. (Where node:vm has no watchdog, as in
- * Deno, there is no limit.) It costs a thread for the time being, much less than a millisecond.
+ * Deno, there is no limit.) It costs a thread for the time being: less than a millisecond.
  */
 export function withinLimit<T>(characters: number, work: () => T): T {
   const timeout = Math.ceil(TIME_LIMIT + characters * PER_CHARACTER);

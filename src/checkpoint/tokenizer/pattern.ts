@@ -1,5 +1,6 @@
 import { SplitPreTokenizer } from './library.ts';
-import { MAX_DEPTH, type Part } from './part.ts';
+import { withinLimit } from './limit.ts';
+import { describe, MAX_DEPTH, type Part } from './part.ts';
 import { asOniguruma } from './unicode.ts';
 
 /** Consecutive pieces of a text, all of it in order. */
@@ -13,15 +14,16 @@ export type Pattern = (text: string) => Span[];
 /** `{"String": …}` or `{"Regex": …}`, the latter in Oniguruma's dialect. @throws CheckpointError */
 export function readPattern(part: Part, key = 'pattern'): Pattern {
   const pattern = part.part(key);
+  if (pattern.has('Regex') && pattern.has('String')) throw pattern.refusal('has both String and Regex');
   if (!pattern.has('Regex')) {
     const word = pattern.string('String');
     return word === '' ? () => [] : regexPattern(new RegExp(escapeRegex(word), 'gu'));
   }
   const source = pattern.string('Regex');
   try {
-    return oniguruma(source);
+    return withinLimit(source.length, () => oniguruma(source));
   } catch (error) {
-    throw pattern.refusal(`is ${JSON.stringify(source)}, which cannot be used: ${(error as Error).message}`);
+    throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${(error as Error).message}`);
   }
 }
 

@@ -7,7 +7,10 @@ import { describe, isId, type Part } from './part.ts';
 export interface Vocabulary {
   readonly tokens: ReadonlyMap<number, string>;
   readonly ids: ReadonlyMap<string, number>;
-  /** A character that is no token becomes unk_token, or nothing where there is none. */
+  /**
+   * A character that is no token becomes unk_token, or nothing where none is named.
+   * @throws CheckpointError where the one named is no token
+   */
   encode(piece: string): number[];
 }
 
@@ -42,7 +45,9 @@ export function readVocabulary(file: Part, added: readonly AddedToken[]): Vocabu
   const inModel = new Map(ids);
   for (const { content, id } of added) take(content, id);
 
-  const merges = model.list('merges').map((merge, i): [string, string] => {
+  const isHeader = (merge: unknown) => typeof merge === 'string' && merge.startsWith('#version');
+  const listed = model.list('merges').filter((merge) => !isHeader(merge));
+  const merges = listed.map((merge, i): [string, string] => {
     const pair = typeof merge === 'string' ? merge.split(' ') : merge;
     if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((half) => typeof half === 'string'))
       throw model.refusal(`has the merge ${describe(merge)} (number ${i}): two tokens belong there`);
@@ -59,8 +64,6 @@ export function readVocabulary(file: Part, added: readonly AddedToken[]): Vocabu
 function bytePairs(model: Part, ids: ReadonlyMap<string, number>, merges: [string, string][]) {
   const unk = model.value('unk_token') === null ? undefined : model.string('unk_token', '') || undefined;
   const unkId = unk === undefined ? undefined : ids.get(unk);
-  if (unk !== undefined && unkId === undefined)
-    throw model.refusal(`has the unk_token ${describe(unk)}, which is no token`);
   const byteFallback = model.boolean('byte_fallback', false);
   const fuseUnk = model.boolean('fuse_unk', false);
   const ignoreMerges = model.boolean('ignore_merges', false);
@@ -82,7 +85,11 @@ function bytePairs(model: Part, ids: ReadonlyMap<string, number>, merges: [strin
       }
       const fallback = byteFallback ? bytes(token) : [undefined];
       if (!fallback.includes(undefined)) out.push(...(fallback as number[]));
-      else if (unkId !== undefined && !(fuseUnk && out.at(-1) === unkId)) out.push(unkId);
+      else if (unk !== undefined) {
+        if (unkId === undefined)
+          throw model.refusal(`has no unk_token for ${describe(token)}: ${describe(unk)} is no token`);
+        if (!fuseUnk || out.at(-1) !== unkId) out.push(unkId);
+      }
     }
     return out;
   };
