@@ -1,21 +1,18 @@
 import { Environment, Interpreter, parse, Template, tokenize } from '@huggingface/jinja';
+import { capitalize, show, strip, type Value, words } from './python.ts';
 
 // The library's declarations do not resolve in TypeScript's NodeNext: what is used of it stands here.
-interface Value {
-  readonly type: string;
-  readonly value: unknown;
-  toString(): string;
-}
 interface Node {
   readonly type: string;
   readonly [key: string]: unknown;
 }
 interface Base {
-  evaluate(node: Node, scope: object): Value;
+  evaluate(node: Node | undefined, scope: object): Value;
   evaluateBlock(nodes: Node[], scope: object): Value;
   evaluateFor(node: Node, scope: object): Value;
   evaluateBinaryExpression(node: Node, scope: object): Value;
   evaluateFilterExpression(node: Node, scope: object): Value;
+  evaluateMemberExpression(node: Node, scope: object): Value;
   run(program: object): Value;
 }
 const Library = Interpreter as unknown as new (environment: object) => Base;
@@ -90,7 +87,7 @@ class PythonInterpreter extends Library {
     if (operator === '~') return this.text(show(left) + show(right), scope);
     const [a, b] = [left.value, right.value];
     if (typeof a !== 'number' || typeof b !== 'number' || b === 0)
-      return super.evaluateBinaryExpression(node, scope);
+      return super.evaluateBinaryExpression({ ...node, left: known(left), right: known(right) }, scope);
     const rest = a % b;
     const type = [left.type, right.type].includes('FloatValue') ? 'FloatLiteral' : 'IntegerLiteral';
     // The sign is the divisor's.
@@ -98,14 +95,76 @@ class PythonInterpreter extends Library {
   }
 
   override evaluateFilterExpression(node: Node, scope: object): Value {
-    if ((node.filter as Node).value !== 'string') return super.evaluateFilterExpression(node, scope);
-    return this.text(show(this.evaluate(node.operand as Node, scope)), scope);
+    const filter = node.filter as Node & { callee?: Value; args?: Node[] };
+    const name = (filter.callee ?? filter).value as string;
+    const operand = this.evaluate(node.operand as Node, scope);
+    if (name === 'string') return this.text(show(operand), scope);
+    if (operand.type === 'StringValue') {
+      const text = operand.value as string;
+      const args = (filter.args ?? []).map((each) => this.evaluate(each, scope));
+      if (name === 'trim') return this.text(strip(text, 'both', stringOf(args[0])), scope);
+      if (name === 'capitalize') return this.text(capitalize(text), scope);
+      if (name === 'title') return this.text(text.replace(/[^-\s({[<]+/g, capitalize), scope);
+      if (name === 'length' || name === 'count')
+        return this.evaluate({ type: 'IntegerLiteral', value: [...text].length }, scope);
+    }
+    return super.evaluateFilterExpression({ ...node, operand: known(operand) }, scope);
+  }
+
+  override evaluateMemberExpression(node: Node, scope: object): Value {
+    const object = this.evaluate(node.object as Node, scope);
+    const text = object.type === 'StringValue' ? (object.value as string) : undefined;
+    if (text !== undefined && node.computed) {
+      // By characters, not by halves of them
+      const chars = this.list([...text], scope);
+      const found = super.evaluateMemberExpression({ ...node, object: known(chars) }, scope);
+      return found.type === 'ArrayValue'
+        ? this.text((found.value as Value[]).map(show).join(''), scope)
+        : found;
+    }
+    const member = super.evaluateMemberExpression({ ...node, object: known(object) }, scope);
+    const call = text === undefined ? undefined : METHODS[(node.property as Value).value as string];
+    if (text === undefined || !call) return member;
+    const value = (args: Value[], inner: object): Value => {
+      const made = call(
+        text,
+        args.filter(({ type }) => type !== 'KeywordArgumentsValue'),
+      );
+      if (made === undefined) return (member.value as typeof value)(args, inner);
+      return typeof made === 'string' ? this.text(made, scope) : this.list(made, scope);
+    };
+    return Object.assign(Object.create(Object.getPrototypeOf(member)), member, { value });
+  }
+
+  override evaluate(node: Node | undefined, scope: object): Value {
+    return node?.type === KNOWN ? (node.value as Value) : super.evaluate(node, scope);
+  }
+
+  private list(texts: string[], scope: object): Value {
+    const value = texts.map((each) => ({ type: 'StringLiteral', value: each }));
+    return this.evaluate({ type: 'ArrayLiteral', value }, scope);
   }
 
   private text(value: string, scope: object): Value {
     return this.evaluate({ type: 'StringLiteral', value }, scope);
   }
 }
+
+const KNOWN = 'Known';
+const known = (value: Value): Node => ({ type: KNOWN, value });
+const stringOf = (value: Value | undefined) =>
+  value?.type === 'StringValue' ? (value.value as string) : undefined;
+
+/** Methods of strings that the library has otherwise than Python; undefined: it is to do it. */
+const METHODS: Record<string, (text: string, args: Value[]) => string | string[] | undefined> = {
+  __proto__: null as never,
+  strip: (text, [chars]) => strip(text, 'both', stringOf(chars)),
+  lstrip: (text, [chars]) => strip(text, 'left', stringOf(chars)),
+  rstrip: (text, [chars]) => strip(text, 'right', stringOf(chars)),
+  capitalize,
+  title: (text) => text.replace(/\p{L}+/gu, capitalize),
+  split: (text, args) => (args.length === 0 ? words(text) : undefined),
+};
 
 /** Jinja's sandbox allows no longer ones. */
 const MAX_RANGE = 100_000;
@@ -123,43 +182,3 @@ const FUNCTIONS = {
   },
   strftime_now: (format: string) => new Template('{{ strftime_now(format) }}').render({ format }),
 };
-
-/** Python's str. */
-function show(value: Value): string {
-  return value.type === 'StringValue' ? (value.value as string) : repr(value);
-}
-
-function repr(shown: Value): string {
-  const { type, value } = shown;
-  switch (type) {
-    case 'UndefinedValue':
-      return '';
-    case 'NullValue':
-      return 'None';
-    case 'BooleanValue':
-      return value ? 'True' : 'False';
-    case 'StringValue':
-      return quote(value as string);
-    case 'ArrayValue':
-      return `[${(value as Value[]).map(repr).join(', ')}]`;
-    case 'TupleValue':
-      return `(${(value as Value[]).map(repr).join(', ')}${(value as Value[]).length === 1 ? ',' : ''})`;
-    case 'ObjectValue':
-      return `{${[...(value as Map<string, Value>)].map(([key, each]) => `${quote(key)}: ${repr(each)}`).join(', ')}}`;
-    default:
-      return shown.toString();
-  }
-}
-
-function quote(text: string): string {
-  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const names: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-  const inner = text.replace(/[\\\p{C}\p{Zl}\p{Zp}]|'|(?! )\p{Zs}/gu, (c) => {
-    if (c === '\\') return '\\\\';
-    if (c === "'") return mark === "'" ? "\\'" : c;
-    const code = c.codePointAt(0) as number;
-    const [letter, width] = code < 0x100 ? ['x', 2] : code < 0x10000 ? ['u', 4] : ['U', 8];
-    return names[c] ?? `\\${letter}${code.toString(16).padStart(width as number, '0')}`;
-  });
-  return mark + inner + mark;
-}
