@@ -91,7 +91,7 @@ export async function run(args: string[]): Promise<void> {
   const full = parsed.flags.has('full');
   const quick = parsed.flags.has('quick');
   const count = quick ? 3 : full ? 200 : 50;
-  const few = quick ? 2 : full ? 20 : 8;
+  const few = quick ? 2 : 8;
   const folder = `${FOLDER}/run-${count}`;
   const evaluated = async (limit: number, samplers: readonly string[], out: string): Promise<Summary> => {
     await evaluate(['--task', 'abacus', '--limit', `${limit}`, '--sampler', samplers.join(), '--out', out]);

@@ -1,90 +1,142 @@
 import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { CheckpointError } from '../errors.ts';
 import { readText } from './files.ts';
 import { isObject, readJson } from './json.ts';
+import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';
+import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
+import { type Decoder, isByteToken, readDecoder } from './tokenizer/decoders.ts';
+import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
+import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
+import { Part } from './tokenizer/part.ts';
+import { hasRegex } from './tokenizer/pattern.ts';
+import { type PostProcessor, readPostProcessor } from './tokenizer/post-processor.ts';
+import { type PreTokenizer, readPreTokenizer } from './tokenizer/pre-tokenizers.ts';
+import { readVocabulary, type Vocabulary } from './tokenizer/vocabulary.ts';
 
-/** A tokenizer in the format of Hugging Face: tokenizer.json, tokenizer_config.json, chat_template.jinja. */
+/**
+ * A tokenizer in the format of Hugging Face: tokenizer.json, tokenizer_config.json, special_tokens_map.json,
+ * chat_template.jinja. Ids and text are those of the Python library `tokenizers`, or the component that would make them
+ * others is refused by name at loading.
+ */
 export class Tokenizer {
   /** Largest token id + 1, added tokens included. */
   readonly vocabSize: number;
   private readonly file: string;
-  private readonly inner: HuggingFaceTokenizer;
+  private readonly vocabulary: Vocabulary;
+  /** By id; an added token that is looked for in normalized text reads as it does there. */
+  private readonly names: Map<number, string>;
   private readonly special: ReadonlySet<number>;
+  private readonly sections: (text: string) => Section[];
+  private readonly preTokenize: PreTokenizer;
+  private readonly postProcess: PostProcessor;
+  private readonly decoder: Decoder | undefined;
+  /** Whether bytes have tokens of their own, whose text is not known before the last of them. */
+  private readonly holdsBytes: boolean;
+  /** Whether regular expressions of the file take part, which might not end. */
+  private readonly watched: { readonly encode: boolean; readonly decode: boolean };
   private readonly chatTemplate: string | undefined;
-  /** bos_token, eos_token and their like, which chat templates refer to. */
   private readonly tokenNames: Record<string, string>;
 
   private constructor(
     file: string,
-    json: Record<string, unknown>,
-    config: Record<string, unknown>,
+    json: unknown,
     chatTemplate: string | undefined,
+    tokenNames: Record<string, string>,
   ) {
     this.file = file;
-    this.vocabSize = largestId(file, json) + 1;
-    try {
-      // The clean-up would take spaces out of what the model wrote.
-      this.inner = new HuggingFaceTokenizer(json, { ...config, clean_up_tokenization_spaces: false });
-    } catch (error) {
-      throw new CheckpointError(file, `cannot be used: ${(error as Error).message}`);
-    }
-    const added = this.inner.get_added_tokens_decoder();
-    this.special = new Set([...added].filter(([, token]) => token.special).map(([id]) => id));
     this.chatTemplate = chatTemplate;
-    this.tokenNames = {};
-    for (const [key, value] of Object.entries(config)) {
-      const content = isObject(value) ? value.content : value;
-      if (key.endsWith('_token') && typeof content === 'string') this.tokenNames[key] = content;
-    }
+    this.tokenNames = tokenNames;
+    const part = new Part(file, '', json);
+    const added = readAddedTokens(part);
+    this.vocabulary = readVocabulary(part, added);
+    this.vocabSize = [...this.vocabulary.tokens.keys()].reduce((most, id) => Math.max(most, id + 1), 0);
+    this.special = new Set(added.filter((token) => token.special).map((token) => token.id));
+
+    const [normalizer, preTokenizer, postProcessor, decoder] = [
+      'normalizer',
+      'pre_tokenizer',
+      'post_processor',
+      'decoder',
+    ].map((key) => part.optional(key));
+    const normalize: Normalizer = normalizer ? readNormalizer(normalizer) : (text) => text;
+    this.sections = sectioner(added, normalize);
+    this.names = new Map(this.vocabulary.tokens);
+    for (const token of added) if (token.normalized) this.names.set(token.id, normalize(token.content));
+    this.preTokenize = preTokenizer ? readPreTokenizer(preTokenizer) : (text) => [text];
+    this.postProcess = postProcessor
+      ? readPostProcessor(postProcessor, (id) => this.vocabulary.tokens.has(id))
+      : (ids) => ids;
+    this.decoder = decoder && readDecoder(decoder);
+    this.holdsBytes = this.decoder?.(['<0xC3>', '<0xA9>']).join('') === 'é';
+    this.watched = {
+      encode: hasRegex(part.value('normalizer')) || hasRegex(part.value('pre_tokenizer')),
+      decode: hasRegex(part.value('decoder')),
+    };
   }
 
   /**
-   * null where the folder has no tokenizer.
+   * null where the folder has no tokenizer. `warn` is told what is odd but can be used.
    * @throws CheckpointError also where tokenizer_config.json stands without tokenizer.json
    */
   static async load(dir: string, warn?: (message: string) => void): Promise<Tokenizer | null> {
-    const file = join(dir, 'tokenizer.json');
-    const configFile = join(dir, 'tokenizer_config.json');
-    const [json, config] = await Promise.all([readJson(file, warn), readJson(configFile, warn)]);
-    if (config !== undefined && !isObject(config))
-      throw new CheckpointError(configFile, 'is not a JSON object');
+    const [file, configFile, mapFile] = [
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'special_tokens_map.json',
+    ].map((name) => join(dir, name));
+    const [json, config, map] = await Promise.all(
+      [file, configFile, mapFile].map((path) => readJson(path, warn)),
+    );
+    for (const [path, value] of [
+      [configFile, config],
+      [file, json],
+      [mapFile, map],
+    ] as const)
+      if (value !== undefined && !isObject(value)) throw new CheckpointError(path, 'is not a JSON object');
     if (json === undefined) {
       if (config) throw new CheckpointError(file, 'is missing, though tokenizer_config.json is there');
       return null;
     }
-    if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
-    const template = await readText(join(dir, 'chat_template.jinja'));
-    return new Tokenizer(file, json, config ?? {}, template ?? configTemplate(config?.chat_template));
+    const settings = (config ?? {}) as Record<string, unknown>;
+    const names = readTokenNames(configFile, settings);
+    // As in transformers: a configuration that lists the added tokens names the special ones as well.
+    if (map && settings.added_tokens_decoder === undefined)
+      Object.assign(names, readTokenNames(mapFile, map as Record<string, unknown>));
+    const template =
+      (await readText(join(dir, 'chat_template.jinja'))) ??
+      configTemplate(configFile, settings.chat_template);
+    const tokenizer = new Tokenizer(file, json, template, names);
+    tokenizer.warnOfHoles(warn);
+    return tokenizer;
   }
 
   /** The id of tokenizer_config.json's eos_token, where it has one that is a token. */
   get eosToken(): number | undefined {
-    const { eos_token: name } = this.tokenNames;
-    return name === undefined ? undefined : this.inner.token_to_id(name);
+    return this.vocabulary.ids.get(this.tokenNames.eos_token);
   }
 
   /**
    * Token ids. Special tokens in the text become their ids. `addSpecialTokens` adds what tokenizer.json's
    * post-processor puts around a text (llama: BOS); a chat template has already written it.
+   * @throws CheckpointError a regular expression of the file does not end on this text
    */
   encode(text: string, addSpecialTokens = true): Uint32Array {
-    const { ids } = this.inner.encode(text, { add_special_tokens: addSpecialTokens });
-    if (ids.includes(undefined as unknown as number))
-      throw new CheckpointError(this.file, 'has no unk_token');
-    return Uint32Array.from(ids);
+    const whole = text.replace(/\p{Surrogate}/gu, '\uFFFD'); // half a character, which has no bytes
+    const ids = this.watch(this.watched.encode, text.length, () => this.encodeText(whole));
+    return Uint32Array.from(addSpecialTokens ? this.postProcess(ids) : ids);
   }
 
   /** Special tokens, and ids that are no token, give nothing. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
-    const shown = Array.from(ids).filter((id) => this.isShown(id));
-    return shown.length === 0 ? '' : this.inner.decode(shown);
+    const tokens = Array.from(ids).flatMap((id) => (this.isShown(id) ? [this.names.get(id)] : []));
+    if (!this.decoder) return tokens.join(' ');
+    const decoder = this.decoder;
+    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens as string[]).join(''));
   }
 
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
   tokenText(id: number): string {
-    if (!this.isShown(id)) return this.inner.id_to_token(id) ?? `[${id}]`;
+    if (!this.isShown(id)) return this.names.get(id) ?? `[${id}]`;
     // A decoder may strip the first token's space, which the second of two equal tokens still has.
     const once = this.decode([id]);
     const twice = this.decode([id, id]);
@@ -108,55 +160,52 @@ export class Tokenizer {
       push: (id) => {
         if (!this.isShown(id)) return '';
         pending.push(id);
-        return this.decode([...context, ...pending]).endsWith('\uFFFD') ? '' : flush();
+        const open =
+          (this.holdsBytes && isByteToken(this.names.get(id) as string)) ||
+          this.decode([...context, ...pending]).endsWith('\uFFFD');
+        return open ? '' : flush();
       },
       end: flush,
     };
   }
 
-  /** The text of a conversation up to the beginning of the assistant's turn. @throws CheckpointError there is no template, or it refuses */
-  applyChatTemplate(messages: { role: string; content: string }[]): string {
+  /**
+   * The text of a conversation up to the beginning of the assistant's turn.
+   * @throws CheckpointError there is no template, it refuses, or it does not end
+   */
+  applyChatTemplate(messages: Message[]): string {
     if (this.chatTemplate === undefined)
       throw new CheckpointError(this.file, 'has no chat template beside it');
+    return renderChat(this.file, this.chatTemplate, messages, this.tokenNames);
+  }
+
+  private encodeText(text: string): number[] {
+    return this.sections(text).flatMap(({ text, token, first }) =>
+      token === undefined
+        ? this.preTokenize(text, first).flatMap((piece) => this.vocabulary.encode(piece))
+        : [token],
+    );
+  }
+
+  private watch<T>(watched: boolean, length: number, work: () => T): T {
+    if (!watched) return work();
     try {
-      return new Template(this.chatTemplate).render({
-        ...this.tokenNames,
-        messages,
-        add_generation_prompt: true,
-      });
+      return withinLimit(length, work);
     } catch (error) {
-      throw new CheckpointError(this.file, `its chat template failed: ${(error as Error).message}`);
+      if (!(error instanceof TimeLimitError)) throw error;
+      throw new CheckpointError(this.file, `a regular expression ${error.message}`);
     }
   }
 
+  private warnOfHoles(warn: ((message: string) => void) | undefined): void {
+    const holes = this.vocabSize - this.vocabulary.tokens.size;
+    if (holes === 0) return;
+    let first = 0;
+    while (this.vocabulary.tokens.has(first)) first++;
+    warn?.(`${this.file}: ${holes} ids below ${this.vocabSize} are no token, the first is ${first}`);
+  }
+
   private isShown(id: number): boolean {
-    return !this.special.has(id) && this.inner.id_to_token(id) !== undefined;
+    return !this.special.has(id) && this.vocabulary.tokens.has(id);
   }
-}
-
-function largestId(file: string, json: Record<string, unknown>): number {
-  const vocab = isObject(json.model) ? json.model.vocab : undefined;
-  const added = json.added_tokens ?? [];
-  if (typeof vocab !== 'object' || vocab === null) throw new CheckpointError(file, 'model.vocab is missing');
-  if (!Array.isArray(added)) throw new CheckpointError(file, 'added_tokens is not a list');
-  let largest = -1;
-  const take = (token: unknown, id: unknown) => {
-    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= 2 ** 31)
-      throw new CheckpointError(file, `token ${JSON.stringify(token)} has the id ${JSON.stringify(id)}`);
-    largest = Math.max(largest, id as number);
-  };
-  if (Array.isArray(vocab)) largest = vocab.length - 1;
-  else for (const [token, id] of Object.entries(vocab)) take(token, id);
-  for (const token of added) {
-    if (typeof token?.content !== 'string' || token.content === '')
-      throw new CheckpointError(file, `an added token is ${JSON.stringify(token)}: it needs content and id`);
-    take(token.content, token.id);
-  }
-  return largest;
-}
-
-/** The template of tokenizer_config.json: a string, or the one of a list that is named "default". */
-function configTemplate(value: unknown): string | undefined {
-  const named = Array.isArray(value) ? value.find((entry) => entry?.name === 'default')?.template : value;
-  return typeof named === 'string' ? named : undefined;
 }

@@ -25,7 +25,9 @@ export async function modelDigest(dir: string): Promise<string> {
   const hash = createHash('sha256');
   const names = (await reading(dir, () => readdir(dir))).sort();
   for (const name of names.filter((each) =>
-    /^((config|generation_config|tokenizer.*|egps)\.json|chat_template\.jinja)$/.test(each),
+    /^((config|generation_config|tokenizer.*|special_tokens_map|egps)\.json|chat_template\.jinja)$/.test(
+      each,
+    ),
   )) {
     const bytes = await readBytes(join(dir, name));
     if (bytes) hash.update(`${name} ${createHash('sha256').update(bytes).digest('hex')}\n`);

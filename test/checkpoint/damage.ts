@@ -22,7 +22,13 @@ export const KINDS = {
   header: damageHeader,
   index: (random: Random, files: Files) => damageJson(random, files, 'model.safetensors.index.json'),
   tokenizer: (random: Random, files: Files) => {
-    const names = ['tokenizer.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
+    const names = [
+      'tokenizer.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'special_tokens_map.json',
+      'chat_template.jinja',
+    ];
     const name = random.pick(names);
     if (name.endsWith('.json')) damageJson(random, files, name);
     else files.set(name, damageBytes(random, bytesOf(files, name)));

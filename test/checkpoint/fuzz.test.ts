@@ -3,11 +3,8 @@ import { test } from '../support/suite.ts';
 import { KINDS, type Kind } from './damage.ts';
 import { fuzz } from './fuzz.ts';
 
-/** Kinds of damage that still end in untyped errors, of the tokenizer's library. */
-const OPEN: readonly Kind[] = ['tokenizer'];
-
 test('2000 damaged checkpoints load or are refused by a typed error, and nothing hangs or dies', async () => {
-  const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => !OPEN.includes(kind));
+  const kinds = Object.keys(KINDS) as Kind[];
   const { outcomes, faults } = await fuzz({ cases: 2000, seed: 1, kinds });
   assert.equal(faults, []);
   assert.is(

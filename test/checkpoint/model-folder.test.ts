@@ -164,7 +164,7 @@ test('the EOS of the tokenizer counts where no other file has one', async () => 
   const { eos_token_id, ...config } = json('config.json');
   const files = { 'config.json': config, 'generation_config.json': {} };
   const eos = (change: Change, expected: number[]) =>
-    changed(change, (folder) => {
+    changed({ without: ['special_tokens_map.json'], ...change }, (folder) => {
       quiet(folder);
       assert.equal(folder.config.eosTokens, expected);
     });
@@ -175,6 +175,7 @@ test('the EOS of the tokenizer counts where no other file has one', async () => 
   await eos({ files: { ...files, 'tokenizer_config.json': { eos_token: null } } }, []);
   await eos({ files: { ...files, 'generation_config.json': { eos_token_id: 7 } } }, [7]);
   await eos({ files, without: ['tokenizer.json', 'tokenizer_config.json'] }, []);
+  await eos({ files: { ...files, 'special_tokens_map.json': { eos_token: '<turn>' } }, without: [] }, [261]);
 });
 
 test.run();

@@ -32,6 +32,7 @@ export function soundCheckpoint(path: string, sharded: boolean): Files {
     chat_template: [{ name: 'default', template: TEMPLATE }],
     clean_up_tokenization_spaces: true,
   });
+  write('special_tokens_map.json', { eos_token: '<eos>' });
   writeFileSync(join(path, 'chat_template.jinja'), TEMPLATE);
   return new Map(readdirSync(path).map((name) => [name, new Uint8Array(readFileSync(join(path, name)))]));
 }

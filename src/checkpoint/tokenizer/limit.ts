@@ -1,0 +1,35 @@
+import { createContext, Script } from 'node:vm';
+
+const TIME_LIMIT = 3_000;
+/** Milliseconds more for each character: a long text is no fault. */
+const PER_CHARACTER = 0.05;
+
+const context = createContext({}) as { work?: () => unknown };
+const script = new Script('work()');
+
+export class TimeLimitError extends Error {
+  override name = 'TimeLimitError';
+}
+
+/**
+ * What `work` returns. A file's regular expression or template may take for ever: past the time limit, and at Ctrl-C, it
+ * ends with an error, though the thread has not answered its events meanwhile. (Where node:vm has no watchdog, as in
+ * Deno, there is no limit.) It costs a thread for the time being: less than a millisecond.
+ */
+export function withinLimit<T>(characters: number, work: () => T): T {
+  const timeout = Math.ceil(TIME_LIMIT + characters * PER_CHARACTER);
+  const outer = context.work;
+  context.work = work;
+  try {
+    return script.runInContext(context, { timeout, breakOnSigint: true }) as T;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw new TimeLimitError(`did not end within ${timeout} ms`);
+    if (code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
+    // The watchdog kept the signal from whoever waits for it; where nobody does, it ends the process.
+    if (!process.emit('SIGINT', 'SIGINT')) process.kill(process.pid, 'SIGINT');
+    throw new TimeLimitError('was interrupted');
+  } finally {
+    context.work = outer;
+  }
+}
