@@ -9,10 +9,14 @@ function multiplyHigh(a: number, b: number): number {
   return (a >>> 16) * (b >>> 16) + Math.floor(middle / 65536) + Math.floor(other / 65536);
 }
 
-/** Philox 4x32-10 (Salmon et al., 2011): four u32 out of a counter of four and a key of two. */
-export function philox(counter: ArrayLike<number>, key: ArrayLike<number>): Uint32Array {
-  let [c0, c1, c2, c3] = [counter[0], counter[1], counter[2], counter[3]];
-  let [k0, k1] = [key[0], key[1]];
+/** Philox 4x32-10 (Salmon et al., 2011): four u32 out of a counter of four and a key of two. In plain arrays: it is called for every token. */
+export function philox(counter: ArrayLike<number>, key: ArrayLike<number>): number[] {
+  let c0 = counter[0];
+  let c1 = counter[1];
+  let c2 = counter[2];
+  let c3 = counter[3];
+  let k0 = key[0];
+  let k1 = key[1];
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(0xd2511f53, c0);
     const high1 = multiplyHigh(0xcd9e8d57, c2);
@@ -25,7 +29,7 @@ export function philox(counter: ArrayLike<number>, key: ArrayLike<number>): Uint
     k0 = (k0 + 0x9e3779b9) >>> 0;
     k1 = (k1 + 0xbb67ae85) >>> 0;
   }
-  return Uint32Array.of(c0, c1, c2, c3);
+  return [c0, c1, c2, c3];
 }
 
 /** Uniform in the open interval (0, 1), from 32 random bits. */
@@ -55,8 +59,8 @@ export function randomSource(seed: bigint, chain: number): RandomSource {
     uniform(block(step, candidate, 0, purpose)[0]);
   return {
     token(step, candidate, position) {
-      const [high, low, tail] = block(step, candidate, position, PURPOSE.token);
-      return { u: (high * 2 ** 21 + (low >>> 11) + 0.5) * 2 ** -53, tail };
+      const words = block(step, candidate, position, PURPOSE.token);
+      return { u: (words[0] * 2 ** 21 + (words[1] >>> 11) + 0.5) * 2 ** -53, tail: words[2] };
     },
     cut: (step) => draw(step, 0, PURPOSE.cut),
     accept: (step) => draw(step, 0, PURPOSE.accept),

@@ -85,7 +85,7 @@ export function randomToy(vocabulary: number, horizon: number, seed: number): To
     if (!p) {
       const number = prefix.reduce((n, v) => n * vocabulary + v, 0);
       const words = philox([number, prefix.length, 0, 0], [seed, 0]);
-      const weights = Array.from(words.subarray(0, vocabulary), (bits) => uniform(bits) ** 3);
+      const weights = Array.from(words.slice(0, vocabulary), (bits) => uniform(bits) ** 3);
       weights[EOS] /= 2;
       const sum = weights.reduce((a, b) => a + b);
       p = weights.map((w) => w / sum);

@@ -29,6 +29,15 @@ const word = (counter: number[]) => philox([...counter, 0, 0, 0].slice(0, 4), [1
 
 /** Follows from the last two tokens, for the most part, and a little from every token before: no two prefixes have the same law. */
 function conditional(tokens: readonly number[]): number[] {
+  const key = tokens.join();
+  const law = laws.get(key) ?? lawAfter(tokens);
+  laws.set(key, law);
+  return law;
+}
+
+const laws = new Map<string, number[]>();
+
+function lawAfter(tokens: readonly number[]): number[] {
   const all = tokens.reduce((hash, v) => word([hash, v]), tokens.length);
   const [a, b] = tokens.slice(-2);
   return Array.from({ length: TOKENS }, (_, v) => {
@@ -129,19 +138,17 @@ const VARIANTS: Record<string, Variant> = {
   'a model that runs ahead and goes astray': { Model: Astray },
 };
 
-for (const name of Object.keys(SETTINGS)) {
+for (const [chain, name] of Object.keys(SETTINGS).entries()) {
   test(`${name}: a tree or none, drafts, a look ahead, eviction, pruning: the same in every bit`, async () => {
     const chained = CHAINS.includes(name);
-    for (const chain of [0, 1]) {
-      const expected = outcome(await plain(name, chain));
-      for (const [variant, { options = {}, limits, Model }] of Object.entries(VARIANTS)) {
-        const { lookAhead, ...rest } = options;
-        const model = language(limits, Model);
-        const given = { ...rest, ...(chained && lookAhead !== undefined ? { lookAhead } : {}), chain };
-        const drawn = await run(model, optionsFor(name, given));
-        assert.equal(outcome(drawn), expected, `${variant}, chain ${chain}`);
-        assert.equal([model.live, model.pages], [0, 0], variant);
-      }
+    const expected = outcome(await plain(name, chain));
+    for (const [variant, { options = {}, limits, Model }] of Object.entries(VARIANTS)) {
+      const { lookAhead, ...rest } = options;
+      const model = language(limits, Model);
+      const given = { ...rest, ...(chained && lookAhead !== undefined ? { lookAhead } : {}), chain };
+      const drawn = await run(model, optionsFor(name, given));
+      assert.equal(outcome(drawn), expected, variant);
+      assert.equal([model.live, model.pages], [0, 0], variant);
     }
   });
 }

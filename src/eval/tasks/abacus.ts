@@ -129,7 +129,7 @@ const tokens = (solution: string): number =>
 /** Random numbers of the problems of one seed. */
 class Random {
   private readonly key: readonly number[];
-  private words: Uint32Array = new Uint32Array(0);
+  private words: readonly number[] = [];
   private blocks = 0;
 
   constructor(seed: bigint) {
@@ -144,7 +144,7 @@ class Random {
       this.blocks++;
     }
     const unit = uniform(this.words[0]);
-    this.words = this.words.subarray(1);
+    this.words = this.words.slice(1);
     return unit;
   }
 
