@@ -252,10 +252,19 @@ function longest({ items, entries }: Asked): number {
 /** Responses' worth of positions that the tree of a prompt takes for the most part. */
 const TREE = 8;
 
+/** How many responses are held side by side for a prompt. Without the tree they have nothing in common. */
+const width = ({ tree, sampler, growth, particles, n }: Entry['options']): number => {
+  if (tree === 'on') return TREE;
+  const grown = sampler === 'smc' || (sampler === 'egps' && growth === 'particles') ? particles : 0;
+  return Math.max(TREE, grown, sampler === 'best-of-n' ? n : 0);
+};
+
 /** Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had. */
 async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
   const least = longest(asked) + SPARE;
-  for (let positions = Math.min(asked.concurrency, asked.items.length) * TREE * least; ; positions /= 2) {
+  const chains = Math.min(asked.concurrency, asked.items.length);
+  const responses = chains * Math.max(...asked.entries.map(({ options }) => width(options)));
+  for (let positions = responses * least; ; positions /= 2) {
     try {
       return await openModel(folder, Math.ceil(Math.max(positions, least)), io);
     } catch (error) {
