@@ -112,7 +112,9 @@ export async function run(args: string[]): Promise<void> {
   const { environment } = comparisons;
   const rounded = (_: string, x: unknown) =>
     typeof x === 'number' && !Number.isInteger(x) ? Number(x.toPrecision(6)) : x;
-  const figures = { environment, ...summary, without };
+  // Of so many samplers the pairs are too many: the report in the folder of the run has them.
+  const alone = ({ comparisons, ...each }: Summary) => each;
+  const figures = { environment, ...alone(summary), without: alone(without) };
   writeFileSync(`${out}/summary.json`, `${JSON.stringify(figures, rounded, 1)}\n`);
   writeFileSync(`${out}/comparisons.json`, `${JSON.stringify(comparisons, rounded, 1)}\n`);
   writeFileSync(`${out}/frontier.svg`, frontier(summary, without));
