@@ -3,7 +3,7 @@
 override VOCABULARY: u32;
 override SLICES: u32;
 override THREADS: u32; // a power of two
-struct Result { // src/engine/rows.ts reads it
+struct Result { // src/model/rows.ts reads it
   token: u32,    // given or drawn
   distance: f32, // its d
   bad: u32,      // 1: a logit was NaN or infinite

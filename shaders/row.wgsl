@@ -1,5 +1,5 @@
 // One row of a pass: the token it feeds, where that stands, and what is asked of the logits that come of it. A row that draws for itself
-// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/engine/rows.ts writes it.
+// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/model/rows.ts writes it.
 struct Row {
   token: u32,           // the token to feed
   position: u32,        // its position in the sequence

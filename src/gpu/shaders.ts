@@ -206,7 +206,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 override VOCABULARY: u32;
 override SLICES: u32;
 override THREADS: u32; // a power of two
-struct Result { // src/engine/rows.ts reads it
+struct Result { // src/model/rows.ts reads it
   token: u32,    // given or drawn
   distance: f32, // its d
   bad: u32,      // 1: a logit was NaN or infinite
@@ -828,7 +828,7 @@ fn philox(start: vec4u, seed: vec2u) -> vec4u {
 }
 `,
   'row': /* wgsl */ `// One row of a pass: the token it feeds, where that stands, and what is asked of the logits that come of it. A row that draws for itself
-// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/engine/rows.ts writes it.
+// moves on in draw.wgsl, so that a step's commands can be repeated without the CPU. src/model/rows.ts writes it.
 struct Row {
   token: u32,           // the token to feed
   position: u32,        // its position in the sequence
