@@ -99,13 +99,3 @@ function duplicateKey(text: string): string | undefined {
   }
   return undefined;
 }
-
-/** undefined in place of the error that a file does not exist. */
-export async function ifPresent<T>(opening: Promise<T>): Promise<T | undefined> {
-  try {
-    return await opening;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}

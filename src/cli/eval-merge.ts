@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OptionError, OutputError } from '../errors.ts';
 import { missingFrom, responsesOf } from '../eval/checks.ts';
-import { reading } from '../eval/files.ts';
+import { ifPresent, reading } from '../eval/files.ts';
 import { rowName } from '../eval/picks.ts';
 import type { Result } from '../eval/result.ts';
 import {

@@ -1,6 +1,5 @@
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ifPresent } from '../checkpoint/json.ts';
 import { DataError, OutputError } from '../errors.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -47,6 +46,16 @@ export async function reading<T>(path: string, work: () => Promise<T>): Promise<
   } catch (error) {
     const reason = reasonOf(error);
     throw reason === undefined ? error : new DataError(path, reason);
+  }
+}
+
+/** undefined in place of the error that a file does not exist. */
+export async function ifPresent<T>(opening: Promise<T>): Promise<T | undefined> {
+  try {
+    return await opening;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

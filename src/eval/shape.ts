@@ -1,4 +1,5 @@
 import { isObject } from '../checkpoint/json.ts';
+import { describe } from '../show.ts';
 
 /** Says what is wrong with a value, beginning with where in it that is; undefined where nothing is. */
 export type Check = (value: unknown) => string | undefined;
@@ -6,18 +7,10 @@ export type Check = (value: unknown) => string | undefined;
 /** A check of every field of T. */
 export type Shape<T> = { readonly [K in keyof Required<T>]: Check };
 
-function show(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (Array.isArray(value)) return 'an array';
-  if (isObject(value)) return 'an object';
-  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
 const expecting =
   (what: string, isRight: (value: unknown) => boolean): Check =>
   (value) =>
-    isRight(value) ? undefined : ` is ${show(value)}: ${what} is expected`;
+    isRight(value) ? undefined : ` is ${describe(value)}: ${what} is expected`;
 
 export const text = expecting('a string', (value) => typeof value === 'string');
 
@@ -52,14 +45,14 @@ export const optional =
 /** @param least of how many; @param keyOf no two have the same */
 export function list(check: Check, least = 0, keyOf?: (one: never) => unknown): Check {
   return (value) => {
-    if (!Array.isArray(value)) return ` is ${show(value)}: an array is expected`;
+    if (!Array.isArray(value)) return ` is ${describe(value)}: an array is expected`;
     if (value.length < least) return ` has ${value.length} entries: at least ${least}`;
     const seen = new Set<unknown>();
     for (const [i, one] of value.entries()) {
       const problem = check(one);
       if (problem) return `[${i}]${problem}`;
       const key = keyOf?.(one as never);
-      if (keyOf && seen.has(key)) return ` has ${show(key)} twice`;
+      if (keyOf && seen.has(key)) return ` has ${describe(key)} twice`;
       seen.add(key);
     }
     return undefined;
@@ -70,7 +63,7 @@ export function list(check: Check, least = 0, keyOf?: (one: never) => unknown): 
 export const table =
   (check: Check): Check =>
   (value) => {
-    if (!isObject(value)) return ` is ${show(value)}: an object is expected`;
+    if (!isObject(value)) return ` is ${describe(value)}: an object is expected`;
     for (const [key, one] of Object.entries(value)) {
       const problem = check(one);
       if (problem) return `.${key}${problem}`;
@@ -82,7 +75,7 @@ export const table =
 export function object<T>(shape: Shape<T>, exact = false): Check {
   const checks = Object.entries<Check>(shape);
   return (value) => {
-    if (!isObject(value)) return ` is ${show(value)}: an object is expected`;
+    if (!isObject(value)) return ` is ${describe(value)}: an object is expected`;
     for (const [key, check] of checks) {
       const problem = check(Object.hasOwn(value, key) ? value[key] : undefined);
       if (problem) return `.${key}${problem}`;

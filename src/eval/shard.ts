@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { ifPresent } from '../checkpoint/json.ts';
 import { OptionError } from '../errors.ts';
-import { writing } from './files.ts';
+import { ifPresent, writing } from './files.ts';
 
 /** Part `index`, from 0, of `count`. */
 export interface Shard {

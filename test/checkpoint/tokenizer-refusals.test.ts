@@ -82,7 +82,7 @@ test('what is of the wrong kind is refused at loading', async () => {
   await refused(with_({ invert: 1 }), /invert cannot be used: it is 1, true or false/);
   for (const key of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
     await refused({ [key]: 3 }, new RegExp(`${key} cannot be used: it is 3, an object`));
-    await refused({ [key]: [] }, new RegExp(`${key} cannot be used: it is a list, an object`));
+    await refused({ [key]: [] }, new RegExp(`${key} cannot be used: it is an array, an object`));
     await refused({ [key]: { type: wrong } }, new RegExp(`${key}.type cannot be used: it is an object`));
     await refused({ [key]: {} }, new RegExp(`${key}.type cannot be used: it is missing`));
     await refused({ [key]: { type: 'toString' } }, new RegExp(`${key} cannot be used: it is "toString"`));
@@ -103,7 +103,7 @@ test('what is of the wrong kind is refused at loading', async () => {
   await refused({}, /chat_template is an object/, config({ chat_template: wrong }));
   await refused(
     {},
-    /chat_template is a list|chat_template is 3/,
+    /chat_template is an array|chat_template is 3/,
     config({ chat_template: [{ name: 'default', template: 3 }] }),
   );
   await refused({}, /special_tokens_map.json: is not a JSON object/, { 'special_tokens_map.json': '[]' });

@@ -1,6 +1,7 @@
 import { CheckpointError } from '../../errors.ts';
+import { describe } from '../../show.ts';
 import { type Normalizer, trimEnd } from './normalizers.ts';
-import { describe, isId, type Part } from './part.ts';
+import { isId, type Part } from './part.ts';
 import { escapeRegex } from './pattern.ts';
 import { WORD } from './unicode.ts';
 

@@ -1,8 +1,8 @@
 import { CheckpointError } from '../../errors.ts';
+import { describe } from '../../show.ts';
 import { isObject } from '../json.ts';
 import { render } from './jinja.ts';
 import { TimeLimitError, withinLimit } from './limit.ts';
-import { describe } from './part.ts';
 
 export interface Message {
   readonly role: string;

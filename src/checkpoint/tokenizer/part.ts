@@ -1,4 +1,5 @@
 import { CheckpointError } from '../../errors.ts';
+import { describe } from '../../show.ts';
 import { isObject } from '../json.ts';
 
 /** Components within components, such as a Sequence of Sequences; tokenizers' own reader stops here as well. */
@@ -109,13 +110,4 @@ export class Part {
 
 export function isId(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
-}
-
-/** A value for a message; of lists and objects, which may be of any size and depth, only that they are. */
-export function describe(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

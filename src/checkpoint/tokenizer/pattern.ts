@@ -1,6 +1,7 @@
+import { describe } from '../../show.ts';
 import { SplitPreTokenizer } from './library.ts';
 import { withinLimit } from './limit.ts';
-import { describe, MAX_DEPTH, type Part } from './part.ts';
+import { MAX_DEPTH, type Part } from './part.ts';
 import { asOniguruma } from './unicode.ts';
 
 /** Consecutive pieces of a text, all of it in order. */

@@ -1,4 +1,5 @@
-import { describe, isId, type Part } from './part.ts';
+import { describe } from '../../show.ts';
+import { isId, type Part } from './part.ts';
 
 /** The ids of a text with what is put around them. */
 export type PostProcessor = (ids: number[]) => number[];

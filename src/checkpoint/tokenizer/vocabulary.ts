@@ -1,7 +1,8 @@
 import { CheckpointError } from '../../errors.ts';
+import { describe } from '../../show.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BPE } from './library.ts';
-import { describe, isId, type Part } from './part.ts';
+import { isId, type Part } from './part.ts';
 
 /** The tokens of a file by id and by name, and the model that makes them out of pieces. */
 export interface Vocabulary {

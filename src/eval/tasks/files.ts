@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse/sync';
 import { isObject } from '../../checkpoint/json.ts';
 import { DataError } from '../../errors.ts';
+import { describe } from '../../show.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -171,14 +172,6 @@ function parseJson(text: string): unknown {
 function object(value: unknown): Fields {
   if (!isObject(value)) throw new Fault(`is ${describe(value)}, expected an object`);
   return value;
-}
-
-/** A value of JSON as it is shown in a message. */
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (isObject(value)) return 'an object';
-  const shown = JSON.stringify(value);
-  return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
 }
 
 function wholeText(file: string, bytes: Uint8Array): string {
