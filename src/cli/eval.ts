@@ -243,28 +243,36 @@ function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all
   );
 }
 
-/** Positions of the longest prompt with its longest response. */
-function longest({ items, entries }: Asked): number {
-  const prompt = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 0), 0);
-  return prompt + Math.max(...entries.map(({ options }) => options.maxNewTokens));
-}
-
 /** Responses' worth of positions that the tree of a prompt takes for the most part. */
 const TREE = 8;
 
 /** How many responses are held side by side for a prompt. Without the tree they have nothing in common. */
-const width = ({ tree, sampler, growth, particles, n }: Entry['options']): number => {
+function width({ tree, sampler, growth, particles, n }: Entry['options']): number {
   if (tree === 'on') return TREE;
   const grown = sampler === 'smc' || (sampler === 'egps' && growth === 'particles') ? particles : 0;
   return Math.max(TREE, grown, sampler === 'best-of-n' ? n : 0);
-};
+}
+
+/** Positions of the cache: what the longest prompt with its longest response takes, and what all prompts side by side do. */
+export function cacheFor({
+  items,
+  entries,
+  concurrency,
+}: {
+  readonly items: readonly Pick<Prompted, 'prompt'>[];
+  readonly entries: readonly Pick<Entry, 'options'>[];
+  readonly concurrency: number;
+}): { least: number; wanted: number } {
+  const prompt = items.reduce((n, { prompt }) => Math.max(n, prompt?.length ?? 0), 0);
+  const least = prompt + Math.max(...entries.map(({ options }) => options.maxNewTokens)) + SPARE;
+  const responses = Math.max(...entries.map(({ options }) => width(options)));
+  return { least, wanted: Math.min(concurrency, items.length) * responses * least };
+}
 
 /** Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had. */
 async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
-  const least = longest(asked) + SPARE;
-  const chains = Math.min(asked.concurrency, asked.items.length);
-  const responses = chains * Math.max(...asked.entries.map(({ options }) => width(options)));
-  for (let positions = responses * least; ; positions /= 2) {
+  const { least, wanted } = cacheFor(asked);
+  for (let positions = wanted; ; positions /= 2) {
     try {
       return await openModel(folder, Math.ceil(Math.max(positions, least)), io);
     } catch (error) {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { cacheFor } from '../../src/cli/eval.ts';
+import { resolveOptions, type SamplerOptions } from '../../src/sampling/sample.ts';
 import { withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
 
@@ -259,6 +261,26 @@ test('several responses an item, bad lines and items that are too long are count
       assert.is(summary.tooLong, 3);
     },
   ));
+
+test('the cache has room for all prompts side by side, without the tree for all their responses', () => {
+  const positions = (given: Partial<SamplerOptions>, concurrency = 3) => {
+    const entries = [{ options: resolveOptions({ maxNewTokens: 100, ...given }) }];
+    const items = [{ prompt: new Uint32Array(30) }, { prompt: new Uint32Array(20) }, { prompt: null }];
+    return cacheFor({ items, entries, concurrency });
+  };
+  const { least } = positions({ sampler: 'greedy' });
+  assert.is(least, 30 + 100 + 64);
+  const responses = (given: Partial<SamplerOptions>, concurrency?: number) =>
+    positions(given, concurrency).wanted / least;
+  assert.is(responses({ sampler: 'smc', particles: 48 }, 2), 2 * 8);
+  assert.is(responses({ sampler: 'smc', particles: 48 }, 32), 3 * 8);
+  const off = { tree: 'off' } as const;
+  assert.is(responses({ sampler: 'smc', particles: 48, ...off }), 3 * 48);
+  assert.is(responses({ sampler: 'egps', particles: 48, ...off }), 3 * 48);
+  assert.is(responses({ sampler: 'egps', growth: 'blocks', ...off }), 3 * 8);
+  assert.is(responses({ sampler: 'best-of-n', n: 20, ...off }), 3 * 20);
+  assert.is(responses({ sampler: 'best-of-n', n: 2, ...off }), 3 * 8);
+});
 
 test('code is not run unless that is allowed', () =>
   withFolder(
