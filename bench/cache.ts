@@ -1,9 +1,10 @@
 /** What it costs to fork, roll back and accept candidates over a long context: the calls of a sampler's step. */
+
+import { buildModel } from '../src/api/load-model.ts';
+import { OptionError } from '../src/base/errors.ts';
 import { type CachedSequence, PAGE } from '../src/cache/kv-cache.ts';
 import { value, whole } from '../src/cli/args.ts';
 import type { Engine } from '../src/engine/engine.ts';
-import { OptionError } from '../src/errors.ts';
-import { buildModel } from '../src/load-model.ts';
 import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
 import {

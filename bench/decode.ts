@@ -5,11 +5,12 @@
  * folder to the first token.
  * Prints a table and writes decode.json.
  */
+
+import { withModelDefaults } from '../src/api/generate.ts';
+import { OptionError } from '../src/base/errors.ts';
 import { whole } from '../src/cli/args.ts';
 import type { Sequence } from '../src/engine/language-model.ts';
-import { OptionError } from '../src/errors.ts';
 import { abacusProblems } from '../src/eval/tasks/abacus.ts';
-import { withModelDefaults } from '../src/generate.ts';
 import { loadModel, sampleMany } from '../src/index.ts';
 import { runAhead } from './ahead.ts';
 import { openBench, progress, readOptions, show, summarise, table, writeResults } from './harness.ts';

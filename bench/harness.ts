@@ -5,8 +5,8 @@ import { arch, cpus, freemem, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create } from 'webgpu';
+import { AdapterError, OptionError } from '../src/base/errors.ts';
 import { type OptionSpec, optionHelp, type Parsed, parse, value, whole } from '../src/cli/args.ts';
-import { AdapterError, OptionError } from '../src/errors.ts';
 import { Gpu, Usage } from '../src/gpu/device.ts';
 import { resultsFolder } from './statistics.ts';
 

@@ -1,11 +1,12 @@
 /** Every kernel that multiplies by weights, and attention: bytes read and operations a second, against what the adapter can do. */
+
+import { OptionError } from '../src/base/errors.ts';
+import { didYouMean } from '../src/base/nearest.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
 import { value } from '../src/cli/args.ts';
-import { OptionError } from '../src/errors.ts';
 import { Gpu } from '../src/gpu/device.ts';
 import { Kernels } from '../src/gpu/kernel.ts';
 import { WeightLoader } from '../src/model/weights.ts';
-import { didYouMean } from '../src/nearest.ts';
 import { toFloat64 } from '../test/support/weights.ts';
 import { chart } from './chart.ts';
 import {

@@ -9,7 +9,7 @@
  * of eager decoding, so the same steps give the cost of both.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { OptionError } from '../src/errors.ts';
+import { OptionError } from '../src/base/errors.ts';
 import { Chain } from '../src/sampling/chain.ts';
 import { type CutLawName, cutLaw, pickCut } from '../src/sampling/cut-laws.ts';
 import { decide } from '../src/sampling/multiple-try.ts';

@@ -1,6 +1,6 @@
 /** npm run bench -- NAME [options]: see bench/README.md. */
-import { OptionError } from '../src/errors.ts';
-import { didYouMean } from '../src/nearest.ts';
+import { OptionError } from '../src/base/errors.ts';
+import { didYouMean } from '../src/base/nearest.ts';
 
 interface Benchmark {
   about: string;

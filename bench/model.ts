@@ -2,14 +2,14 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildModel } from '../src/api/load-model.ts';
+import { OptionError, OutOfMemoryError } from '../src/base/errors.ts';
 import { bytesPerPosition, type CachedSequence, type KvCache, PAGE } from '../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import { value, whole } from '../src/cli/args.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import type { Sequence } from '../src/engine/language-model.ts';
-import { OptionError, OutOfMemoryError } from '../src/errors.ts';
 import { Usage } from '../src/gpu/device.ts';
-import { buildModel } from '../src/load-model.ts';
 import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
 import {

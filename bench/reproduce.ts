@@ -7,11 +7,11 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { withModelDefaults } from '../src/api/generate.ts';
 import { loadDefaults } from '../src/checkpoint/config.ts';
 import { summaryTable } from '../src/cli/eval-report.ts';
 import type { SamplerSummary, Summary } from '../src/eval/summary.ts';
 import { abacusProblems } from '../src/eval/tasks/abacus.ts';
-import { withModelDefaults } from '../src/generate.ts';
 import { loadModel, resolveOptions, type SamplerOptions, sampleMany } from '../src/index.ts';
 import { chart } from './chart.ts';
 import { openBench, progress, readOptions, show, summarise, table } from './harness.ts';

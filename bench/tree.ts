@@ -5,10 +5,10 @@
  * Prints tables and writes tree.json.
  */
 import { basename } from 'node:path';
+import type { Model } from '../src/api/load-model.ts';
+import { CheckpointError, OptionError } from '../src/base/errors.ts';
 import { value, whole } from '../src/cli/args.ts';
-import { CheckpointError, OptionError } from '../src/errors.ts';
 import { loadModel, resolveOptions, type Sample, type SamplerOptions, sampleMany } from '../src/index.ts';
-import type { Model } from '../src/load-model.ts';
 import { openBench, progress, readOptions, short, show, summarise, table, writeResults } from './harness.ts';
 
 const PROBLEMS = [

@@ -1,6 +1,16 @@
 export type { Extract } from './answers/extract.ts';
 export type { AnswerShare } from './answers/shares.ts';
-export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './calibrate.ts';
+export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './api/calibrate.ts';
+export {
+  type Answer,
+  type GenerateManyOptions,
+  type GenerateOptions,
+  type GenerativeModel,
+  generate,
+  generateMany,
+} from './api/generate.ts';
+export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
+export * from './base/errors.ts';
 export type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
 export type {
@@ -13,17 +23,7 @@ export type {
   Sharpening,
   Summary,
 } from './engine/language-model.ts';
-export * from './errors.ts';
-export {
-  type Answer,
-  type GenerateManyOptions,
-  type GenerateOptions,
-  type GenerativeModel,
-  generate,
-  generateMany,
-} from './generate.ts';
 export type { AdapterDescription } from './gpu/device.ts';
-export { type LoadOptions, loadModel, type Model } from './load-model.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
 export {

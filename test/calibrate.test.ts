@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
+import { calibrate, fit } from '../src/api/calibrate.ts';
+import { OptionError } from '../src/base/errors.ts';
 import { PAGE } from '../src/cache/kv-cache.ts';
-import { calibrate, fit } from '../src/calibrate.ts';
-import { OptionError } from '../src/errors.ts';
 import { resolveOptions } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
 import { failure } from './support/folder.ts';

@@ -1,5 +1,5 @@
+import { buildModel } from '../../src/api/load-model.ts';
 import type { Sequence } from '../../src/engine/language-model.ts';
-import { buildModel } from '../../src/load-model.ts';
 import { Distribution } from '../../src/tree/distribution.ts';
 import { runAhead } from '../ahead.ts';
 import { RandomWeights } from '../random-model.ts';

@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../base/errors.ts';
 import { choice, lastBoxed } from './boxed.ts';
 
 /**

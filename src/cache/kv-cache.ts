@@ -1,4 +1,4 @@
-import { OptionError, OutOfMemoryError } from '../errors.ts';
+import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 
 /** Positions a page holds. */

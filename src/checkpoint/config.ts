@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
-import { CheckpointError, UnsupportedModelError } from '../errors.ts';
-import { show } from '../show.ts';
+import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
 import type { Checkpoint } from './safetensors.ts';
 

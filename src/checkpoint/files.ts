@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { CheckpointError } from '../errors.ts';
+import { CheckpointError } from '../base/errors.ts';
 
 /** More than the JSON of any model; a string may not be much longer. */
 const MAX_TEXT = 2 ** 28;

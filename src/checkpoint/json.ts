@@ -1,5 +1,5 @@
-import { CheckpointError } from '../errors.ts';
-import { show } from '../show.ts';
+import { CheckpointError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import { decodeText, readBytes } from './files.ts';
 
 /** Nesting that Python's json gives up at as well; whatever walks a value of less has stack for it. */

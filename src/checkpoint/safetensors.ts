@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { CheckpointError } from '../errors.ts';
-import { show } from '../show.ts';
+import { CheckpointError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import { openFile, readFully } from './files.ts';
 import { isObject, parseJson, readJson } from './json.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CheckpointError } from '../errors.ts';
+import { CheckpointError } from '../base/errors.ts';
 import { readText } from './files.ts';
 import { isObject, readJson } from './json.ts';
 import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';

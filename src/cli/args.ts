@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { OptionError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import { OptionError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 
 /** One option of a command: how it is read and what its help line says. */
 export interface OptionSpec {

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
-import { type Calibration, calibrate } from '../calibrate.ts';
+import { type Calibration, calibrate } from '../api/calibrate.ts';
+import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import { CheckpointError, OptionError } from '../base/errors.ts';
 import { loadDefaults } from '../checkpoint/config.ts';
-import { CheckpointError, OptionError } from '../errors.ts';
-import { encodePrompt, withModelDefaults } from '../generate.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
+import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import { CheckpointError } from '../base/errors.ts';
 import { readJson } from '../checkpoint/json.ts';
-import { CheckpointError } from '../errors.ts';
-import { encodePrompt, withModelDefaults } from '../generate.ts';
 import { seed, value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { accountLines, shareLines } from './format.ts';

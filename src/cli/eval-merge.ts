@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, OptionError, OutputError } from '../errors.ts';
+import { DataError, OptionError, OutputError } from '../base/errors.ts';
 import { missingFrom, responsesOf } from '../eval/checks.ts';
 import { ifPresent, reading } from '../eval/files.ts';
 import { rowName } from '../eval/picks.ts';

@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { OptionError, OutOfMemoryError } from '../errors.ts';
+import { encodePrompt } from '../api/generate.ts';
+import type { Model } from '../api/load-model.ts';
+import { OptionError, OutOfMemoryError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
@@ -14,9 +17,6 @@ import {
 } from '../eval/runner.ts';
 import { countsOnRecord, partOf, shardName, shardOf } from '../eval/shard.ts';
 import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
-import { encodePrompt } from '../generate.ts';
-import type { Model } from '../load-model.ts';
-import { didYouMean } from '../nearest.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {

@@ -2,7 +2,6 @@ import { constants } from 'node:fs';
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Extract } from '../answers/extract.ts';
-import { OptionError } from '../errors.ts';
 import {
   type Answer,
   answerText,
@@ -12,9 +11,10 @@ import {
   generate,
   generateMany,
   withModelDefaults,
-} from '../generate.ts';
+} from '../api/generate.ts';
+import type { Model } from '../api/load-model.ts';
+import { OptionError } from '../base/errors.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
-import type { Model } from '../load-model.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
 import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';

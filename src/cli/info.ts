@@ -1,4 +1,4 @@
-import { withModelDefaults } from '../generate.ts';
+import { withModelDefaults } from '../api/generate.ts';
 import { value } from './args.ts';
 import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { bytes } from './format.ts';

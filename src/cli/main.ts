@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { OptionError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import { OptionError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';

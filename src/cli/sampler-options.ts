@@ -1,8 +1,8 @@
+import { withModelDefaults } from '../api/generate.ts';
+import { OptionError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { SamplerDefaults } from '../checkpoint/config.ts';
-import { OptionError } from '../errors.ts';
 import type { Entry } from '../eval/runner.ts';
-import { withModelDefaults } from '../generate.ts';
-import { didYouMean } from '../nearest.ts';
 import {
   type Acceptance,
   type CutLawName,

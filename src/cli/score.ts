@@ -1,7 +1,7 @@
+import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import type { Model } from '../api/load-model.ts';
+import { OptionError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
-import { OptionError } from '../errors.ts';
-import { encodePrompt, withModelDefaults } from '../generate.ts';
-import type { Model } from '../load-model.ts';
 import { logProbability } from '../sampling/response.ts';
 import { DEFAULTS } from '../sampling/sample.ts';
 import { score } from '../tree/score.ts';

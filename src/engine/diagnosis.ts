@@ -1,4 +1,4 @@
-import { NonFiniteError } from '../errors.ts';
+import { NonFiniteError } from '../base/errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Qwen2 } from '../model/qwen2.ts';
 import { type RowState, writeRows } from './write-rows.ts';

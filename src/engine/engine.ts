@@ -1,6 +1,6 @@
+import { OptionError } from '../base/errors.ts';
 import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import { OptionError } from '../errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { MOST_STEPS, type Qwen2 } from '../model/qwen2.ts';
 import { RESULT_BYTES, unpackResult } from '../model/rows.ts';

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { DataError, OutputError } from '../errors.ts';
+import { DataError, OutputError } from '../base/errors.ts';
 import { isFile, readIfPresent, utf8 } from './files.ts';
 
 /** What the lines of a file are. */

@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutputError } from '../errors.ts';
+import { OutputError } from '../base/errors.ts';
 import { matching, object, text, whole } from './shape.ts';
 
 /** Who holds a lock. */

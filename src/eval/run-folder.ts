@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DataError, OutputError } from '../errors.ts';
+import { DataError, OutputError } from '../base/errors.ts';
 import type { Pick as PickName } from '../sampling/sample.ts';
 import { checkPlan, checkSession, itemsCheck, responsesOf, resultCheck, timingCheck } from './checks.ts';
 import { makeFolder, readIfPresent, replaceFile, utf8, writing } from './files.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AnswerShare } from '../answers/shares.ts';
-import { answerText, type GenerativeModel } from '../generate.ts';
+import { answerText, type GenerativeModel } from '../api/generate.ts';
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
 import { type Job, sampleEach } from '../sampling/sample-many.ts';
 import { readAt } from './budgets.ts';

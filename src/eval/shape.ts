@@ -1,5 +1,5 @@
+import { describe } from '../base/show.ts';
 import { isObject } from '../checkpoint/json.ts';
-import { describe } from '../show.ts';
 
 /** Says what is wrong with a value, beginning with where in it that is; undefined where nothing is. */
 export type Check = (value: unknown) => string | undefined;

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../base/errors.ts';
 import { ifPresent, writing } from './files.ts';
 
 /** Part `index`, from 0, of `count`. */

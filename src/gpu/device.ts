@@ -1,4 +1,4 @@
-import { AdapterError, DeviceLostError } from '../errors.ts';
+import { AdapterError, DeviceLostError } from '../base/errors.ts';
 
 /** The WebGPU constants used here; Node has no global `GPUBufferUsage`. */
 export const Usage = {

@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../base/errors.ts';
 import type { Sample } from './sample.ts';
 import type { Trace } from './trace.ts';
 

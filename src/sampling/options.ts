@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.ts';
+import { OptionError } from '../base/errors.ts';
 import type { Decoding } from './chain.ts';
 import type { CutLawName } from './cut-laws.ts';
 import type { Acceptance } from './multiple-try.ts';

@@ -1,5 +1,5 @@
+import { OptionError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
-import { OptionError } from '../errors.ts';
 import { Forest } from '../tree/forest.ts';
 import type { Tree } from '../tree/tree.ts';
 import { Chain } from './chain.ts';

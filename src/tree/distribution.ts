@@ -1,5 +1,5 @@
+import { DistributionError } from '../base/errors.ts';
 import type { Sharpening, Summary } from '../engine/language-model.ts';
-import { DistributionError } from '../errors.ts';
 
 /** What is drawn from a distribution, and what is to be known of it. */
 export interface Law extends Sharpening {

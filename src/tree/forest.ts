@@ -1,5 +1,5 @@
+import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import type { LanguageModel, Reading } from '../engine/language-model.ts';
-import { OptionError, OutOfMemoryError } from '../errors.ts';
 import { Distribution, type Drawn, type Law, suffices, summarise } from './distribution.ts';
 import { Drafts, likelihood } from './drafts.ts';
 import { NgramIndex } from './ngram-index.ts';

@@ -1,5 +1,5 @@
+import { OutOfMemoryError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
-import { OutOfMemoryError } from '../errors.ts';
 import type { Branch, Tree } from './tree.ts';
 
 /** Whoever keeps branches in the cache. */

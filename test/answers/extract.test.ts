@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Extractor } from '../../src/answers/extract.ts';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import { test } from '../support/suite.ts';
 
 test('boxed: the content of the last box', async () => {

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { shares, voted } from '../../src/answers/shares.ts';
+import { generate, generateMany } from '../../src/api/generate.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { OptionError } from '../../src/errors.ts';
-import { generate, generateMany } from '../../src/generate.ts';
 import { likeliest, type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';

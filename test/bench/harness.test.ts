@@ -17,7 +17,7 @@ import {
 } from '../../bench/harness.ts';
 import { modelOptions } from '../../bench/model.ts';
 import { patternSum } from '../../bench/roofline.ts';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import { test } from '../support/suite.ts';
 
 /** Message of the OptionError that `use` throws. */

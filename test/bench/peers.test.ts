@@ -7,8 +7,8 @@ import { writeGguf } from '../../bench/peers/gguf.ts';
 import { writeExpand, writeOnnx } from '../../bench/peers/onnx.ts';
 import { run } from '../../bench/peers.ts';
 import { RandomWeights, SHAPES } from '../../bench/random-model.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { OptionError } from '../../src/errors.ts';
 import { test } from '../support/suite.ts';
 import { toFloat64 } from '../support/weights.ts';
 

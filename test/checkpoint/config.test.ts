@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import {
   checkTensors,
   loadConfig,
@@ -8,7 +9,6 @@ import {
   tensorShapes,
 } from '../../src/checkpoint/config.ts';
 import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
-import { CheckpointError, UnsupportedModelError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { test } from '../support/suite.ts';

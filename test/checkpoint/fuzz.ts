@@ -11,9 +11,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { CheckpointError, UnsupportedModelError } from '../../src/errors.ts';
 import { type Files, KINDS, type Kind, put, Random } from './damage.ts';
 import { soundCheckpoint } from './sound.ts';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { CheckpointError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
-import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { inTemporaryFolder } from '../support/models.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from '../support/safetensors-bytes.ts';

@@ -1,8 +1,8 @@
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { CheckpointError } from '../../src/base/errors.ts';
 import { Checkpoint, parseHeader } from '../../src/checkpoint/safetensors.ts';
-import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { encodeSafetensors, type TensorData, withHeader } from '../support/safetensors-bytes.ts';
 import { test } from '../support/suite.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { CheckpointError } from '../../src/base/errors.ts';
 import { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
 import { compareComponents, compareTokenizers, type Oracle } from '../support/tokenizer-oracle.ts';

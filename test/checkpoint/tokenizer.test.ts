@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { CheckpointError } from '../../src/base/errors.ts';
 import { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { CheckpointError } from '../../src/errors.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { OptionError } from '../../src/base/errors.ts';
+import { didYouMean } from '../../src/base/nearest.ts';
 import { COMMON, number, parse, seed, tokenIds, value, whole } from '../../src/cli/args.ts';
 import { COMMANDS, commandHelp, generalHelp } from '../../src/cli/commands.ts';
 import { parseSamplers, samplerOptions } from '../../src/cli/sampler-options.ts';
-import { OptionError } from '../../src/errors.ts';
 import { shardOf } from '../../src/eval/shard.ts';
-import { didYouMean } from '../../src/nearest.ts';
 import { test } from '../support/suite.ts';
 
 const generateSpecs = { ...COMMANDS.generate.options, ...COMMON };

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
+import { generate, withModelDefaults } from '../../src/api/generate.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { verdict } from '../../src/cli/demo.ts';
 import { accountLines, bytes, json, seconds, shareLines } from '../../src/cli/format.ts';
 import { answerJson, progressView } from '../../src/cli/generate.ts';
 import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
-import { OptionError } from '../../src/errors.ts';
-import { generate, withModelDefaults } from '../../src/generate.ts';
 import { DEFAULTS } from '../../src/sampling/sample.ts';
 import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';

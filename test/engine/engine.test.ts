@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
+import { loadModel, type Model } from '../../src/api/load-model.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import type { Feed, LanguageModel, Reading, RngKey, Sequence } from '../../src/engine/language-model.ts';
-import { OptionError } from '../../src/errors.ts';
-import { loadModel, type Model } from '../../src/load-model.ts';
 import { Distribution, summarise } from '../../src/tree/distribution.ts';
 import { bits, decode, prompted, type Step } from '../support/decode.ts';
 import { failure } from '../support/folder.ts';

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { DataError, OutputError } from '../../src/base/errors.ts';
 import type { Io } from '../../src/cli/command.ts';
 import { merge } from '../../src/cli/eval-merge.ts';
-import { DataError, OutputError } from '../../src/errors.ts';
 import { RunFolder } from '../../src/eval/run-folder.ts';
 import { withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { CheckpointError, DataError } from '../../src/errors.ts';
+import { CheckpointError, DataError } from '../../src/base/errors.ts';
 import { fileDigest, modelDigest } from '../../src/eval/digest.ts';
 import { soundCheckpoint } from '../checkpoint/sound.ts';
 import { failure, withFolder } from '../support/folder.ts';

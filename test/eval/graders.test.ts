@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { choice } from '../../src/answers/boxed.ts';
-import { GraderError } from '../../src/errors.ts';
+import { GraderError } from '../../src/base/errors.ts';
 import { openGraders } from '../../src/eval/graders/graders.ts';
 import type { Item } from '../../src/eval/item.ts';
 import { failure } from '../support/folder.ts';

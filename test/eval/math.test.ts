@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { lastBoxed } from '../../src/answers/boxed.ts';
-import { GraderError } from '../../src/errors.ts';
+import { GraderError } from '../../src/base/errors.ts';
 import { normalise } from '../../src/eval/graders/latex.ts';
 import { equivalent, gradeMath } from '../../src/eval/graders/math.ts';
 import { MathGrader } from '../../src/eval/graders/math-pool.ts';

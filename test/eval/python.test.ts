@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { GraderError, OptionError } from '../../src/errors.ts';
+import { GraderError, OptionError } from '../../src/base/errors.ts';
 import { completeProgram, PythonGrader } from '../../src/eval/graders/python.ts';
 import type { Item, Verdict } from '../../src/eval/item.ts';
 import { failure } from '../support/folder.ts';

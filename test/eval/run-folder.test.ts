@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { DataError, OutputError } from '../../src/errors.ts';
+import { DataError, OutputError } from '../../src/base/errors.ts';
 import type { Result } from '../../src/eval/result.ts';
 import { type Plan, RunFolder, readItems, readRecord } from '../../src/eval/run-folder.ts';
 import { failure, withFolder } from '../support/folder.ts';

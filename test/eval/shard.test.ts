@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import { countsOnRecord, partOf, shardOf } from '../../src/eval/shard.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { DataError, OptionError } from '../../src/errors.ts';
+import { DataError, OptionError } from '../../src/base/errors.ts';
 import { loadTask, TASKS, type Task } from '../../src/eval/tasks/tasks.ts';
 import { critical } from '../sampling/chi-square.ts';
 import { failure, withFolder } from '../support/folder.ts';

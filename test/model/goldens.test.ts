@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { loadModel } from '../../src/api/load-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { loadModel } from '../../src/load-model.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';

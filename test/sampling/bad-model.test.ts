@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { DistributionError, NonFiniteError, OptionError } from '../../src/base/errors.ts';
 import type { Feed, Reading, Summary } from '../../src/engine/language-model.ts';
-import { DistributionError, NonFiniteError, OptionError } from '../../src/errors.ts';
 import { EMPTY, type Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { logWeight } from '../../src/sampling/target.ts';

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import {
   acceptanceByPosition,
   diagnose,

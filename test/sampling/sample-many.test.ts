@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { OptionError } from '../../src/errors.ts';
+import { OptionError } from '../../src/base/errors.ts';
 import { resolveOptions, type SamplerName, sample } from '../../src/sampling/sample.ts';
 import { sampleMany } from '../../src/sampling/sample-many.ts';
 import { test } from '../support/suite.ts';

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { OptionError } from '../../src/base/errors.ts';
 import type { Feed } from '../../src/engine/language-model.ts';
-import { OptionError } from '../../src/errors.ts';
 import { karanDu } from '../../src/sampling/karan-du.ts';
 import {
   DEFAULTS,

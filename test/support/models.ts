@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'webgpu';
+import { buildModel, type LoadOptions, loadModel, type Model } from '../../src/api/load-model.ts';
 import { loadConfig, type ModelConfig } from '../../src/checkpoint/config.ts';
 import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
-import { buildModel, type LoadOptions, loadModel, type Model } from '../../src/load-model.ts';
 import { gpuTuning } from '../../src/model/tuning.ts';
 import { randomCheckpoint } from './random-checkpoint.ts';
 

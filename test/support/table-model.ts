@@ -1,5 +1,5 @@
+import { OutOfMemoryError } from '../../src/base/errors.ts';
 import type { Feed, LanguageModel, Reading, Sequence } from '../../src/engine/language-model.ts';
-import { OutOfMemoryError } from '../../src/errors.ts';
 import { type Law, summarise } from '../../src/tree/distribution.ts';
 
 /** The distribution of one token in f64, from all its logits: what the tree makes of summaries is held against it. */

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { DistributionError } from '../../src/errors.ts';
+import { DistributionError } from '../../src/base/errors.ts';
 import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
 import { Distribution, type Law, suffices, summarise } from '../../src/tree/distribution.ts';
 import { critical } from '../sampling/chi-square.ts';

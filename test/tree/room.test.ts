@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { OutOfMemoryError } from '../../src/errors.ts';
+import { OutOfMemoryError } from '../../src/base/errors.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
+import { OptionError, OutOfMemoryError } from '../../src/base/errors.ts';
 import type { Feed, Reading } from '../../src/engine/language-model.ts';
-import { OptionError, OutOfMemoryError } from '../../src/errors.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { Rollout } from '../../src/sampling/rollout.ts';
 import {

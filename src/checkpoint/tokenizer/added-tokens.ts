@@ -1,5 +1,5 @@
-import { CheckpointError } from '../../errors.ts';
-import { describe } from '../../show.ts';
+import { CheckpointError } from '../../base/errors.ts';
+import { describe } from '../../base/show.ts';
 import { type Normalizer, trimEnd } from './normalizers.ts';
 import { isId, type Part } from './part.ts';
 import { escapeRegex } from './pattern.ts';

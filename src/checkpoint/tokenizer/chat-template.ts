@@ -1,5 +1,5 @@
-import { CheckpointError } from '../../errors.ts';
-import { describe } from '../../show.ts';
+import { CheckpointError } from '../../base/errors.ts';
+import { describe } from '../../base/show.ts';
 import { isObject } from '../json.ts';
 import { render } from './jinja.ts';
 import { TimeLimitError, withinLimit } from './limit.ts';

@@ -1,4 +1,4 @@
-import { describe } from '../../show.ts';
+import { describe } from '../../base/show.ts';
 import { SplitPreTokenizer } from './library.ts';
 import { withinLimit } from './limit.ts';
 import { MAX_DEPTH, type Part } from './part.ts';

@@ -1,4 +1,4 @@
-import { describe } from '../../show.ts';
+import { describe } from '../../base/show.ts';
 import { isId, type Part } from './part.ts';
 
 /** The ids of a text with what is put around them. */

@@ -1,5 +1,5 @@
-import { CheckpointError } from '../../errors.ts';
-import { describe } from '../../show.ts';
+import { CheckpointError } from '../../base/errors.ts';
+import { describe } from '../../base/show.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BPE } from './library.ts';
 import { isId, type Part } from './part.ts';

@@ -1,5 +1,5 @@
 import { choice, lastBoxed } from '../../answers/boxed.ts';
-import { GraderError } from '../../errors.ts';
+import { GraderError } from '../../base/errors.ts';
 import type { Grade, Item } from '../item.ts';
 import { MathGrader } from './math-pool.ts';
 import { PythonGrader } from './python.ts';

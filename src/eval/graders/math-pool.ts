@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { lastBoxed } from '../../answers/boxed.ts';
-import { GraderError } from '../../errors.ts';
+import { GraderError } from '../../base/errors.ts';
 import type { Grade } from '../item.ts';
 
 const TIME_LIMIT = 10_000;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { GraderError, OptionError } from '../../errors.ts';
+import { GraderError, OptionError } from '../../base/errors.ts';
 import type { Grade, Item } from '../item.ts';
 import { BOOTSTRAP } from './bootstrap.ts';
 import { completeProgram } from './program.ts';

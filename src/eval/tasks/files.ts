@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse/sync';
+import { DataError } from '../../base/errors.ts';
+import { describe } from '../../base/show.ts';
 import { isObject } from '../../checkpoint/json.ts';
-import { DataError } from '../../errors.ts';
-import { describe } from '../../show.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

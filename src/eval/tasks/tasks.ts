@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { DataError, OptionError } from '../../errors.ts';
-import { didYouMean } from '../../nearest.ts';
+import { DataError, OptionError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/nearest.ts';
 import type { GraderName, Item } from '../item.ts';
 import { abacusProblems } from './abacus.ts';
 import {

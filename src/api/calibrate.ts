@@ -1,7 +1,7 @@
-import { PAGE } from './cache/kv-cache.ts';
-import { OptionError } from './errors.ts';
+import { OptionError } from '../base/errors.ts';
+import { PAGE } from '../cache/kv-cache.ts';
+import { sampleMany } from '../sampling/sample-many.ts';
 import { encodePrompt, type GenerativeModel, withModelDefaults } from './generate.ts';
-import { sampleMany } from './sampling/sample-many.ts';
 
 export interface CalibrateOptions {
   /** Responses to draw, spread evenly over the prompts. Default 128. */

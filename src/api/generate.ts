@@ -1,18 +1,18 @@
-import { type Extract, Extractor } from './answers/extract.ts';
-import { type AnswerShare, shares, voted } from './answers/shares.ts';
-import type { SamplerDefaults } from './checkpoint/config.ts';
-import type { Tokenizer } from './checkpoint/tokenizer.ts';
-import type { LanguageModel } from './engine/language-model.ts';
-import { OptionError } from './errors.ts';
+import { type Extract, Extractor } from '../answers/extract.ts';
+import { type AnswerShare, shares, voted } from '../answers/shares.ts';
+import { OptionError } from '../base/errors.ts';
+import type { SamplerDefaults } from '../checkpoint/config.ts';
+import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { LanguageModel } from '../engine/language-model.ts';
 import {
   type Progress,
   resolveOptions,
   type Sample,
   type SamplerOptions,
   sample,
-} from './sampling/sample.ts';
-import { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
-import { likeliest, type Pick as PickName, type Visit, visitsAfter } from './sampling/visits.ts';
+} from '../sampling/sample.ts';
+import { type ManyHooks, sampleMany } from '../sampling/sample-many.ts';
+import { likeliest, type Pick as PickName, type Visit, visitsAfter } from '../sampling/visits.ts';
 
 export interface GenerateOptions extends Partial<SamplerOptions> {
   /** Wrap a text prompt in the model's chat template, as a message of the user's. */

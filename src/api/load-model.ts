@@ -1,16 +1,16 @@
-import { bytesPerPosition, KvCache, PAGE } from './cache/kv-cache.ts';
-import type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
-import { ModelFolder } from './checkpoint/model-folder.ts';
-import type { TensorSource } from './checkpoint/safetensors.ts';
-import type { Tokenizer } from './checkpoint/tokenizer.ts';
-import { Engine } from './engine/engine.ts';
-import type { LanguageModel } from './engine/language-model.ts';
-import { OptionError, OutOfMemoryError, UnsupportedModelError } from './errors.ts';
-import { type AdapterDescription, Gpu } from './gpu/device.ts';
-import { Kernels } from './gpu/kernel.ts';
-import { loadQwen2 } from './model/qwen2.ts';
-import { tuningFor } from './model/tuning.ts';
-import { WeightLoader } from './model/weights.ts';
+import { OptionError, OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
+import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
+import type { ModelConfig, SamplerDefaults } from '../checkpoint/config.ts';
+import { ModelFolder } from '../checkpoint/model-folder.ts';
+import type { TensorSource } from '../checkpoint/safetensors.ts';
+import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import { Engine } from '../engine/engine.ts';
+import type { LanguageModel } from '../engine/language-model.ts';
+import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import { Kernels } from '../gpu/kernel.ts';
+import { loadQwen2 } from '../model/qwen2.ts';
+import { tuningFor } from '../model/tuning.ts';
+import { WeightLoader } from '../model/weights.ts';
 
 export interface LoadOptions {
   /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
