@@ -1,4 +1,4 @@
-import { OptionError, OutOfMemoryError } from '../base/errors.ts';
+import { OptionError } from '../base/errors.ts';
 import type { LanguageModel, Reading } from '../engine/language-model.ts';
 import { Distribution, type Drawn, type Law, suffices, summarise } from './distribution.ts';
 import { Drafts, likelihood } from './drafts.ts';
@@ -229,6 +229,7 @@ export class Forest implements Tenant {
         for (const { reject } of waiting) reject(error);
       }
       this.busy = new Set();
+      this.room.returned();
     }
     this.running = false;
   }
@@ -326,8 +327,8 @@ export class Forest implements Tenant {
   }
 
   /** Computes as much of the plan as the cache has room for. */
-  private async compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
-    for (;;) {
+  private compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
+    const attempt = async () => {
       const planned = plan.feeds(({ law }) => this.indexOf(law), ahead);
       this.busy = new Set([...plan.bases, ...planned.flatMap(({ branch }) => branch ?? [])]);
       try {
@@ -337,12 +338,14 @@ export class Forest implements Tenant {
       } catch (error) {
         for (const { undo } of planned) undo();
         this.busy = new Set();
-        if (!(error instanceof OutOfMemoryError)) throw error;
-        if (this.room.evict(plan.bases) || plan.trim() || plan.shrink()) continue;
-        if (await this.room.passOver()) continue;
         throw error;
       }
-    }
+    };
+    const spare = () => {
+      plan.reroute(); // others may have evicted what it stood on
+      return this.room.evict(plan.bases) || plan.trim() || plan.shrink();
+    };
+    return this.room.within(attempt, spare);
   }
 
   private grow({ item, feed, branch, undo }: Planned, readings: readonly Reading[]): void {

@@ -25,6 +25,8 @@ export class Room {
   readonly tenants = new Set<Tenant>();
   private readonly positions: number;
   private taken = 0;
+  /** How often somebody may have given pages back. */
+  private returns = 0;
   private readonly queue: Waiting[] = [];
 
   private constructor(positions: number) {
@@ -70,20 +72,28 @@ export class Room {
 
   leave(positions: number): void {
     this.taken -= positions;
+    this.returned();
     this.admit();
   }
 
+  /** A pass is over. */
+  returned(): void {
+    this.returns++;
+  }
+
   /**
-   * What `compute` gives, as soon as it finds room in the cache.
+   * What `compute` gives, as soon as it finds room in the cache. What others gave back while it failed may have been all that it lacked.
+   * @param spare makes room; false where nothing can be spared
    * @throws what it throws; OutOfMemoryError where nobody can make room
    */
-  async within<T>(compute: () => Promise<T>): Promise<T> {
+  async within<T>(compute: () => Promise<T>, spare = () => this.evict(new Set())): Promise<T> {
     for (;;) {
+      const before = this.returns;
       try {
         return await compute();
       } catch (error) {
         if (!(error instanceof OutOfMemoryError)) throw error;
-        if (!this.evict(new Set()) && !(await this.passOver())) throw error;
+        if (this.returns === before && !spare() && !(await this.passOver())) throw error;
       }
     }
   }
@@ -105,7 +115,7 @@ export class Room {
   }
 
   /** Waits for the next of the passes under way to be over. @returns false where there are none */
-  async passOver(): Promise<boolean> {
+  private async passOver(): Promise<boolean> {
     const passes = [...this.tenants].filter(({ busy }) => busy.size > 0);
     if (passes.length === 0) return false;
     await Promise.race(passes.map(({ current }) => current.catch(() => undefined))); // who waits for it knows

@@ -57,6 +57,27 @@ test('calls that do not fit side by side wait for each other', async () => {
   }
 });
 
+test('whatever is drafted and whenever others leave, nobody who could fit fails', async () => {
+  const { now } = performance;
+  try {
+    for (let seed = 1; seed <= 6; seed++) {
+      let time = 0; // passes that seem to take any time: what is drafted goes by their prices
+      let calls = 0;
+      performance.now = () => {
+        time += 20 * uniform(word([seed, calls++])) ** 2;
+        return time;
+      };
+      for (const cachePositions of [2 * LEAST + 5, 3 * LEAST]) {
+        const model = language(cachePositions);
+        await Promise.all(Array.from({ length: 15 }, (_, i) => sample(model, promptOf(i), optionsOf(i))));
+        assert.equal([model.live, model.pages], [0, 0]);
+      }
+    }
+  } finally {
+    performance.now = now;
+  }
+});
+
 test('scores wait as well, and are the same', async () => {
   const texts = Array.from({ length: 6 }, (_, i) => [...promptOf(i), ...promptOf(i + 3), ...promptOf(i + 1)]);
   const sharpening = { alpha: 2, temperature: 1 };
