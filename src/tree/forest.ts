@@ -341,9 +341,9 @@ export class Forest implements Tenant {
         throw error;
       }
     };
-    const spare = () => {
+    const spare = (branches: number) => {
       plan.reroute(); // others may have evicted what it stood on
-      return this.room.evict(plan.bases) || plan.trim() || plan.shrink();
+      return this.room.evict(branches, plan.bases) || plan.trim() || plan.shrink();
     };
     return this.room.within(attempt, spare);
   }
