@@ -526,22 +526,20 @@ export async function run(args: string[]): Promise<void> {
     }
   }
 
-  const rowOf = (sampler: number, placement: string, added: number): Row =>
-    rows.find((row) => {
-      return row.sampler === SAMPLERS[sampler].name && row.placement === placement && row.added === added;
-    }) as Row;
   const times = (ratio: number): string => `×${ratio.toFixed(ratio < 9.95 ? 1 : 0)}`;
   /** From the shortest responses to the longest, one sampler after the other. */
   const growth = (placement: string, of: (row: Row) => number): string =>
-    SAMPLERS.map((_, i) => times(of(rowOf(i, placement, 256)) / of(rowOf(i, placement, 0)))).join(', ');
+    SAMPLERS.map((_, i) => times(of(rowOf(rows, i, placement, 256)) / of(rowOf(rows, i, placement, 0)))).join(
+      ', ',
+    );
   const longest = (of: (row: Row) => number): string =>
-    SAMPLERS.map((_, i) => of(rowOf(i, 'spread evenly', 256)).toFixed(0)).join(', ');
+    SAMPLERS.map((_, i) => of(rowOf(rows, i, 'spread evenly', 256)).toFixed(0)).join(', ');
 
   const steps = ({ steps }: Row) => steps;
   const proposals = ({ proposals }: Row) => proposals;
   const tokens = ({ lockstepTokens }: Row) => lockstepTokens.value;
   const sequential = ({ lockstepSequential }: Row) => lockstepSequential.value;
-  const [shortest, most] = [0, 256].map((added) => rowOf(0, first, added).length.toFixed(0));
+  const [shortest, most] = [0, 256].map((added) => rowOf(rows, 0, first, added).length.toFixed(0));
   const note = [
     `Steps of an effective sample grow from ${shortest} to ${most} tokens of response (${SAMPLERS.map(({ name }) => name).join('; ')})` +
       ` ${growth('spread evenly', steps)} with the certain text spread evenly and ${growth('after the last', steps)} with all of it` +
@@ -558,39 +556,46 @@ export async function run(args: string[]): Promise<void> {
   ].join(' ');
   console.log(`\n${note}`);
 
+  mkdirSync('bench/results', { recursive: true });
+  writeFileSync(
+    'bench/results/length.json',
+    `${JSON.stringify({ alpha: ALPHA, gate: GATE, blockSize: BLOCK_SIZE, countedSteps: STEPS, note, results: rows }, null, 2)}\n`,
+  );
+  writeFileSync('bench/results/length.svg', drawn(rows));
+}
+
+const rowOf = (rows: readonly Row[], sampler: number, placement: string, added: number): Row =>
+  rows.find((row) => {
+    return row.sampler === SAMPLERS[sampler].name && row.placement === placement && row.added === added;
+  }) as Row;
+
+function drawn(rows: readonly Row[]): string {
+  const [first] = Object.keys(PLACEMENTS);
   const series = (of: (row: Row) => { value: number; standardError: number }) =>
     SAMPLERS.map(({ name }, i) => {
       const points = ADDED.map((added) => {
-        const row = rowOf(i, first, added);
+        const row = rowOf(rows, i, first, added);
         const { value, standardError } = of(row);
         return { x: row.length, y: value, error: standardError };
       });
       return { name, points };
     });
   const axes = { xLabel: 'tokens of a response', logX: true, logY: true };
-  mkdirSync('bench/results', { recursive: true });
-  writeFileSync(
-    'bench/results/length.json',
-    `${JSON.stringify({ alpha: ALPHA, gate: GATE, blockSize: BLOCK_SIZE, countedSteps: STEPS, note, results: rows }, null, 2)}\n`,
-  );
-  writeFileSync(
-    'bench/results/length.svg',
-    chart(
-      'The cost of an effective sample as certain text is added at the same four decisions',
-      [
-        {
-          ...axes,
-          yLabel: 'refinement steps, holds included',
-          series: series((row) => ({ value: row.steps, standardError: 0 })),
-        },
-        {
-          ...axes,
-          yLabel: 'decoded tokens, in lockstep',
-          series: series(({ lockstepTokens }) => lockstepTokens),
-        },
-      ],
-      'A language of 256 responses, target p^4; the text is spread evenly. Steps are exact, tokens counted in ' +
-        `${STEPS} steps (standard errors drawn).`,
-    ),
+  return chart(
+    'The cost of an effective sample as certain text is added at the same four decisions',
+    [
+      {
+        ...axes,
+        yLabel: 'refinement steps, holds included',
+        series: series((row) => ({ value: row.steps, standardError: 0 })),
+      },
+      {
+        ...axes,
+        yLabel: 'decoded tokens, in lockstep',
+        series: series(({ lockstepTokens }) => lockstepTokens),
+      },
+    ],
+    'A language of 256 responses, target p^4; the text is spread evenly. Steps are exact, tokens counted in ' +
+      `${STEPS} steps (standard errors drawn).`,
   );
 }
