@@ -1,5 +1,6 @@
 /** Every kernel that multiplies by weights, and attention: bytes read and operations a second, against what the adapter can do. */
 
+import { toFloat64 } from '../reference/weights.ts';
 import { OptionError } from '../src/base/errors.ts';
 import { didYouMean } from '../src/base/nearest.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
@@ -7,7 +8,6 @@ import { value } from '../src/cli/args.ts';
 import { Gpu } from '../src/gpu/device.ts';
 import { Kernels } from '../src/gpu/kernel.ts';
 import { WeightLoader } from '../src/model/weights.ts';
-import { toFloat64 } from '../test/support/weights.ts';
 import { chart } from './chart.ts';
 import {
   type Bench,

@@ -9,6 +9,8 @@
  * of eager decoding, so the same steps give the cost of both.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { inverseMean } from '../reference/inverse-mean.ts';
+import { distribution, TableModel } from '../reference/table-model.ts';
 import { OptionError } from '../src/base/errors.ts';
 import { Chain } from '../src/sampling/chain.ts';
 import { type CutLawName, cutLaw, pickCut } from '../src/sampling/cut-laws.ts';
@@ -19,7 +21,6 @@ import { logProbability, type Response } from '../src/sampling/response.ts';
 import { Rollout } from '../src/sampling/rollout.ts';
 import { logWeight } from '../src/sampling/target.ts';
 import { Forest } from '../src/tree/forest.ts';
-import { distribution, TableModel } from '../test/support/table-model.ts';
 import { chart } from './chart.ts';
 import { mean, standardError } from './statistics.ts';
 
@@ -353,7 +354,7 @@ function transitions(kernel: Kernel): Float64Array[] {
       if (most === -Infinity) continue;
       const w = logW.map((l) => Math.exp(l - most));
       const q = group.map(({ response }) => Math.exp(response.logq.subarray(cut).reduce((a, b) => a + b, 0)));
-      const h = tries === 1 ? w.map((m) => 1 / m) : meanInverse(w, q, tries - 1);
+      const h = w.map(inverseMean(q, w, tries - 1));
       for (const [i, x] of group.entries()) {
         const r = kernel.lawOf(x)[cut];
         if (r === 0) continue;
@@ -368,18 +369,6 @@ function transitions(kernel: Kernel): Float64Array[] {
     row[i] = 1 - row.reduce((a, b) => a + b, 0);
   }
   return P;
-}
-
-/** For each m of w the mean of 1 / (m + a sum of w_j, drawn `count` times by q): ∫ e^{−mt} (E e^{−tw})^count dt, over log t. */
-function meanInverse(w: number[], q: number[], count: number): number[] {
-  const from = -Math.log(Math.max(...w)) - 34;
-  const to = -Math.log(Math.min(...w)) + 4;
-  const nodes = Array.from({ length: Math.ceil((to - from) * 4) }, (_, i) => {
-    const t = Math.exp(from + i / 4);
-    const phi = w.reduce((sum, value, j) => sum + q[j] * Math.exp(-t * value), 0);
-    return { t, value: (t / 4) * phi ** count };
-  });
-  return w.map((m) => nodes.reduce((sum, { t, value }) => sum + value * Math.exp(-m * t), 0));
 }
 
 /** Standardised under π. */

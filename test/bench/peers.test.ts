@@ -7,10 +7,10 @@ import { writeGguf } from '../../bench/peers/gguf.ts';
 import { writeExpand, writeOnnx } from '../../bench/peers/onnx.ts';
 import { run } from '../../bench/peers.ts';
 import { RandomWeights, SHAPES } from '../../bench/random-model.ts';
+import { toFloat64 } from '../../reference/weights.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { test } from '../support/suite.ts';
-import { toFloat64 } from '../support/weights.ts';
 
 const LLAMA = SHAPES.tiny;
 const QWEN2: ModelConfig = {
