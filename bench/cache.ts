@@ -7,21 +7,11 @@ import { value, whole } from '../src/cli/args.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
-import {
-  type Bench,
-  type Counts,
-  countCalls,
-  numbers,
-  openBench,
-  progress,
-  readOptions,
-  type Summary,
-  short,
-  show,
-  summarise,
-  table,
-  writeResults,
-} from './harness.ts';
+import { type Counts, countCalls } from './harness/counts.ts';
+import { type Bench, openBench } from './harness/device.ts';
+import { progress, type Summary, short, show, summarise, table } from './harness/figures.ts';
+import { numbers, readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 import { cacheOf, extendSynthetic, fillCache, shapeNamed, syntheticSequence } from './model.ts';
 import { RandomWeights, SHAPES } from './random-model.ts';
 

@@ -9,19 +9,10 @@ import { Gpu } from '../src/gpu/device.ts';
 import { Kernels } from '../src/gpu/kernel.ts';
 import { WeightLoader } from '../src/model/weights.ts';
 import { chart } from './chart.ts';
-import {
-  type Bench,
-  numbers,
-  openBench,
-  progress,
-  readBack,
-  readOptions,
-  type Summary,
-  short,
-  show,
-  table,
-  writeResults,
-} from './harness.ts';
+import { type Bench, openBench, readBack } from './harness/device.ts';
+import { progress, type Summary, short, show, table } from './harness/figures.ts';
+import { numbers, readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 import { measureAttention } from './kernels/attention.ts';
 import { measureFused } from './kernels/fused.ts';
 import { type Figure, KERNELS, kernelOf, type Lab, type Plan, SHADERS } from './kernels/measure.ts';

@@ -12,22 +12,11 @@ import type { Sequence } from '../src/engine/language-model.ts';
 import { Usage } from '../src/gpu/device.ts';
 import { runAhead } from './ahead.ts';
 import { chart } from './chart.ts';
-import {
-  type Bench,
-  type Counts,
-  countCalls,
-  freeMemory,
-  numbers,
-  openBench,
-  progress,
-  readOptions,
-  type Summary,
-  short,
-  show,
-  summarise,
-  table,
-  writeResults,
-} from './harness.ts';
+import { type Counts, countCalls } from './harness/counts.ts';
+import { type Bench, freeMemory, openBench } from './harness/device.ts';
+import { progress, type Summary, short, show, summarise, table } from './harness/figures.ts';
+import { numbers, readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 import { RandomWeights, SHAPES, type ShapeName } from './random-model.ts';
 import { readBandwidth } from './roofline.ts';
 

@@ -2,21 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Usage } from '../src/gpu/device.ts';
 import { chart } from './chart.ts';
-import {
-  type Bench,
-  benchPipeline,
-  freeMemory,
-  openBench,
-  progress,
-  readBack,
-  readOptions,
-  repeat,
-  type Summary,
-  show,
-  table,
-  timePass,
-  writeResults,
-} from './harness.ts';
+import { type Bench, benchPipeline, freeMemory, openBench, readBack, timePass } from './harness/device.ts';
+import { progress, repeat, type Summary, show, table } from './harness/figures.ts';
+import { readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 
 const MIB = 2 ** 20;
 const VECTOR = 16;

@@ -4,7 +4,8 @@ import { attention } from '../../reference/oracle.ts';
 import { bytesPerPosition, PAGE } from '../../src/cache/kv-cache.ts';
 import { SPAN, SPANS_BYTES, sizesOf } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
-import { progress, readBack } from '../harness.ts';
+import { readBack } from '../harness/device.ts';
+import { progress } from '../harness/figures.ts';
 import { SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,

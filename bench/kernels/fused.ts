@@ -6,7 +6,8 @@ import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import type { ShaderName } from '../../src/gpu/kernel.ts';
 import { type Tuning, tuningFor } from '../../src/model/tuning.ts';
 import type { Matrix, WeightLoader } from '../../src/model/weights.ts';
-import { readBack, short } from '../harness.ts';
+import { readBack } from '../harness/device.ts';
+import { short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,
