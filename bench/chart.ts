@@ -11,6 +11,7 @@ import { GridComponent, TitleComponent } from 'echarts/components';
 import { format, graphic, init, use } from 'echarts/core';
 import { LabelLayout } from 'echarts/features';
 import { SVGRenderer } from 'echarts/renderers';
+import type { Summary } from './harness/figures.ts';
 
 use([CustomChart, LineChart, ScatterChart, GridComponent, TitleComponent, LabelLayout, SVGRenderer]);
 
@@ -20,6 +21,13 @@ export interface Point {
   /** Half the width of an error bar. */
   error?: number;
 }
+
+/** A median with the middle half, in units of `unit`. */
+export const pointOf = (x: number, { median, q1, q3 }: Summary, unit = 1): Point => ({
+  x,
+  y: median / unit,
+  error: (q3 - q1) / 2 / unit,
+});
 
 /** One point: a mark. Several: a line with marks, in the order given; its name is led to the last one. */
 export interface Series {

@@ -1,4 +1,5 @@
 import { tensorShapes } from '../reference/tensors.ts';
+import { OptionError } from '../src/base/errors.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
 
@@ -32,6 +33,18 @@ export const SHAPES = {
   '7b': shape([152_064, 3584, 28, 28, 4, 18_944], 'qwen2', false),
 } satisfies Record<string, ModelConfig>;
 export type ShapeName = keyof typeof SHAPES;
+
+/** Of the weights that are measured. */
+export const SEED = 1;
+
+/** @throws OptionError naming the shapes */
+export function shapeNamed(name: string | undefined): ShapeName {
+  const names = Object.keys(SHAPES);
+  if (name === undefined || !names.includes(name)) {
+    throw new OptionError(`--shape is ${JSON.stringify(name) ?? 'missing'}: one of ${names.join(', ')}`);
+  }
+  return name as ShapeName;
+}
 
 /** A prime, so that no two rows of a matrix are alike. */
 const PERIOD = 1_048_573;

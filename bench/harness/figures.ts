@@ -32,6 +32,15 @@ export function summarise(values: readonly number[]): Summary {
   };
 }
 
+/** The same figures of every measurement, one by one. */
+export function summariseEach<K extends string>(all: readonly Record<K, number>[]): Record<K, Summary> {
+  const names = Object.keys(all[0]) as K[];
+  return Object.fromEntries(names.map((name) => [name, summarise(all.map((each) => each[name]))])) as Record<
+    K,
+    Summary
+  >;
+}
+
 /** Of `n` measurements after one that does not count. */
 export async function repeat(n: number, measure: () => number | Promise<number>): Promise<Summary> {
   await measure();
@@ -47,6 +56,16 @@ export const standardError = (values: number[]): number => {
   const m = mean(values);
   return Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1) / values.length);
 };
+
+/** Wall time, and CPU time of the whole process: on a software adapter the GPU's too. */
+export async function timed(work: () => unknown): Promise<{ seconds: number; cpuMs: number }> {
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  await work();
+  const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds, cpuMs: (user + system) / 1000 };
+}
 
 /** "median (min to max)", each in units of `unit`. */
 export function show({ median, min, max }: Summary, unit = 1): string {

@@ -10,8 +10,7 @@ import { openBench } from '../harness/device.ts';
 import { progress } from '../harness/figures.ts';
 import { readOptions } from '../harness/options.ts';
 import { writeResults } from '../harness/results.ts';
-import { shapeNamed } from '../model.ts';
-import { RandomWeights, SHAPES } from '../random-model.ts';
+import { RandomWeights, SEED, SHAPES, shapeNamed } from '../random-model.ts';
 import { Checks } from './peers/checks.ts';
 import { type Contestant, enter, FEW, race } from './peers/contest.ts';
 import { writeGguf } from './peers/gguf.ts';
@@ -20,7 +19,6 @@ import { figuresOf, picture, report } from './peers/report.ts';
 import { CONTEXT, ROWS, SPECS } from './peers/specs.ts';
 
 const FOLDER = 'bench/studies/peers';
-const SEED = 1;
 const OPTIONS = {
   shape: { value: 'NAME', help: Object.keys(SHAPES).join(', ') },
   only: { value: 'LIST', help: `of ${SPECS.map(({ name }) => name).join(', ')} (all)` },

@@ -1,5 +1,5 @@
 /** What comes of the contest. */
-import { chart } from '../../chart.ts';
+import { chart, pointOf } from '../../chart.ts';
 import { progress, show, summarise, table } from '../../harness/figures.ts';
 import type { Checks } from './checks.ts';
 import type { Contestant } from './contest.ts';
@@ -71,9 +71,8 @@ export function picture(contestants: readonly Contestant[], note: string): strin
     logX: true,
     logY: true,
     series: measured.map(({ spec, rates }) => {
-      const { median: y, q1, q3 } = summarise(rates[m].map(({ rate }) => rate));
       const x = summarise(rates[m].map(({ cpuMs }) => cpuMs)).median;
-      return { name: spec.name, points: [{ x, y, error: (q3 - q1) / 2 }] };
+      return { name: spec.name, points: [pointOf(x, summarise(rates[m].map(({ rate }) => rate)))] };
     }),
   }));
   return chart('The same weights on different engines', panels, note);
