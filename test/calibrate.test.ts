@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../reference/table-model.ts';
 import { calibrate, fit } from '../src/api/calibrate.ts';
 import { OptionError } from '../src/base/errors.ts';
 import { PAGE } from '../src/cache/kv-cache.ts';
@@ -6,7 +7,6 @@ import { resolveOptions } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
 import { failure } from './support/folder.ts';
 import { test } from './support/suite.ts';
-import { TableModel } from './support/table-model.ts';
 
 const COIN = Math.LN2;
 const close = (actual: number, expected: number, tolerance = 1e-9) =>

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { generate, withModelDefaults } from '../../src/api/generate.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
@@ -8,7 +9,6 @@ import { answerJson, progressView } from '../../src/cli/generate.ts';
 import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
 import { DEFAULTS } from '../../src/sampling/sample.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 const EOS = 26;
 /** Letters are tokens 0 to 25. */

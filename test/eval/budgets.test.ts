@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { type Reading, readAt } from '../../src/eval/budgets.ts';
 import type { Grade } from '../../src/eval/item.ts';
 import { gradePicks, picksOf } from '../../src/eval/picks.ts';
 import { resolveOptions, type Sample, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 /** Six tokens, EOS 0; what comes next depends on the last two tokens. */
 const model = new TableModel(6, [0], (x) =>

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { voted } from '../../src/answers/shares.ts';
 import { OutputError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
@@ -14,7 +15,6 @@ import { resolveOptions, sample } from '../../src/sampling/sample.ts';
 import { type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 /** Letters a to e are tokens 1 to 5, EOS is 0; any may follow any. */
 const table = () =>

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { forward } from '../../reference/oracle.ts';
+import { loadWeights } from '../../reference/weights.ts';
 import { loadModel } from '../../src/api/load-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
-import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
-import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';
 

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
 import type { ReplayData } from '../../src/report/trace-page-client.ts';
 import { resolveOptions } from '../../src/sampling/options.ts';
@@ -7,7 +8,6 @@ import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 import { arithmetic } from './example.ts';
 

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
+import { distribution } from '../../reference/table-model.ts';
 import { cutLaw, pickCut } from '../../src/sampling/cut-laws.ts';
 import { test } from '../support/suite.ts';
-import { distribution } from '../support/table-model.ts';
 import { entropies, golden, LAWS, STATES, toy, toyAt, toyLaw } from './toy.ts';
 
 const near = (a: number, b: number, what: string) =>

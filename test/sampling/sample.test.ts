@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Feed } from '../../src/engine/language-model.ts';
 import { karanDu } from '../../src/sampling/karan-du.ts';
@@ -14,7 +15,6 @@ import {
 } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 import { draw, force, PROMPT, scripted } from './forced.ts';
 import { name, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { type Distribution, distribution, type Limits, TableModel } from '../../reference/table-model.ts';
 import { Chain } from '../../src/sampling/chain.ts';
 import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
-import { type Distribution, distribution, type Limits, TableModel } from '../support/table-model.ts';
 import { draw, force, PROMPT, plant, scripted } from './forced.ts';
 
 /** The parts of test/fixtures/egps_golden.json that are used; its notes say what each is. */

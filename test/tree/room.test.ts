@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { OutOfMemoryError } from '../../src/base/errors.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';
 import { outcome } from '../sampling/outcome.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 // Calls that share a model with a small cache: all are answered, in the order in which they came.
 
