@@ -3,8 +3,8 @@ import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
-import { loadDefaults } from '../checkpoint/config.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
@@ -244,7 +244,7 @@ export function histogramLines({ histogram, gate }: Calibration): string {
 
 function proposalLines(fitted: Calibration, { defaults }: Folder): string {
   const { gate, blockSize, samples, tokens, meanLength, meanEntropy, decisions } = fitted;
-  const before = (value: number | undefined) => (value === undefined ? '' : ` (was ${value})`);
+  const before = (value: number | string | undefined) => (value === undefined ? '' : ` (was ${value})`);
   const perBlock = (blockSize * decisions.tokens).toFixed(1);
   return [
     `${samples} samples, ${tokens} tokens, ${meanLength.toFixed(1)} a sample, ${meanEntropy.toPrecision(3)} nats a token`,
