@@ -17,8 +17,8 @@ export const calibrateCommand: Command = {
   usage: '[options]',
   notes: `Draws plain samples (temperature 1), shows where their entropy lies, and writes gate and blockSize to
 egps.json in the folder of the model; what else stands there stays. The gate is the highest that leaves 95 %
-of the entropy to the tokens that pass it, those below 0.01 nats aside; a block holds three of these tokens on
-average, but is at least a sixteenth of an answer.
+of the entropy to the tokens that pass it, those below 0.01 nats aside, but no more than about a fifth of the
+tokens pass; a block holds three of these on average, but is at least a sixteenth of an answer.
 FILE is a JSON array (.json) or JSON Lines (.jsonl) of prompts, or else a text with one prompt a line. A
 prompt in JSON is a string, an array of token ids, or an object with such a "prompt". The embedded model has
 prompts of its own, any other needs --prompts: some that it will be used for.

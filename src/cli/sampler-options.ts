@@ -41,7 +41,7 @@ export const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   gate: {
     value: 'NATS',
-    help: `egps: entropy from which on the laws with a gate cut, or auto: fitted to a\ncontinuation of the prompt (default: ${DEFAULTS.gate})`,
+    help: `egps: entropy from which on the laws with a gate cut, or auto: fitted to\ncontinuations of the prompt (default: ${DEFAULTS.gate})`,
   },
   decoding: {
     value: 'HOW',

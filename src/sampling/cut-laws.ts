@@ -2,7 +2,7 @@
 export type CutLaw = (entropy: Float64Array) => Float64Array;
 
 /** What a law goes by. */
-export interface CutLawParameters {
+interface CutLawParameters {
   /** nats; from there on an entropy is a decision. */
   readonly gate: number;
   /** Positions a block. */
@@ -12,7 +12,7 @@ export interface CutLawParameters {
 export type CutLawUse = 'entropy' | keyof CutLawParameters;
 
 /** A cut law as options, help and pages speak of it. */
-export interface CutLawEntry {
+interface CutLawEntry {
   /** Completes "cuts …". */
   readonly cuts: string;
   /** What the law makes use of; an option that it does not use is refused. */

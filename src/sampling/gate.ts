@@ -13,10 +13,11 @@ export interface GateUsed {
   readonly trouble: string | null;
 }
 
-/** The most tokens of the pilot: they are plenty for a quantile, and it must not cost more than what it is for. */
-const PILOT_TOKENS = 256;
-/** The step whose random numbers draw the pilot: a run has fewer than 2^24. */
-export const PILOT_STEP = 2 ** 24 - 1;
+/** Several, as one may end early or repeat itself, and none long: they must cost less than what they are for. */
+const PILOTS = 4;
+const PILOT_TOKENS = 128;
+/** The step whose random numbers draw the pilots: a run has fewer than 2^24. */
+const PILOT_STEP = 2 ** 24 - 1;
 
 /** Below this many nats a token is no decision: its alternatives are drawn less than once in 700 times. */
 export const FLOOR = 0.01;
@@ -71,24 +72,24 @@ export function isGated(law: CutLawName, { growth, steps, finalSteps }: Schedule
 }
 
 /**
- * A continuation of the prompt by the proposal, to fit the gate to. It is none of the chain's responses, and its random numbers are
- * its own: the gate must be independent of the chain. Given the gate, each step then leaves p^α invariant, so that a chain that
+ * Continuations of the prompt by the proposal, to fit the gate to. They are none of the chain's responses, and their random numbers are
+ * their own: the gate must be independent of the chain. Given the gate, each step then leaves p^α invariant, so that a chain that
  * starts distributed as p^α stays so. Were the gate read off the chain's own first response x, or off the particles that x is one of, each
  * kernel would leave p^α invariant as well, but x, given the gate that it has picked, would not be distributed so, and no
  * more would be what comes of it after one step.
  */
-export const pilotOf = (rollout: Rollout, maxNewTokens: number): Branch => ({
-  ...rollout.root(),
-  own: { step: PILOT_STEP, horizon: Math.min(PILOT_TOKENS, maxNewTokens) },
-});
+export function pilotsOf(rollout: Rollout, maxNewTokens: number): Branch[] {
+  const own = { step: PILOT_STEP, horizon: Math.min(PILOT_TOKENS, maxNewTokens) };
+  return Array.from({ length: PILOTS }, (_, candidate) => ({ ...rollout.root(), candidate, own }));
+}
 
-/** Draws what is left of the pilot. @returns the gate, nats */
-export async function fitToPilot(rollout: Rollout, pilot: Branch): Promise<number> {
-  const before = pilot.response.tokens.length;
-  await rollout.advance([pilot], PILOT_TOKENS, PILOT_STEP);
-  const { tokens, entropy } = pilot.response;
-  rollout.account.drawnTokens += tokens.length - before;
-  return fitGate(entropy.slice().sort());
+/** Draws what is left of the pilots. @returns the gate, nats */
+export async function fitToPilots(rollout: Rollout, pilots: readonly Branch[]): Promise<number> {
+  const tokens = () => pilots.reduce((n, { response }) => n + response.tokens.length, 0);
+  const before = tokens();
+  await rollout.advance(pilots, PILOT_TOKENS, PILOT_STEP);
+  rollout.account.drawnTokens += tokens() - before;
+  return fitGate(Float64Array.from(pilots.flatMap(({ response }) => [...response.entropy])).sort());
 }
 
 /** What is to be said of a gate after the run. */

@@ -47,7 +47,7 @@ export interface SamplerOptions {
   /** Candidates a step, decoded together. */
   tries: number;
   cutLaw: CutLawName;
-  /** Least entropy, in nats, at which a cut law with a gate cuts; auto: fitted to a continuation of the prompt, see `fitGate`. */
+  /** Least entropy, in nats, at which a cut law with a gate cuts; auto: fitted to continuations of the prompt, see `fitGate`. */
   gate: number | 'auto';
   acceptance: Acceptance;
   decoding: Decoding;
@@ -256,7 +256,7 @@ export function modelDefaults(file: string, json: unknown): ModelDefaults {
 }
 
 /** What the samplers named after them make of the general kernel. */
-export const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
+const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
   metropolis: { tries: 1, cutLaw: 'uniform', growth: 'blocks' },
   'entropy-cut': { tries: 1, cutLaw: 'entropy-jump', growth: 'blocks' },
 };

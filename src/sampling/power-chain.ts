@@ -1,6 +1,6 @@
 import type { Chain, Decoding, Toss } from './chain.ts';
 import { type CutLaw, type CutLawName, cutLaw, pickCut } from './cut-laws.ts';
-import { fitToPilot, isGated, pilotOf } from './gate.ts';
+import { fitToPilots, isGated, pilotsOf } from './gate.ts';
 import { type Acceptance, chances, decide, mostPromising } from './multiple-try.ts';
 import type { RandomSource } from './random.ts';
 import type { Response } from './response.ts';
@@ -30,7 +30,7 @@ export interface Schedule {
 }
 
 /** A cut law by its name. */
-export interface Cuts {
+interface Cuts {
   readonly cutLaw: CutLawName;
   /** nats; auto: fitted before the first step that goes by it. */
   readonly gate: number | 'auto';
@@ -38,7 +38,7 @@ export interface Cuts {
 }
 
 /** How a chain came about. */
-export interface Made {
+interface Made {
   /** What the first response was picked from; none where it grew by blocks. */
   readonly particles: Particle[];
   /** That the cut law went by, nats; undefined where no step went by one. */
@@ -57,17 +57,17 @@ export async function powerChain(
   const { rollout } = chain;
   const { maxNewTokens, finalSteps, particles: n, growth } = schedule;
   const gated = isGated(cuts.cutLaw, schedule);
-  const pilot = gated && cuts.gate === 'auto' ? pilotOf(rollout, maxNewTokens) : undefined;
+  const pilots = gated && cuts.gate === 'auto' ? pilotsOf(rollout, maxNewTokens) : [];
   let particles: Particle[] = [];
   if (growth === 'particles') {
     rollout.steps = Math.ceil(maxNewTokens / STRIDE) + finalSteps;
-    const beside = pilot ? [pilot] : []; // which then costs hardly a pass
-    const grown = await smc(rollout, rest.target, rest.random, { maxNewTokens, particles: n }, beside);
+    // Beside the particles the pilots take hardly a pass of their own.
+    const grown = await smc(rollout, rest.target, rest.random, { maxNewTokens, particles: n }, pilots);
     ({ particles } = grown);
     chain.adopt(grown.chosen, grown.trace);
   }
-  const given = cuts.gate === 'auto' ? 0 : cuts.gate; // 0: of no law that has a gate
-  const gate = pilot ? await fitToPilot(rollout, pilot) : given;
+  const given = cuts.gate === 'auto' ? 0 : cuts.gate; // 0: of a law that has none, or of no steps
+  const gate = pilots.length > 0 ? await fitToPilots(rollout, pilots) : given;
   const kernel = { ...rest, law: cutLaw(cuts.cutLaw, gate, cuts.blockSize) };
   if (growth === 'blocks') await growByBlocks(chain, kernel, schedule);
   chain.visited = chain.visited.slice(-1); // what comes from here on is at the full horizon

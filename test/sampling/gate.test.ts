@@ -1,9 +1,8 @@
 import * as assert from 'uvu/assert';
 import { Chain } from '../../src/sampling/chain.ts';
 import { CUT_LAW_NAMES, CUT_LAWS, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
-import { fitGate, PILOT_STEP } from '../../src/sampling/gate.ts';
+import { fitGate } from '../../src/sampling/gate.ts';
 import { powerChain } from '../../src/sampling/power-chain.ts';
-import type { Response } from '../../src/sampling/response.ts';
 import { Rollout } from '../../src/sampling/rollout.ts';
 import {
   type Account,
@@ -16,10 +15,12 @@ import { test } from '../support/suite.ts';
 import { TableModel } from '../support/table-model.ts';
 import {
   assertExact,
+  complete,
   defects,
   EXACT,
   type Matrix,
   metropolis,
+  multisets,
   randomToy,
   respond,
   type Toy,
@@ -28,98 +29,107 @@ import { force, scripted } from './forced.ts';
 import { outcome } from './outcome.ts';
 import { name } from './toy.ts';
 
+/** Past every step: whose random numbers draw the pilot. */
+const PILOT_STEP = 2 ** 24 - 1;
 const GATED = CUT_LAW_NAMES.filter((law) => CUT_LAWS[law].uses.includes('gate'));
 const TARGET = { alpha: 2, temperature: 1 / 2 };
-const sorted = ({ entropy }: Response) => entropy.slice().sort();
+const PILOTS = 4;
+/** One that a run whose gate is `auto` has for its pilots, by their numbers among the states; and how probable it is. */
+interface Team {
+  readonly members: readonly number[];
+  readonly chance: number;
+}
 
 /**
- * The transition matrix of the first step of whole runs whose gate is `auto`: the shipped code runs once for each first response, pilot, cut
- * and candidate.
- * @param pilots how probable each response is as the pilot, given the first one
+ * The transition matrix of the first step of whole runs whose gate is `auto`, by the shipped code. For each first response and all that the
+ * pilots can be it runs once, and has the gate that they call for. For each gate it runs then for every cut and candidate.
+ * @param teams what the pilots can be, given the first response
  */
 async function firstStep(
   toy: Toy,
   law: CutLawName,
   growth: SamplerOptions['growth'],
-  pilots: (q: readonly number[], first: number) => readonly number[],
+  teams: (q: readonly number[], first: number) => readonly Team[],
 ): Promise<{ P: Matrix; gates: Set<number> }> {
   const { horizon, blockSize, states } = toy;
   const { forest, tree } = await toy.tree();
   const subject = { toy, law: toy.law(law), ...TARGET };
   const responses = await Promise.all(states.map((x) => respond(subject, x)));
   const q = responses.map(({ logq }) => Math.exp(logq.reduce((a, b) => a + b, 0)));
-  const gates = new Set<number>();
-  const run = async (x: number, pilot: number, u: number, z: readonly number[]) => {
-    const rollout = new Rollout(forest, tree, { ...TARGET, seed: 0n, chain: 0 }, scripted(0, 0, []));
-    force(rollout, toy.vocabulary, (_logq, _candidate, position, step) => {
-      if (step === PILOT_STEP) return states[pilot][position];
-      return (step === 0 ? states[x] : z)[position];
+  const kernel = {
+    target: TARGET,
+    law: { cutLaw: law, gate: 'auto', blockSize },
+    tries: 1,
+    acceptance: 'metropolis',
+    decoding: 'eager',
+  } as const;
+  const steps = { blockSize: horizon, steps: 0, finalSteps: 1 };
+  const run = async (x: readonly number[], { members }: Team, u: number, z: readonly number[]) => {
+    const random = scripted(u, 0.5, [0, 0]);
+    const rollout = new Rollout(forest, tree, { ...TARGET, seed: 0n, chain: 0 }, random);
+    force(rollout, toy.vocabulary, (_logq, candidate, position, step) => {
+      if (step === PILOT_STEP) return states[members[candidate]][position];
+      return (step === 0 ? x : z)[position];
     });
     const chain = new Chain(rollout);
-    const kernel = {
-      target: TARGET,
-      law: { cutLaw: law, gate: 'auto', blockSize } as const,
-      tries: 1,
-      acceptance: 'metropolis' as const,
-      decoding: 'eager' as const,
-      random: scripted(u, 0.5, [0, 0]),
-    };
-    const schedule = {
-      maxNewTokens: horizon,
-      growth,
-      particles: 1,
-      blockSize: horizon,
-      steps: 0,
-      finalSteps: 1,
-    };
-    const { gate } = await powerChain(chain, kernel, schedule);
+    const schedule = { maxNewTokens: horizon, growth, particles: 1, ...steps };
+    const { gate } = await powerChain(chain, { ...kernel, random }, schedule);
     return { gate, step: chain.trace.steps[1] };
   };
   const P: Matrix = [];
+  const gates = new Set<number>();
   for (const [i, x] of states.entries()) {
-    const row = new Map([[name(x), 0]]);
-    for (const [pilot, chance] of pilots(q, i).entries()) {
-      if (chance === 0) continue;
-      const gate = fitGate(sorted(responses[pilot]));
+    const chances = new Map<number, { team: Team; chance: number }>();
+    for (const team of teams(q, i)) {
+      const pooled = team.members.flatMap((m) => [...responses[m].entropy]);
+      const gate = fitGate(Float64Array.from(pooled).sort());
+      assert.is((await run(x, team, 0.5, x)).gate, gate);
+      chances.set(gate, { team, chance: (chances.get(gate)?.chance ?? 0) + team.chance });
       gates.add(gate);
-      const r = cutLaw(law, gate, blockSize)(responses[i].entropy);
+    }
+    const row = new Map([[name(x), 0]]);
+    for (const [gate, { team, chance }] of chances) {
       let below = 0;
-      for (const [c, probability] of r.entries()) {
-        const u = below + probability / 2;
-        below += probability;
+      for (const [c, r] of cutLaw(law, gate, blockSize)(responses[i].entropy).entries()) {
+        const u = below + r / 2;
+        below += r;
         for (const [j, z] of states.entries()) {
           if (z.length <= c || name(z.slice(0, c)) !== name(x.slice(0, c))) continue;
-          const made = await run(i, pilot, u, z);
-          assert.is(made.gate, gate);
-          assert.is(made.step.cut, c);
-          const [{ probability: taken }] = metropolis([...made.step.logRho]);
+          const { step } = await run(x, team, u, z);
+          assert.is(step.cut, c);
+          const [{ probability: taken }] = metropolis([...step.logRho]);
           const proposed = Math.exp(responses[j].logq.subarray(c).reduce((a, b) => a + b, 0));
-          row.set(name(z), (row.get(name(z)) ?? 0) + chance * probability * proposed * taken);
+          row.set(name(z), (row.get(name(z)) ?? 0) + chance * r * proposed * taken);
         }
       }
     }
-    const sum = [...row.values()].reduce((a, b) => a + b, 0);
-    row.set(name(x), (row.get(name(x)) ?? 0) + 1 - sum);
     P.push(row);
   }
-  return { P, gates };
+  return { P: complete(P, states), gates };
 }
 
-const TOY = randomToy(3, 3, 2);
-const independent = (q: readonly number[]) => q;
+const TOY = randomToy(3, 2, 1);
+/** Every one, and how probable the proposal makes it. */
+const all = (q: readonly number[]): Team[] =>
+  [...multisets(q.length, PILOTS)].map(({ members, orderings }) => {
+    return { members, chance: members.reduce((product, m) => product * q[m], orderings) };
+  });
 
 for (const law of GATED) {
   for (const growth of ['blocks', 'particles'] as const) {
-    test(`${law}, growth by ${growth}: with a gate fitted to a pilot, over all of its outcomes, the chain is exact`, async () => {
-      const { P, gates } = await firstStep(TOY, law, growth, independent);
-      assert.ok(gates.size > 2, `${gates.size} gates`);
+    test(`${law}, growth by ${growth}: with a gate fitted to pilots, over all that they can be, the chain is exact`, async () => {
+      const { P, gates } = await firstStep(TOY, law, growth, all);
+      assert.ok(gates.size > 1, `${gates.size} gates`);
       assertExact(P, { toy: TOY, ...TARGET }, law);
     });
   }
 
   test(`${law}: a gate fitted to the chain's own first response would not be`, async () => {
-    const { P } = await firstStep(TOY, law, 'blocks', (q, first) => q.map((_, i) => (i === first ? 1 : 0)));
-    const { invariance, total } = defects(P, { toy: TOY, ...TARGET });
+    const own = (_q: readonly number[], first: number) => [{ members: Array(PILOTS).fill(first), chance: 1 }];
+    const { invariance, total } = defects((await firstStep(TOY, law, 'blocks', own)).P, {
+      toy: TOY,
+      ...TARGET,
+    });
     assert.ok(total < EXACT);
     assert.ok(invariance > 1e-4, `|πP − π| ${invariance}`);
   });
@@ -159,24 +169,24 @@ test('auto is, but for its costs, the number that it comes to: with and without 
         const bareGiven = await draw({ cutLaw, ...only, seed, tree: 'off', gate: nats(auto) });
         const cost = (key: keyof Account) => bare.account[key] - bareGiven.account[key];
         const pilot = cost('drawnTokens');
-        assert.ok(pilot > 0 && pilot <= BASE.maxNewTokens, `${what}: ${pilot} tokens of the pilot`);
+        assert.ok(pilot > 0 && pilot <= PILOTS * BASE.maxNewTokens, `${what}: ${pilot} tokens of pilots`);
         assert.ok(cost('computedRows') >= pilot, `${what}: ${cost('computedRows')} rows for ${pilot}`);
-        if (growth === 'blocks') assert.ok(cost('sequentialPasses') >= pilot, what);
-        else assert.ok(cost('sequentialPasses') <= pilot, what);
+        const passes = cost('sequentialPasses');
+        assert.ok(passes >= (growth === 'blocks' ? pilot / PILOTS : 0) && passes <= BASE.maxNewTokens, what);
       }
     }
   }
   assert.ok(found.size > 1, 'every pilot gives the same gate');
 });
 
-test('the pilot goes beside the particles: it takes no pass that they do not take', async () => {
+test('the pilots go beside the particles: they take no pass that those do not take', async () => {
   // Neither ever ends.
   const endless = () => new TableModel(3, [], (x) => [1, 1 + (x.at(-1) as number), 4 * (x.length % 3)]);
   const passes = async (gate: number | 'auto') =>
     (await draw({ gate, finalSteps: 1, tree: 'off', decoding: 'eager', tries: 1 }, endless())).account;
   const auto = await passes('auto');
   const given = await passes(nats(await draw({ finalSteps: 1 }, endless())));
-  assert.is(auto.drawnTokens - given.drawnTokens, BASE.maxNewTokens);
+  assert.is(auto.drawnTokens - given.drawnTokens, PILOTS * BASE.maxNewTokens);
   assert.is(auto.sequentialPasses, given.sequentialPasses);
 });
 
@@ -204,14 +214,12 @@ test('what goes by no gate draws no pilot and has none', async () => {
   }
 });
 
-test('a pilot is no longer than 256 tokens', async () => {
+test('a pilot is no longer than 128 tokens', async () => {
   const endless = new TableModel(3, [], (x) => [1, 2, x.length % 4]);
-  const lengths = new Set<number>();
-  const options = { maxNewTokens: 400, finalSteps: 1, particles: 2, tree: 'off', tries: 1 } as const;
+  const options = { maxNewTokens: 200, finalSteps: 1, particles: 2, tree: 'off', tries: 1 } as const;
   const auto = await draw({ ...options, decoding: 'eager' }, endless);
   const given = await draw({ ...options, decoding: 'eager', gate: nats(auto) }, endless);
-  lengths.add(auto.account.drawnTokens - given.account.drawnTokens);
-  assert.equal([...lengths], [256]);
+  assert.is(auto.account.drawnTokens - given.account.drawnTokens, PILOTS * 128);
 });
 
 test('a gate that tells hardly any tokens apart is told of, with the number', async () => {
