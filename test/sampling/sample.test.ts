@@ -316,7 +316,8 @@ test('Karan & Du as published: lengths only fall within a block, and the current
 
 test('progress is told after each step, with the response as it stands', async () => {
   const seen: Progress[] = [];
-  const options = resolveOptions({ maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1, ...BLOCKS });
+  const given = { maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1, gate: 0.5, ...BLOCKS };
+  const options = resolveOptions(given);
   const { tokens, account } = await sample(model(0), [1], options, { onProgress: (p) => seen.push(p) });
   const last = seen[seen.length - 1];
   assert.equal([last.block, last.blocks, last.step, last.steps], [3, 3, 10, 10]);
