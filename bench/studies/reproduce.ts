@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { withModelDefaults } from '../../src/api/generate.ts';
-import { loadDefaults } from '../../src/checkpoint/config.ts';
+import { loadDefaults } from '../../src/api/model-defaults.ts';
 import { summaryTable } from '../../src/cli/eval-report.ts';
 import type { Summary } from '../../src/eval/summary.ts';
 import { readOptions } from '../harness/options.ts';

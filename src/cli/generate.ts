@@ -92,6 +92,7 @@ from the start of the run.
       print(answer, options.chain, wallSeconds);
       if (answer.extractTrouble !== null)
         io.err(`egps: warning: ${answer.extractTrouble}: counted as no answer\n`);
+      warnOfGates([answer], io);
       if (!parsed.flags.has('json')) {
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
         io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
@@ -181,6 +182,16 @@ async function many(
   const counts = `${total(drawn)} tokens drawn · ${total(computed)} computed`;
   io.err(`${counts} · ${rate(total(drawn), elapsed())} · ${model.adapter.description}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
+  warnOfGates(answers, io);
+}
+
+/** One line, however many answers there are. */
+function warnOfGates(answers: readonly Answer[], io: Io): void {
+  const troubles = answers.flatMap(({ gate }) => gate?.trouble ?? []);
+  if (troubles.length === 0) return;
+  const others =
+    answers.length > 1 ? ` (so or alike in ${troubles.length} of ${answers.length} answers)` : '';
+  io.err(`egps: warning: ${troubles[0]}${others}\n`);
 }
 
 async function writeTrace(
@@ -271,6 +282,7 @@ export function answerJson(
     finish: answer.finish,
     logProbability: answer.logProbability,
     logTarget: answer.logTarget,
+    gate: answer.gate,
     picked: answer.picked,
     answers: answer.answers,
     promptTokens: answer.promptTokens,

@@ -1,4 +1,5 @@
 import type { AnswerShare } from '../answers/shares.ts';
+import { CUT_LAWS, type CutLawUse } from '../sampling/cut-laws.ts';
 import type { Account, Sample, SamplerOptions, Step } from '../sampling/sample.ts';
 import { htmlPage } from './page.ts';
 import { responseTree } from './response-tree.ts';
@@ -150,14 +151,15 @@ function replayData({
   const steps = sample.trace.steps.map((step, i, all) => replayStep(step, all[i - 1]?.account, index));
   const ids = [...indices.keys()];
   const end = sample.finish === 'eos' ? sample.tokens.at(-1) : undefined;
-  const blocks = options.sampler === 'egps' && options.cutLaw === 'entropy-block';
+  const { gate } = sample;
+  const closes = gate && lawUses(options, 'blockSize');
   return {
     prompt,
     explanation: explanation(sample, options),
     texts: ids.map((id) => tokenText(id)),
     ids,
     eos: end === undefined ? -1 : ids.indexOf(end),
-    closing: blocks ? { blockSize: options.blockSize, gate: options.gate } : null,
+    closing: closes ? { blockSize: options.blockSize, gate: gate.nats } : null,
     steps,
     drawsAhead: options.tree === 'off' || !isPower(options),
     tree: responseTree(sample, (id) => (id === end ? ' ∎' : tokenText(id))),
@@ -245,6 +247,9 @@ function particleWeights({ tokens, visited: { particles, states } }: Sample): Re
 /** Chains refine an answer; smc has their target, but grows several. */
 const isChain = ({ sampler }: SamplerOptions): boolean =>
   ['metropolis', 'karan-du', 'entropy-cut', 'egps'].includes(sampler);
+/** Whether the cut law goes by it. */
+const lawUses = ({ sampler, cutLaw }: SamplerOptions, what: CutLawUse): boolean =>
+  ['metropolis', 'entropy-cut', 'egps'].includes(sampler) && CUT_LAWS[cutLaw].uses.includes(what);
 const isPower = (options: SamplerOptions): boolean => isChain(options) || options.sampler === 'smc';
 
 function explanation({ visited }: Sample, options: SamplerOptions): string {
@@ -265,8 +270,9 @@ function explanation({ visited }: Sample, options: SamplerOptions): string {
     case 'entropy-cut':
     case 'egps': {
       const endings = sampler === 'egps' && tries > 1 ? `${tries} new endings were` : 'a new ending was';
-      const guided = sampler === 'entropy-cut' || (sampler === 'egps' && options.cutLaw !== 'uniform');
-      const where = guided ? 'mostly where the model had been unsure' : 'anywhere in the answer';
+      const where = lawUses(options, 'entropy')
+        ? 'mostly where the model had been unsure'
+        : 'anywhere in the answer';
       const again = `the answer was cut at a position picked at random, ${where}, and ${endings} written from there. A new ending that makes the whole answer more probable is likely to be accepted and to replace the old one; otherwise the answer mostly stays as it is.`;
       if (particles === 0) {
         return `The model wrote a draft, block by block. In between it went back again and again: ${again}`;
@@ -311,13 +317,13 @@ function account(sample: Sample, options: SamplerOptions, adapter: string, wallS
     ...(isChain(options) ? [{ title: 'Moves', rows: moves }] : []),
     { title: 'Drawn', rows: drawn },
     { title: 'Computed', rows: computed },
-    { title: 'Options', rows: used(options) },
+    { title: 'Options', rows: used(options, sample.gate) },
   ];
 }
 
 /** The options that the sampler used. */
-function used(options: SamplerOptions): Rows {
-  const { sampler, cutLaw } = options;
+function used(options: SamplerOptions, gate: Sample['gate']): Rows {
+  const { sampler } = options;
   const shown: [string, string | number | bigint | undefined][] = [
     ['sampler', sampler],
     ['seed', options.seed],
@@ -337,7 +343,7 @@ function used(options: SamplerOptions): Rows {
   const byParticles = sampler === 'smc' || (sampler === 'egps' && options.growth === 'particles');
   if (byParticles) shown.push(['particles', options.particles]);
   if (isChain(options)) {
-    const blocks = !byParticles || cutLaw === 'entropy-block';
+    const blocks = !byParticles || lawUses(options, 'blockSize');
     if (blocks) shown.push(['block size', `${options.blockSize} tokens`]);
     if (!byParticles) shown.push(['steps per block', options.steps]);
     if (sampler !== 'karan-du') {
@@ -349,8 +355,9 @@ function used(options: SamplerOptions): Rows {
     }
   }
   if (sampler === 'egps') {
-    shown.push(['endings per step', options.tries], ['cut law', cutLaw]);
-    if (cutLaw === 'entropy-gate' || cutLaw === 'entropy-block') shown.push(['gate', `${options.gate} nats`]);
+    shown.push(['endings per step', options.tries], ['cut law', options.cutLaw]);
+    if (gate)
+      shown.push(['gate', `${gate.nats} nats${options.gate === 'auto' ? ', fitted to the prompt' : ''}`]);
   }
   shown.push(['tree', options.tree]);
   if (options.tree === 'on') {

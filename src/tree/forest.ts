@@ -8,9 +8,9 @@ import { Prices } from './prices.ts';
 import { Room, type Tenant } from './room.ts';
 import { type Branch, type Guess, type Knowledge, Node, Tree } from './tree.ts';
 
-export type { Costs, Lots, Want } from './plan.ts';
+export type { Costs, Want } from './plan.ts';
 
-export interface ForestOptions {
+interface ForestOptions {
   /** off: nothing is found again, drafted or looked ahead to. */
   readonly tree: 'on' | 'off';
   /** Tokens drafted behind one that is needed: so many wherever there is something to go by, or as many as pay. */

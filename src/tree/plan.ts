@@ -15,7 +15,7 @@ export interface Costs {
 }
 
 /** The random numbers of one token: a uniform one in (0, 1], and the word that picks one of the tail. */
-export interface Lots {
+interface Lots {
   readonly u: number;
   readonly tail: number;
 }

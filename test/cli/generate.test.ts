@@ -85,7 +85,7 @@ test('bad prompts are refused', async () => {
 });
 
 test('options come before the defaults of the model, those before DEFAULTS', () => {
-  const defaults = { maxNewTokens: 48, blockSize: 12, steps: 10, gate: 0.3, cutLaw: 'entropy-gate' };
+  const defaults = { maxNewTokens: 48, blockSize: 12, steps: 10, gate: 0.3, cutLaw: 'entropy-gate' } as const;
   const egps = withModelDefaults(defaults, { steps: 2, seed: 5n, alpha: undefined });
   assert.equal(
     [egps.maxNewTokens, egps.blockSize, egps.steps, egps.gate, egps.cutLaw, egps.alpha, egps.seed],
@@ -95,7 +95,6 @@ test('options come before the defaults of the model, those before DEFAULTS', () 
   assert.is(withModelDefaults(defaults, { sampler: 'greedy' }).maxNewTokens, 48);
   assert.is(withModelDefaults(defaults, { cutLaw: 'entropy' }).cutLaw, 'entropy');
   assert.throws(() => withModelDefaults({}, { sampler: 'greedy', gate: 0.3 }), /gate is 0.3/);
-  assert.throws(() => withModelDefaults({ cutLaw: 'nowhere' }, {}), /nowhere/);
 });
 
 test('the defaults of the model reach the sampler', async () => {
@@ -185,6 +184,9 @@ test('the JSON has everything needed to repeat and to judge an answer', async ()
     assert.is(read[column].length, answer.tokens.length);
   assert.equal(read.logp, [...answer.logp]);
   assert.equal(read.account, answer.account);
+  assert.is(read.options.gate, 'auto');
+  assert.ok(read.gate.nats > 0.3);
+  assert.equal(read.gate, answer.gate);
   assert.is(read.seed, '18446744073709551615');
   assert.is(read.options.sampler, 'egps');
   assert.is(read.options.blockSize, 4);

@@ -66,6 +66,8 @@ test('a chain read after some of its final steps is the chain that takes no more
         const reading = await told(read(whole, options, finalSteps), options);
         assert.equal(reading, own, `${part.sampler} ${seed} ${finalSteps}`);
         assert.is(own.picks[0].logProbability, few.logProbability);
+        const fitted = options.gate === 'auto' ? few.gate?.nats : undefined;
+        assert.is(read(whole, options, finalSteps).gate, fitted, `${part.sampler} ${seed} ${finalSteps}`);
         if (String(own.picks[0].tokens) !== String(end.picks[0].tokens)) moved++;
         if (String(own.picks[0].tokens) !== String(own.picks[1].tokens)) picked++;
       }

@@ -112,6 +112,12 @@ test('each response is drawn with the seed of its item, graded, and on record', 
       assert.equal({ verdict, answer }, grade(text));
       assert.is(tokens, text.length + Number(finish === 'eos'));
     }
+    // The gate is each prompt's and chain's own; run.json says that it was left to them.
+    assert.is(ENTRIES[1].options.gate, 'auto');
+    for (const { sampler, gate, verdict } of results) {
+      if (verdict === 'too long' || sampler === 'sample') assert.is(gate, undefined);
+      else assert.ok((gate as number) > 0.5, `${sampler}: gate ${gate}`);
+    }
     const tooLong = results.filter(({ verdict }) => verdict === 'too long');
     assert.equal(new Set(tooLong.map(({ item }) => item)), new Set(['s']));
     assert.is(tooLong.length, 14);

@@ -228,11 +228,11 @@ function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'w
   const costs = names
     .map((name) => step.account[name] - (before?.[name] ?? 0))
     .filter((cost, at) => at !== 2 || cost > 0);
-  const size =
-    options.cutLaw === 'entropy-block' && options.sampler === 'egps' ? options.blockSize : Infinity;
+  const { gate } = sample;
+  const size = gate && options.cutLaw === 'entropy-block' ? options.blockSize : Infinity;
   const closed = [];
   for (let start = 0; start < now.length; start += size) {
-    closed.push(size < Infinity && Math.max(...entropy.slice(start, start + size)) < options.gate);
+    closed.push(gate !== null && Math.max(...entropy.slice(start, start + size)) < gate.nats);
   }
   const touched = step.kind === 'hold' ? 0 : now.length - step.cut;
   const outcomes = { grow: 'grown', hold: 'held', propose: step.outcome >= 0 ? 'accepted' : 'rejected' };

@@ -241,7 +241,7 @@ test('a step ends with the first look after which the outcome is certain', async
       const { alpha, proposalTemperature, tries, acceptance } = kernel;
       if (tries === 2 || tries === 3) continue;
       const options = { ...kernel, ...long, steps: 2, finalSteps: 4 };
-      const law = cutLaw(options.cutLaw, options.gate, options.blockSize);
+      const law = cutLaw(options.cutLaw, options.gate as number, options.blockSize);
       const random = randomSource(options.seed, 0);
       const { trace, visited } = await run(table, options, 'eager');
       const lockstep = await run(lazy, options, 'lockstep');

@@ -161,7 +161,7 @@ function particles(conditional: Conditional, options: SamplerOptions): Distribut
   return new Map(names.map((x, i) => [x, n * chances[i] * weights[i] * h(weights[i])]));
 }
 
-/** The distribution of what `egps` returns after 0, 1, 2, … final steps. */
+/** The distribution of what `egps` returns after 0, 1, 2, … final steps, the gate being given where the law has one. */
 export async function* schedule(
   conditional: Conditional,
   vocabulary: number,
@@ -170,7 +170,7 @@ export async function* schedule(
   const { maxNewTokens, blockSize, steps, tries, gate, cutLaw: law, acceptance } = options;
   const target = { alpha: options.alpha, temperature: options.proposalTemperature };
   const kernel = async (horizon: number) => {
-    const toy = new Toy(vocabulary, horizon, conditional, gate, blockSize);
+    const toy = new Toy(vocabulary, horizon, conditional, gate as number, blockSize);
     const P = await transitions({ toy, ...target, law: toy.law(law), acceptance }, tries);
     const names = toy.states.map(name);
     return (before: Distribution): Distribution => {
