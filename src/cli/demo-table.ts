@@ -24,7 +24,7 @@ const ANSWER = 12;
 
 /**
  * A table of at most `width` cells whose rows can be drawn one by one, before all are there. Where that is little, the numbers of passes are
- * left out first, and then the problems.
+ * left out first, then the problems, and then columns stand closer.
  */
 export function demoTable(problems: readonly Problem[], width: number): Table {
   const number: Column = {
@@ -61,13 +61,14 @@ export function demoTable(problems: readonly Problem[], width: number): Table {
     columns.reduce((left, column) => left - GAP.length - column.width, width - number.width - GAP.length);
   const fitting = [whole, short].find((columns) => room(columns) >= PROBLEM);
   const columns = fitting ? [number, text(room(fitting)), ...fitting] : [number, ...short];
+  const gap = room(short) + GAP.length >= 0 ? GAP : ' ';
   const line = (cells: readonly string[]) => {
     const padded = columns.map((column, c) => {
       const inside = cut(cells[c], column.width);
       const space = ' '.repeat(column.width - textWidth(inside));
       return column.right ? space + inside : inside + space;
     });
-    return cut(padded.join(GAP).trimEnd(), width);
+    return cut(padded.join(gap).trimEnd(), width);
   };
   return {
     head: line(columns.map(({ title }) => title)),

@@ -135,7 +135,7 @@ test('a table fills while the runs go on', () => {
   assert.equal(pairs.map(row), [
     '1  How many cards now?      57     47  wrong       7    57   75 %  right      73',
     '2  How many cards now?      57                     7   157   75 %  wrong      73',
-    '3  How many\ufffd[2J            57   none  wrong       7  none         wrong      73',
+    '3  How many\ufffd[2J             57   none  wrong       7  none         wrong      73',
     '4  How many cards now?      57                     7                          73',
   ]);
 });
@@ -153,6 +153,7 @@ test('a table is never wider than it may be, and says what matters most where th
   assert.is(at(79)[1], '10  Ana has 44 cards…      57     47  wrong       7    57   75 %  right      73');
   assert.is(at(59)[1], '10  Ana has 44 c…      57     47  wrong    57   75 %  right');
   assert.is(at(44)[1], '10      57     47  wrong    57   75 %  right');
+  assert.is(at(43)[1], '10     57    47 wrong   57  75 % right');
   assert.is(at(44)[2], ' 1      57  5777…  wrong     1   75 %  wrong');
 });
 
