@@ -102,7 +102,7 @@ export async function generateMany(
  * Makes an answer of what was drawn.
  * @throws OptionError
  */
-function finisher(
+export function finisher(
   { tokenizer, eosTokens }: GenerativeModel,
   stop: readonly string[],
   extract: Extract | undefined,

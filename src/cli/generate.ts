@@ -97,7 +97,7 @@ from the start of the run.
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
         io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
       }
-      if (file !== undefined) await writeTrace(file, model, promptTokens, answer, options, wallSeconds);
+      if (file !== undefined) await writeFile(file, traceOf(model, answer, options, wallSeconds));
     } finally {
       model.dispose();
     }
@@ -194,16 +194,15 @@ function warnOfGates(answers: readonly Answer[], io: Io): void {
   io.err(`egps: warning: ${troubles[0]}${others}\n`);
 }
 
-async function writeTrace(
-  file: string,
+/** The page that replays the run. */
+export function traceOf(
   { tokenizer, adapter }: Model,
-  promptTokens: Uint32Array,
   answer: Answer,
   options: SamplerOptions,
   wallSeconds: number,
-): Promise<void> {
-  const page = tracePage({
-    prompt: tokenizer?.decode(promptTokens) ?? [...promptTokens].join(','),
+): string {
+  return tracePage({
+    prompt: tokenizer?.decode(answer.promptTokens) ?? [...answer.promptTokens].join(','),
     sample: answer,
     answers: answer.answers,
     options,
@@ -211,7 +210,6 @@ async function writeTrace(
     adapter: adapter.description,
     wallSeconds,
   });
-  await writeFile(file, page);
 }
 
 function promptIds(ids: string, { words, flags }: Parsed): number[] {
@@ -221,7 +219,7 @@ function promptIds(ids: string, { words, flags }: Parsed): number[] {
 }
 
 /** Generates with the answer so far and a progress bar on the terminal. */
-export async function watch(
+async function watch(
   model: Model,
   promptTokens: Uint32Array,
   options: GenerateOptions,

@@ -163,7 +163,11 @@ function result(
 }
 
 /** @throws OptionError */
-export function checkPrompt(model: LanguageModel, prompt: ArrayLike<number>, maxNewTokens: number): void {
+export function checkPrompt(
+  model: Pick<LanguageModel, 'vocabSize' | 'contextLength'>,
+  prompt: ArrayLike<number>,
+  maxNewTokens: number,
+): void {
   if (prompt.length === 0) throw new OptionError('the prompt is empty: at least one token');
   for (let i = 0; i < prompt.length; i++) {
     const token = prompt[i];

@@ -3,7 +3,6 @@ import { TableModel } from '../../reference/table-model.ts';
 import { generate, withModelDefaults } from '../../src/api/generate.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
-import { verdict } from '../../src/cli/demo.ts';
 import { accountLines, bytes, json, seconds, shareLines } from '../../src/cli/format.ts';
 import { answerJson, progressView } from '../../src/cli/generate.ts';
 import { scoreTable, scoreTokens } from '../../src/cli/score.ts';
@@ -265,7 +264,7 @@ test('final answers have shares, and pick says which response the text is of', a
   await refuses(generate(model, 'a', { pick: 'best' as 'vote' }), 'pick', 'best');
 });
 
-test('sizes, times and verdicts', () => {
+test('sizes and times', () => {
   assert.equal([0, 999, 1000, 1234567, 999999, 16e9].map(bytes), [
     '0 B',
     '999 B',
@@ -281,10 +280,6 @@ test('sizes, times and verdicts', () => {
     '1 min 1 s',
     '60 min 0 s',
   ]);
-  assert.is(verdict('so \\boxed{3} no, \\boxed{42}', '42'), '42, right');
-  assert.is(verdict('\\boxed{41}', '42'), '41, wrong');
-  assert.is(verdict('42', '42'), 'no answer');
-  assert.is(verdict(null, '42'), 'no answer');
 });
 
 test.run();
