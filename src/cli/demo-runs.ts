@@ -6,7 +6,7 @@ import {
   type GenerativeModel,
   withModelDefaults,
 } from '../api/generate.ts';
-import type { SamplerDefaults } from '../checkpoint/config.ts';
+import type { ModelDefaults } from '../sampling/options.ts';
 import { philox } from '../sampling/random.ts';
 import type { SamplerOptions } from '../sampling/sample.ts';
 import { sampleEach } from '../sampling/sample-many.ts';
@@ -57,7 +57,7 @@ export function drawProblems(problems: readonly Problem[], count: number, seed: 
 }
 
 /** Both runs of problem i are chain i of the seed. */
-export function pairsOf(problems: readonly Problem[], seed: bigint, defaults: SamplerDefaults): Pair[] {
+export function pairsOf(problems: readonly Problem[], seed: bigint, defaults: ModelDefaults): Pair[] {
   const run = (options: Partial<SamplerOptions>): Run => ({
     options: withModelDefaults(defaults, options),
     passes: 0,

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { generate } from '../../src/api/generate.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import {
@@ -15,7 +16,6 @@ import { demoTable } from '../../src/cli/demo-table.ts';
 import { calls, definitions, inFull, nextSteps, scoreLine } from '../../src/cli/demo-text.ts';
 import { cut, textWidth } from '../../src/cli/terminal.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 const EOS = 0;
 /** Tokens are the codes of their characters. */

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { warmUp } from '../../src/engine/warm-up.ts';
 import { resolveOptions } from '../../src/sampling/sample.ts';
 import { sampleMany } from '../../src/sampling/sample-many.ts';
 import { inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 test('warming up frees what it takes, in the shortest context too', async () => {
   for (const contextLength of [2, 1000]) {
