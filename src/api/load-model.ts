@@ -107,7 +107,7 @@ export async function buildModel(
     });
     const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, tuning);
     loader.done();
-    const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
+    const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.buffers.bytes };
     scoped = false;
     const refused = await gpu.device.popErrorScope();
     if (refused) throw outOfMemory(needed, refused);

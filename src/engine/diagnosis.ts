@@ -22,7 +22,7 @@ export async function firstBadLayer(
     model.forward(pass, { rows: 1, positions: position + 1, shared: 0 }, stop);
     pass.end();
     const stream = new Float32Array(
-      await gpu.read(encoder, model.stream, model.stream.size / model.capacity),
+      await gpu.read(encoder, model.buffers.stream, model.buffers.stream.size / model.capacity),
     );
     if (stream.every(Number.isFinite)) continue;
     const layer = (stop - 1) >> 1;

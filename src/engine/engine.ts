@@ -2,7 +2,8 @@ import { OptionError } from '../base/errors.ts';
 import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { MOST_STEPS, type Qwen2 } from '../model/qwen2.ts';
+import { MOST_STEPS } from '../model/buffers.ts';
+import type { Qwen2 } from '../model/qwen2.ts';
 import { RESULT_BYTES, unpackResult } from '../model/rows.ts';
 import { firstBadLayer } from './diagnosis.ts';
 import type { Feed, LanguageModel, Reading, Sequence, Sharpening } from './language-model.ts';
@@ -45,7 +46,7 @@ export class Engine implements LanguageModel {
     this.contextLength = contextLength;
     this.cachePositions = cache.pages * PAGE;
     this.eosTokens = new Set(config.eosTokens);
-    this.rows = model.logitRows;
+    this.rows = model.buffers.logitRows;
     this.tile = model.tile;
     this.parallel = !gpu.adapter.cpu;
     this.passes = new Passes((jobs) => this.pass(jobs));
@@ -134,7 +135,7 @@ export class Engine implements LanguageModel {
         model.forward(pass, { rows, positions: tokens.length, shared });
         model.head(pass, rows);
         pass.end();
-        const bytes = await gpu.read(encoder, model.logits, rows * this.vocabSize * 4);
+        const bytes = await gpu.read(encoder, model.buffers.logits, rows * this.vocabSize * 4);
         all.set(new Float32Array(bytes), first * this.vocabSize);
         first += rows;
       }
@@ -212,7 +213,7 @@ export class Engine implements LanguageModel {
     pass.end();
     const wantsLogits = batch.filter(({ job }) => job.feed.ask === 'logits');
     const size = states.length * steps * RESULT_BYTES;
-    const data = new DataView(await gpu.read(encoder, model.results, size));
+    const data = new DataView(await gpu.read(encoder, model.buffers.results, size));
 
     const finished: Job[] = [];
     for (const { job, count, first } of batch) {
@@ -237,7 +238,7 @@ export class Engine implements LanguageModel {
       if (job.done < job.feed.tokens.length) continue;
       const encoder = gpu.device.createCommandEncoder();
       const offset = (first + count - 1) * this.vocabSize * 4;
-      const bytes = await gpu.read(encoder, model.logits, this.vocabSize * 4, offset);
+      const bytes = await gpu.read(encoder, model.buffers.logits, this.vocabSize * 4, offset);
       const { readings } = job;
       readings[readings.length - 1] = { ...readings[readings.length - 1], logits: new Float32Array(bytes) };
     }
