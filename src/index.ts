@@ -13,6 +13,7 @@ export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
+export type { Activation } from './engine/activations.ts';
 export type {
   Ask,
   Feed,

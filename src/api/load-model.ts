@@ -4,6 +4,7 @@ import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
@@ -42,6 +43,8 @@ export interface Model extends LanguageModel {
   readonly warnings: readonly string[];
   /** Logits after each token, f32 [tokens][vocabSize]. */
   logits(tokens: ArrayLike<number>): Promise<Float32Array>;
+  /** What a layer, counted from 0, takes and gives at every token, by name. @throws OptionError */
+  activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]>;
   /** Frees all GPU memory; pending calls reject. */
   dispose(): void;
 }
@@ -115,7 +118,7 @@ export async function buildModel(
 
     const engine = new Engine(gpu, config, qwen2, cache, contextLength);
     const opened = gpu;
-    return Object.assign(engine, { config, adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
+    return Object.assign(engine, { adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
   } catch (error) {
     // A buffer that could not be had causes other errors first; and the caller's device must be left as it was.
     const refused = scoped ? await gpu?.device.popErrorScope().catch(() => null) : null;

@@ -2,6 +2,7 @@ import { DEFAULTS } from '../sampling/sample.ts';
 import { COMMON, optionHelp } from './args.ts';
 import { calibrateCommand } from './calibrate.ts';
 import type { Command } from './command.ts';
+import { debugCommand } from './debug.ts';
 import { demoCommand } from './demo.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
@@ -14,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   eval: evalCommand,
   calibrate: calibrateCommand,
   info: infoCommand,
+  debug: debugCommand,
   demo: demoCommand,
 };
 

@@ -5,6 +5,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { MOST_STEPS } from '../model/buffers.ts';
 import type { Qwen2 } from '../model/qwen2.ts';
 import { RESULT_BYTES, unpackResult } from '../model/rows.ts';
+import { type Activation, joined, layerActivations } from './activations.ts';
 import { firstBadLayer } from './diagnosis.ts';
 import type { Feed, LanguageModel, Reading, Sequence, Sharpening } from './language-model.ts';
 import { Passes } from './passes.ts';
@@ -23,6 +24,7 @@ interface Job {
 
 /** Feeds prefixes through the model on one GPU. */
 export class Engine implements LanguageModel {
+  readonly config: ModelConfig;
   readonly vocabSize: number;
   readonly contextLength: number;
   readonly cachePositions: number;
@@ -34,14 +36,13 @@ export class Engine implements LanguageModel {
   private readonly gpu: Gpu;
   private readonly model: Qwen2;
   private readonly cache: KvCache;
-  private readonly tied: boolean;
   private readonly passes: Passes<Job>;
 
   constructor(gpu: Gpu, config: ModelConfig, model: Qwen2, cache: KvCache, contextLength: number) {
     this.gpu = gpu;
     this.model = model;
     this.cache = cache;
-    this.tied = config.tieWordEmbeddings;
+    this.config = config;
     this.vocabSize = config.vocabSize;
     this.contextLength = contextLength;
     this.cachePositions = cache.pages * PAGE;
@@ -117,32 +118,62 @@ export class Engine implements LanguageModel {
 
   /** Logits after every one of `tokens`, f32 [tokens][vocabulary]: for tests and tools, samplers never need all of them. */
   async logits(tokens: ArrayLike<number>): Promise<Float32Array> {
-    this.checkTokens(tokens, 0);
-    const { model, gpu, cache } = this;
+    const { model, gpu } = this;
     const all = new Float32Array(tokens.length * this.vocabSize);
-    const sequence = cache.sequence();
+    await this.inChunks(tokens, this.rows, async (states) => {
+      const rows = states.length;
+      const shared = writeRows(gpu, model, states);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      model.forward(pass, { rows, positions: tokens.length, shared });
+      model.head(pass, rows);
+      pass.end();
+      const bytes = await gpu.read(encoder, model.buffers.logits, rows * this.vocabSize * 4);
+      all.set(new Float32Array(bytes), states[0].position * this.vocabSize);
+    });
+    return all;
+  }
+
+  /**
+   * What layer number `layer`, from 0, takes and gives at every one of `tokens`, and what its last projections take: to be compared with
+   * other implementations.
+   */
+  async activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]> {
+    const { gpu, model, config } = this;
+    const { numLayers } = model;
+    const allowed = `the model has ${numLayers} layers, 0 to ${numLayers - 1}`;
+    check('layer', layer, isBelow(layer, numLayers), allowed);
+    check('tokens', '[]', tokens.length > 0, 'at least one token is needed');
+    const parts: Activation[][] = [];
+    await this.inChunks(tokens, model.capacity, async (states) => {
+      parts.push(await layerActivations(gpu, model, config, layer, states, tokens.length));
+    });
+    return joined(parts);
+  }
+
+  /** Computes tokens from an empty cache on, at most `most` rows at a time, each a row state with no ask. */
+  private async inChunks(
+    tokens: ArrayLike<number>,
+    most: number,
+    work: (states: readonly RowState[]) => Promise<void>,
+  ): Promise<void> {
+    this.checkTokens(tokens, 0);
+    const sequence = this.cache.sequence();
     try {
-      cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
-      sequence.makeWritable(tokens.length, []);
+      this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
+      sequence.makeWritable(tokens.length, []); // shares no page yet
       for (let first = 0; first < tokens.length; ) {
-        const rows = Math.min(model.rowsAt(tokens.length), this.rows, tokens.length - first);
-        const states = Array.from({ length: rows }, (_, i): RowState => {
-          return { sequence, token: tokens[first + i], position: first + i, slot: 0, stride: 0 };
-        });
-        const shared = writeRows(gpu, model, states);
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        model.forward(pass, { rows, positions: tokens.length, shared });
-        model.head(pass, rows);
-        pass.end();
-        const bytes = await gpu.read(encoder, model.buffers.logits, rows * this.vocabSize * 4);
-        all.set(new Float32Array(bytes), first * this.vocabSize);
+        const rows = Math.min(this.model.rowsAt(tokens.length), most, tokens.length - first);
+        await work(
+          Array.from({ length: rows }, (_, i): RowState => {
+            return { sequence, token: tokens[first + i], position: first + i, slot: 0, stride: 0 };
+          }),
+        );
         first += rows;
       }
     } finally {
       sequence.free();
     }
-    return all;
   }
 
   /**
@@ -248,7 +279,9 @@ export class Engine implements LanguageModel {
   private async reading(data: DataView, slot: number, state: RowState): Promise<Reading> {
     const { token, distance, bad, summary } = unpackResult(data, slot);
     const asked = state.ask === undefined ? undefined : { token, distance };
-    const error = bad ? await firstBadLayer(this.gpu, this.model, state, this.tied) : undefined;
+    const error = bad
+      ? await firstBadLayer(this.gpu, this.model, state, this.config.tieWordEmbeddings)
+      : undefined;
     return { token: state.token, summary, asked, error };
   }
 
