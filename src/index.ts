@@ -24,6 +24,7 @@ export type {
   Sharpening,
   Summary,
 } from './engine/language-model.ts';
+export type { KernelTime, Profile } from './engine/profile.ts';
 export type { AdapterDescription } from './gpu/device.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';

@@ -7,6 +7,7 @@ import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
+import type { Profile } from '../engine/profile.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
@@ -45,6 +46,8 @@ export interface Model extends LanguageModel {
   logits(tokens: ArrayLike<number>): Promise<Float32Array>;
   /** What a layer, counted from 0, takes and gives at every token, by name. @throws OptionError */
   activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]>;
+  /** Times the kernels of a pass of decoding by the GPU's own clock. @throws AdapterError, OptionError */
+  profile(rows: number, context: number, repeats: number): Promise<Profile>;
   /** Frees all GPU memory; pending calls reject. */
   dispose(): void;
 }

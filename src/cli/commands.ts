@@ -7,6 +7,7 @@ import { demoCommand } from './demo.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { infoCommand } from './info.ts';
+import { profileCommand } from './profile.ts';
 import { scoreCommand } from './score.ts';
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -16,6 +17,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   calibrate: calibrateCommand,
   info: infoCommand,
   debug: debugCommand,
+  profile: profileCommand,
   demo: demoCommand,
 };
 

@@ -9,6 +9,7 @@ import { type Activation, joined, layerActivations } from './activations.ts';
 import { firstBadLayer } from './diagnosis.ts';
 import type { Feed, LanguageModel, Reading, Sequence, Sharpening } from './language-model.ts';
 import { Passes } from './passes.ts';
+import { type Profile, profilePass } from './profile.ts';
 import { type RowState, writeRows } from './write-rows.ts';
 
 /** A feed under way. */
@@ -149,6 +150,25 @@ export class Engine implements LanguageModel {
       parts.push(await layerActivations(gpu, model, config, layer, states, tokens.length));
     });
     return joined(parts);
+  }
+
+  /** Times the kernels of a pass of decoding: so many rows, each of a sequence of its own of so many positions. */
+  async profile(rows: number, context: number, repeats: number): Promise<Profile> {
+    const { gpu, model, cache } = this;
+    check('context', context, isBelow(context - 1, this.contextLength), `1 to ${this.contextLength}`);
+    const most = Math.min(this.rows, model.rowsAt(context));
+    check('rows', rows, isBelow(rows - 1, most), `1 to ${most} at ${context} positions`);
+    const sequences = Array.from({ length: rows }, () => cache.sequence());
+    try {
+      cache.reserve(rows * sequences[0].pagesNeeded(context), `${rows} rows of ${context} positions`);
+      const states = sequences.map((sequence, i): RowState => {
+        sequence.makeWritable(context, []);
+        return { sequence, token: i % this.vocabSize, position: context - 1, slot: i, stride: rows };
+      });
+      return await profilePass(gpu, model, states, context, repeats);
+    } finally {
+      for (const sequence of sequences) sequence.free();
+    }
   }
 
   /** Computes tokens from an empty cache on, at most `most` rows at a time, each a row state with no ask. */

@@ -34,15 +34,8 @@ export class Recording implements Recorder {
   }
 }
 
-/** Runs one dispatch in a pass of its own. */
-export function play(
-  encoder: GPUCommandEncoder,
-  { pipeline, group, size }: Dispatch,
-  descriptor?: GPUComputePassDescriptor,
-): void {
-  const pass = encoder.beginComputePass(descriptor);
+export function play(pass: Recorder, { pipeline, group, size }: Dispatch): void {
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
   pass.dispatchWorkgroups(...size);
-  pass.end();
 }

@@ -109,6 +109,8 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   ],
   [['debug', '--model', speaking, '--layer', '1', '--tokens', '1', 'abc'], 2, '--tokens'],
   [['debug', '--model', bare, '--layer', '1', 'abc'], 2, 'no tokenizer'],
+  [['profile', '--rows', 'x'], 2, '--rows', '"x"'],
+  [['profile', '--model', bare, '--context', '257'], 2, 'context is 257', '1 to 256'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
   [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],
@@ -157,7 +159,7 @@ usage('help goes to standard output, --debug shows the stack', async () => {
   const general = await egps(['--help']);
   assert.is(general.code, 0);
   assert.match(general.out, /^Usage: egps COMMAND.* --alpha 4 .*egps\.json overrides/s);
-  for (const command of ['generate', 'score', 'info', 'debug', 'demo']) {
+  for (const command of ['generate', 'score', 'info', 'debug', 'profile', 'demo']) {
     const { code, out } = await egps([command, '--help']);
     assert.is(code, 0);
     assert.ok(out.startsWith(`Usage: egps ${command} `));
@@ -181,6 +183,13 @@ const chain = [
   '--gate',
   '0',
 ];
+
+gpu('profile shows where the time of a pass goes', async () => {
+  const run = await egps(['profile', '--model', bare, '--rows', '2', '--context', '20']);
+  assert.is(run.code, 0, run.err);
+  assert.match(run.out, /, 2 row\(s\) of 20 positions\n\nkernel +for +dispatches +µs each +of the pass\n/);
+  assert.match(run.out, /\nproject +mlp\.down_proj +2 .*\n.*all kernels: .*the clock ticks/s);
+});
 
 gpu('debug shows the activations around a layer, and writes them for other programs', async () => {
   const file = join(dir, 'layer.safetensors');
