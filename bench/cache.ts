@@ -6,24 +6,14 @@ import { type CachedSequence, PAGE } from '../src/cache/kv-cache.ts';
 import { value, whole } from '../src/cli/args.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { runAhead } from './ahead.ts';
-import { chart } from './chart.ts';
-import {
-  type Bench,
-  type Counts,
-  countCalls,
-  numbers,
-  openBench,
-  progress,
-  readOptions,
-  type Summary,
-  short,
-  show,
-  summarise,
-  table,
-  writeResults,
-} from './harness.ts';
-import { cacheOf, extendSynthetic, fillCache, shapeNamed, syntheticSequence } from './model.ts';
-import { RandomWeights, SHAPES } from './random-model.ts';
+import { chart, pointOf } from './chart.ts';
+import { type Counts, countCalls } from './harness/counts.ts';
+import { type Bench, openBench } from './harness/device.ts';
+import { progress, type Summary, short, show, summariseEach, table } from './harness/figures.ts';
+import { numbers, readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
+import { cacheOf, extendSynthetic, fillCache, syntheticSequence } from './model/synthetic.ts';
+import { RandomWeights, SEED, SHAPES, shapeNamed } from './random-model.ts';
 
 /** Tokens of the current response that candidates are cut from. */
 const TAIL = 256;
@@ -37,22 +27,22 @@ const OPTIONS = {
   contexts: { value: 'LIST', help: 'tokens of the current sequence (512,2048,8192)' },
 };
 
-interface Step {
-  context: number;
-  /** CPU time, µs: forks of the current sequence, and their rollback to the cut; */
-  fork: Summary;
-  rollback: Summary;
+/** CPU time in µs unless it says otherwise. */
+type Measured =
+  /** Forks of the current sequence, and their rollback to the cut; */
+  | 'fork'
+  | 'rollback'
   /** taking one candidate's sequence for the current one, whose pages and the losers' go back; */
-  accept: Summary;
+  | 'accept'
   /** and all three. */
-  total: Summary;
+  | 'total'
   /** Within decoding the first two tokens: recording the copies of pages that are shared and written to. */
-  copyOnWrite: Summary;
+  | 'copyOnWrite'
   /** Pages, over all layers, that a row copies; at most, and on average. */
-  pagesPerRow: Summary;
+  | 'pagesPerRow'
   /** Of all copy commands of a step, the detour by way of a spare page included. */
-  bytesPerStep: Summary;
-}
+  | 'bytesPerStep';
+type Step = { context: number } & Record<Measured, Summary>;
 
 export async function run(args: string[]): Promise<void> {
   const parsed = readOptions('cache', OPTIONS, args);
@@ -77,7 +67,7 @@ export async function run(args: string[]): Promise<void> {
   const calls = countCalls(bench.device);
   try {
     progress(`${shape}: building the model`);
-    const model = await buildModel(config, new RandomWeights(config, 1), {
+    const model = await buildModel(config, new RandomWeights(config, SEED), {
       device: bench.device,
       cachePositions: contexts[contexts.length - 1] + TAIL + 2 * PAGE * (rows + 2),
     });
@@ -112,7 +102,7 @@ async function measureSteps(
   const page = cacheOf(model).bytes / cacheOf(model).pages;
   const layers = cacheOf(model).layers.length;
   const prefix = syntheticSequence(model, random(Math.floor((context - TAIL) / PAGE) * PAGE + 1));
-  const all: Record<Exclude<keyof Step, 'context'>, number>[] = [];
+  const all: Record<Measured, number>[] = [];
   for (let i = -3; i < repetitions; i++) {
     let state = extendSynthetic(prefix.fork(), random(context - prefix.length));
     const cut = context - 1 - ((TAIL / 2 + i * 37) % (TAIL - PAGE));
@@ -148,17 +138,7 @@ async function measureSteps(
     });
   }
   prefix.free();
-  const of = (name: keyof (typeof all)[number]) => summarise(all.map((each) => each[name]));
-  return {
-    context,
-    fork: of('fork'),
-    rollback: of('rollback'),
-    accept: of('accept'),
-    total: of('total'),
-    copyOnWrite: of('copyOnWrite'),
-    pagesPerRow: of('pagesPerRow'),
-    bytesPerStep: of('bytesPerStep'),
-  };
+  return { context, ...summariseEach(all) };
 }
 
 function report(
@@ -201,10 +181,7 @@ function report(
 function draw({ environment }: Bench, steps: readonly Step[], rows: number): string {
   const series = (['fork', 'rollback', 'accept', 'total'] as const).map((name) => ({
     name: name === 'total' ? 'all three' : name,
-    points: steps.map((step) => {
-      const { median, q1, q3 } = step[name];
-      return { x: step.context, y: median, error: (q3 - q1) / 2 };
-    }),
+    points: steps.map((step) => pointOf(step.context, step[name])),
   }));
   return chart(
     `A step with ${rows} candidates, without decoding`,

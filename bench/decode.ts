@@ -13,7 +13,10 @@ import type { Sequence } from '../src/engine/language-model.ts';
 import { abacusProblems } from '../src/eval/tasks/abacus.ts';
 import { loadModel, sampleMany } from '../src/index.ts';
 import { runAhead } from './ahead.ts';
-import { openBench, progress, readOptions, show, summarise, table, writeResults } from './harness.ts';
+import { openBench } from './harness/device.ts';
+import { progress, show, summarise, table } from './harness/figures.ts';
+import { readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 
 const DIR = 'models/abacus';
 const ROWS = [1, 2, 4, 8, 16, 32];

@@ -18,7 +18,10 @@ import { evaluate } from '../src/eval/runner.ts';
 import { abacusProblems } from '../src/eval/tasks/abacus.ts';
 import { loadModel, tracePage } from '../src/index.ts';
 import { sampleEach } from '../src/sampling/sample-many.ts';
-import { openBench, progress, readOptions, repeat, show, summarise, table, writeResults } from './harness.ts';
+import { openBench } from './harness/device.ts';
+import { progress, repeat, show, summarise, table } from './harness/figures.ts';
+import { readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 
 const MODEL = 'models/abacus';
 

@@ -1,5 +1,6 @@
 /** Every kernel that multiplies by weights, and attention: bytes read and operations a second, against what the adapter can do. */
 
+import { toFloat64 } from '../reference/weights.ts';
 import { OptionError } from '../src/base/errors.ts';
 import { didYouMean } from '../src/base/nearest.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
@@ -7,27 +8,17 @@ import { value } from '../src/cli/args.ts';
 import { Gpu } from '../src/gpu/device.ts';
 import { Kernels } from '../src/gpu/kernel.ts';
 import { WeightLoader } from '../src/model/weights.ts';
-import { toFloat64 } from '../test/support/weights.ts';
-import { chart } from './chart.ts';
-import {
-  type Bench,
-  numbers,
-  openBench,
-  progress,
-  readBack,
-  readOptions,
-  type Summary,
-  short,
-  show,
-  table,
-  writeResults,
-} from './harness.ts';
+import { chart, pointOf } from './chart.ts';
+import { type Bench, openBench, readBack } from './harness/device.ts';
+import { progress, type Summary, short, show, table } from './harness/figures.ts';
+import { numbers, readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 import { measureAttention } from './kernels/attention.ts';
 import { measureFused } from './kernels/fused.ts';
 import { type Figure, KERNELS, kernelOf, type Lab, type Plan, SHADERS } from './kernels/measure.ts';
 import { MATRICES } from './kernels/operands.ts';
 import { measureProducts } from './kernels/products.ts';
-import { RandomWeights, SHAPES, type ShapeName } from './random-model.ts';
+import { RandomWeights, SEED, SHAPES, type ShapeName } from './random-model.ts';
 import { arithmeticPeak, readBandwidth } from './roofline.ts';
 
 const MIB = 2 ** 20;
@@ -117,7 +108,7 @@ export async function run(args: string[]): Promise<void> {
     }
     const shaders = SHADERS.filter((name) => wanted.has(name));
     for (const shape of plan.shapes) {
-      const weights = new RandomWeights({ ...SHAPES[shape], numHiddenLayers: 1 }, 1);
+      const weights = new RandomWeights({ ...SHAPES[shape], numHiddenLayers: 1 }, SEED);
       const last = shape === plan.shapes.at(-1);
       for (const matrix of shaders.length > 0 ? plan.matrices : []) {
         await measureProducts(lab, shape, matrix, weights, shaders, last && matrix === 'gate_up');
@@ -187,10 +178,7 @@ function draw({ figures, bench }: Lab): string | undefined {
   const series = (key: 'bytesPerSecond' | 'flopsPerSecond') =>
     SHADERS.map((name) => {
       const shown = figures.filter((f) => of(f) && f.shape === shape && f.shader === name);
-      const points = shown.map((f) => {
-        const { median, q1, q3 } = f[key] as Summary;
-        return { x: f.rows, y: median / 1e9, error: (q3 - q1) / 2e9 };
-      });
+      const points = shown.map((f) => pointOf(f.rows, f[key] as Summary, 1e9));
       return { name, points };
     }).filter(({ points }) => points.length > 0);
   const panel = { xLabel: 'rows of activations', logX: true, logY: true };

@@ -1,3 +1,5 @@
+import { tensorShapes } from '../reference/tensors.ts';
+import { OptionError } from '../src/base/errors.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
 
@@ -32,6 +34,18 @@ export const SHAPES = {
 } satisfies Record<string, ModelConfig>;
 export type ShapeName = keyof typeof SHAPES;
 
+/** Of the weights that are measured. */
+export const SEED = 1;
+
+/** @throws OptionError naming the shapes */
+export function shapeNamed(name: string | undefined): ShapeName {
+  const names = Object.keys(SHAPES);
+  if (name === undefined || !names.includes(name)) {
+    throw new OptionError(`--shape is ${JSON.stringify(name) ?? 'missing'}: one of ${names.join(', ')}`);
+  }
+  return name as ShapeName;
+}
+
 /** A prime, so that no two rows of a matrix are alike. */
 const PERIOD = 1_048_573;
 
@@ -57,31 +71,9 @@ export class RandomWeights implements TensorSource {
       this.noise[i] =
         (state & 63) + ((state >>> 8) & 63) + ((state >>> 16) & 63) + ((state >>> 24) & 63) - 126;
     }
-    const { vocabSize, hiddenSize, intermediateSize, headDim } = config;
-    const [q, kv] = [config.numAttentionHeads * headDim, config.numKeyValueHeads * headDim];
-    const shapes: [string, number[]][] = [['model.embed_tokens.weight', [vocabSize, hiddenSize]]];
-    for (let i = 0; i < config.numHiddenLayers; i++) {
-      const layer = (name: string, shape: number[]) => shapes.push([`model.layers.${i}.${name}`, shape]);
-      layer('input_layernorm.weight', [hiddenSize]);
-      layer('self_attn.q_proj.weight', [q, hiddenSize]);
-      layer('self_attn.k_proj.weight', [kv, hiddenSize]);
-      layer('self_attn.v_proj.weight', [kv, hiddenSize]);
-      if (config.attentionBias) {
-        layer('self_attn.q_proj.bias', [q]);
-        layer('self_attn.k_proj.bias', [kv]);
-        layer('self_attn.v_proj.bias', [kv]);
-      }
-      layer('self_attn.o_proj.weight', [hiddenSize, q]);
-      layer('post_attention_layernorm.weight', [hiddenSize]);
-      layer('mlp.gate_proj.weight', [intermediateSize, hiddenSize]);
-      layer('mlp.up_proj.weight', [intermediateSize, hiddenSize]);
-      layer('mlp.down_proj.weight', [hiddenSize, intermediateSize]);
-    }
-    shapes.push(['model.norm.weight', [hiddenSize]]);
-    if (!config.tieWordEmbeddings) shapes.push(['lm_head.weight', [vocabSize, hiddenSize]]);
     let begin = 0;
     this.tensors = new Map(
-      shapes.map(([name, shape]) => {
+      Array.from(tensorShapes(config), ([name, shape]) => {
         const end = begin + 2 * shape.reduce((a, b) => a * b);
         const tensor: TensorInfo = { name, dtype: 'BF16', shape, file: 'random', begin, end };
         begin = end;

@@ -1,22 +1,11 @@
 /** What the adapter can do at most: bytes a second read and copied, floating-point operations a second. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Usage } from '../src/gpu/device.ts';
-import { chart } from './chart.ts';
-import {
-  type Bench,
-  benchPipeline,
-  freeMemory,
-  openBench,
-  progress,
-  readBack,
-  readOptions,
-  repeat,
-  type Summary,
-  show,
-  table,
-  timePass,
-  writeResults,
-} from './harness.ts';
+import { chart, pointOf } from './chart.ts';
+import { type Bench, benchPipeline, freeMemory, openBench, readBack, timePass } from './harness/device.ts';
+import { progress, repeat, type Summary, show, table } from './harness/figures.ts';
+import { readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 
 const MIB = 2 ** 20;
 const VECTOR = 16;
@@ -319,9 +308,7 @@ function report({ info }: Bench, { timing, read, copy, fma, oneCore = [] }: Roof
 
 function draw({ info }: Bench, { timing, read, copy, fma }: Roofline): string {
   const points = (all: readonly Bandwidth[]) =>
-    all.map(({ bytes, bytesPerSecond: { median, q1, q3 } }) => {
-      return { x: bytes / MIB, y: median / 1e9, error: (q3 - q1) / 2e9 };
-    });
+    all.map(({ bytes, bytesPerSecond }) => pointOf(bytes / MIB, bytesPerSecond, 1e9));
   const series = [
     { name: 'read', points: points(read) },
     { name: 'copy, both ways', points: points(copy) },

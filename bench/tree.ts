@@ -9,7 +9,10 @@ import type { Model } from '../src/api/load-model.ts';
 import { CheckpointError, OptionError } from '../src/base/errors.ts';
 import { value, whole } from '../src/cli/args.ts';
 import { loadModel, resolveOptions, type Sample, type SamplerOptions, sampleMany } from '../src/index.ts';
-import { openBench, progress, readOptions, short, show, summarise, table, writeResults } from './harness.ts';
+import { openBench } from './harness/device.ts';
+import { progress, short, show, summarise, table } from './harness/figures.ts';
+import { readOptions } from './harness/options.ts';
+import { writeResults } from './harness/results.ts';
 
 const PROBLEMS = [
   'A baker makes 24 rolls an hour for 5 hours and sells all but 13. How many rolls does he sell?',

@@ -66,7 +66,8 @@ function build() {
 /** A hash over name, time and size of everything the build reads. */
 function describeInputs() {
   const files = ['tsconfig.json', 'package.json', 'package-lock.json'];
-  for (const folder of ['src', 'test', 'bench']) {
+  const { include } = JSON.parse(readFileSync(inRoot('tsconfig.json'), 'utf8'));
+  for (const folder of include) {
     for (const entry of readdirSync(inRoot(folder), { recursive: true })) {
       if (entry.endsWith('.ts') && !entry.includes('node_modules')) files.push(join(folder, entry));
     }

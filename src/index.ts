@@ -11,7 +11,7 @@ export {
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
-export type { ModelConfig, SamplerDefaults } from './checkpoint/config.ts';
+export type { ModelConfig } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
 export type {
   Ask,
@@ -26,12 +26,14 @@ export type {
 export type { AdapterDescription } from './gpu/device.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
+export type { ModelDefaults } from './sampling/options.ts';
 export {
   type Acceptance,
   type Account,
   type CutLawName,
   DEFAULTS,
   type Decoding,
+  type GateUsed,
   type Hooks,
   type Pick,
   type Progress,

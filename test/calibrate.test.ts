@@ -1,12 +1,13 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../reference/table-model.ts';
 import { calibrate, fit } from '../src/api/calibrate.ts';
 import { OptionError } from '../src/base/errors.ts';
 import { PAGE } from '../src/cache/kv-cache.ts';
+import { fitGate } from '../src/sampling/gate.ts';
 import { resolveOptions } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
 import { failure } from './support/folder.ts';
 import { test } from './support/suite.ts';
-import { TableModel } from './support/table-model.ts';
 
 const COIN = Math.LN2;
 const close = (actual: number, expected: number, tolerance = 1e-9) =>
@@ -133,13 +134,34 @@ test('two modes: the gate stands below the upper one, whatever the noise', () =>
   }
 });
 
-test('one mode: the gate leaves 95 % of the entropy', () => {
-  // An exponential law of mean m: entropy is spread as Gamma(2), whose lower 5 % end at 0.3554 m.
+/** Entropies of an exponential law of mean m. */
+const exponential = (length: number, m: number) =>
+  column(length, (i) => -m * Math.log(1 - (i + 0.5) / length));
+
+test('a model that is sure of most tokens: the gate leaves 95 % of the entropy', () => {
+  // Entropy of an exponential law is spread as Gamma(2), whose lower 5 % end at 0.3554 m.
   for (const m of [0.7, 1, 2]) {
-    const { gate, decisions } = fit([column(20000, (i) => -m * Math.log(1 - (i + 0.5) / 20000))], 3072);
+    const unsure = exponential(5000, m);
+    const { gate, decisions } = fit([column(20000, (i) => (i % 4 === 0 ? unsure[i / 4] : 0.001))], 3072);
     assert.ok(gate <= 0.3554 * m && gate > 0.3554 * m - 0.011, `${gate} for ${m}`);
-    assert.ok(decisions.entropy >= 0.95 && decisions.entropy < 0.955, `${decisions.entropy}`);
+    assert.ok(decisions.entropy >= 0.94 && decisions.entropy < 0.955, `${decisions.entropy}`);
+    assert.ok(decisions.tokens < 0.2);
   }
+});
+
+test('a model that is unsure of most tokens: a fifth of them pass the gate', () => {
+  for (const m of [0.3, 1, 3]) {
+    const { gate, decisions } = fit([exponential(20000, m)], 3072);
+    assert.ok(gate <= m * Math.log(5) && gate > m * Math.log(5) - 0.11, `${gate} for ${m}`);
+    assert.ok(decisions.tokens >= 0.2 && decisions.tokens < 0.22, `${decisions.tokens}`);
+  }
+});
+
+test('where the block of text is short the gate lets one token pass at least', () => {
+  assert.is(fitGate(Float64Array.of(0.5)), 0.5);
+  assert.is(fitGate(Float64Array.of(0.5, 1, 2)), 2);
+  assert.is(fitGate(Float64Array.of(0.0001, 0.0002)), 0.0002);
+  assert.is(fitGate(new Float64Array(5)), 0);
 });
 
 test('the gate is rounded down to two digits', () => {

@@ -1,9 +1,11 @@
 /** Attention over contexts of several lengths, in a paged cache whose pages stand in any order. */
+
+import { attention } from '../../reference/oracle.ts';
 import { bytesPerPosition, PAGE } from '../../src/cache/kv-cache.ts';
 import { SPAN, SPANS_BYTES, sizesOf } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
-import { attention } from '../../test/support/oracle.ts';
-import { progress, readBack } from '../harness.ts';
+import { readBack } from '../harness/device.ts';
+import { progress } from '../harness/figures.ts';
 import { SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,

@@ -1,7 +1,8 @@
 /** Checks kernels against float64 and times those that are right. */
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { Kernel, Kernels } from '../../src/gpu/kernel.ts';
-import { type Bench, progress, type Summary, short, show, summarise, table, timePass } from '../harness.ts';
+import { type Bench, timePass } from '../harness/device.ts';
+import { progress, type Summary, short, show, summarise, table } from '../harness/figures.ts';
 import type { ShapeName } from '../random-model.ts';
 import type { MatrixName } from './operands.ts';
 

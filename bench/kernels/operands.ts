@@ -1,10 +1,12 @@
 /** What kernels are given: weights, activations, buffers. */
+
+import { toFloat64 } from '../../reference/weights.ts';
 import type { TensorInfo, TensorSource } from '../../src/checkpoint/safetensors.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { ROW_BYTES } from '../../src/model/rows.ts';
 import { type Matrix, type Slab, WeightLoader } from '../../src/model/weights.ts';
-import { toFloat64 } from '../../test/support/weights.ts';
-import { freeMemory, progress, short } from '../harness.ts';
+import { freeMemory } from '../harness/device.ts';
+import { progress, short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
 import type { Lab } from './measure.ts';
 

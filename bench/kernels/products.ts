@@ -1,6 +1,7 @@
 /** Matrices times activations, by every shader. */
 import { gpuTuning, type Tuning, tuningFor } from '../../src/model/tuning.ts';
-import { progress, readBack, short } from '../harness.ts';
+import { readBack } from '../harness/device.ts';
+import { progress, short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,

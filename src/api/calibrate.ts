@@ -1,5 +1,6 @@
 import { OptionError } from '../base/errors.ts';
 import { PAGE } from '../cache/kv-cache.ts';
+import { FLOOR, firstFrom, fitGate } from '../sampling/gate.ts';
 import { sampleMany } from '../sampling/sample-many.ts';
 import { encodePrompt, type GenerativeModel, withModelDefaults } from './generate.ts';
 
@@ -41,9 +42,6 @@ export interface Calibration {
   histogram: EntropyBin[];
 }
 
-/** Below this many nats a token is no decision: its alternatives are drawn less than once in 700 times. */
-const FLOOR = 0.01;
-const KEPT = 0.95;
 const DECISIONS = 3;
 const MOST_BLOCKS = 16;
 const BINS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
@@ -94,11 +92,7 @@ export async function calibrate(
 /**
  * Fits the gate and the block size to the entropies of plain samples.
  *
- * Gate: the highest at which the tokens that pass still carry 95 % of the entropy, rounded down to two digits. Entropy is what cuts
- * are for, so this says directly how much of it the sampler goes on seeing, whatever the distribution looks like. A valley of the
- * histogram (Otsu's threshold on log H, say) needs two modes: it would cut a single one in half, and between two that are decades
- * apart any place is as good as another, so that it moves with the rounding noise. Entropies below 0.01 nats count for nothing here: a
- * long text that is nearly certain must not drown its few decisions.
+ * Gate: by the rule of `fitGate`, that of a run without a gate of the model's.
  *
  * Block size: holds three decisions (tokens at or above the gate) on average, but a response grows by no more than 16 blocks on
  * average, since the cost of growing it is in proportion to their number. Rounded to whole cache pages, at most the horizon.
@@ -108,17 +102,13 @@ export async function calibrate(
 export function fit(entropies: readonly Float64Array[], maxNewTokens: number): Calibration {
   const sorted = Float64Array.from(entropies.flatMap((column) => Array.from(column))).sort();
   const tokens = sorted.length;
-  const decisive = sorted.subarray(firstFrom(sorted, FLOOR));
-  if (decisive.length === 0) {
+  if (firstFrom(sorted, FLOOR) === tokens) {
     const highest = tokens > 0 ? `; the highest has ${sorted[tokens - 1].toPrecision(2)}` : '';
     throw new OptionError(
       `none of the ${tokens} tokens drawn has an entropy of ${FLOOR} nats${highest}: the prompts leave the model no choice to cut at`,
     );
   }
-  const enough = KEPT * sum(decisive);
-  let lowest = decisive.length;
-  for (let kept = 0; kept < enough && lowest > 0; ) kept += decisive[--lowest];
-  const gate = roundDown(decisive[lowest]);
+  const gate = fitGate(sorted);
 
   const meanLength = tokens / entropies.length;
   const passing = sorted.subarray(firstFrom(sorted, gate));
@@ -142,19 +132,6 @@ export function fit(entropies: readonly Float64Array[], maxNewTokens: number): C
       entropy: sum(sorted.subarray(bounds[i], bounds[i + 1])) / total,
     })),
   };
-}
-
-/** Index of the first of the ascending values that is at least `bound`; their number where there is none. */
-function firstFrom(ascending: Float64Array, bound: number): number {
-  const index = ascending.findIndex((value) => value >= bound);
-  return index < 0 ? ascending.length : index;
-}
-
-/** The largest number of two significant digits that is not above `value` > 0. */
-function roundDown(value: number): number {
-  const near = Number(value.toPrecision(2));
-  if (near <= value) return near;
-  return Number((near - 10 ** (Math.floor(Math.log10(value)) - 1)).toPrecision(2));
 }
 
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);

@@ -1,9 +1,9 @@
 import { type Extract, Extractor } from '../answers/extract.ts';
 import { type AnswerShare, shares, voted } from '../answers/shares.ts';
 import { OptionError } from '../base/errors.ts';
-import type { SamplerDefaults } from '../checkpoint/config.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
+import type { ModelDefaults } from '../sampling/options.ts';
 import {
   type Progress,
   resolveOptions,
@@ -45,7 +45,7 @@ export interface Answer extends Sample {
 /** What `generate` needs of a model; see `loadModel`. */
 export interface GenerativeModel extends LanguageModel {
   readonly tokenizer: Tokenizer | null;
-  readonly defaults: SamplerDefaults;
+  readonly defaults: ModelDefaults;
 }
 
 /**
@@ -102,7 +102,7 @@ export async function generateMany(
  * Makes an answer of what was drawn.
  * @throws OptionError
  */
-function finisher(
+export function finisher(
   { tokenizer, eosTokens }: GenerativeModel,
   stop: readonly string[],
   extract: Extract | undefined,
@@ -141,11 +141,8 @@ const PICKS: readonly PickName[] = ['last', 'likeliest', 'vote'];
  * DEFAULTS, overridden by the model's own, overridden by `options`.
  * @throws OptionError
  */
-export function withModelDefaults(
-  defaults: SamplerDefaults,
-  options: Partial<SamplerOptions>,
-): SamplerOptions {
-  return resolveOptions(options, defaults as Partial<SamplerOptions>); // which checks the name of the cut law
+export function withModelDefaults(defaults: ModelDefaults, options: Partial<SamplerOptions>): SamplerOptions {
+  return resolveOptions(options, defaults);
 }
 
 /**

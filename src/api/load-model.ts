@@ -1,6 +1,6 @@
 import { OptionError, OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
 import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
-import type { ModelConfig, SamplerDefaults } from '../checkpoint/config.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
@@ -11,6 +11,8 @@ import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
+import type { ModelDefaults } from '../sampling/options.ts';
+import { loadDefaults } from './model-defaults.ts';
 
 export interface LoadOptions {
   /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
@@ -30,7 +32,7 @@ export interface Model extends LanguageModel {
   /** null where the folder has no tokenizer: the model then speaks token ids only. */
   readonly tokenizer: Tokenizer | null;
   /** The sampler defaults of the model's own egps.json. */
-  readonly defaults: SamplerDefaults;
+  readonly defaults: ModelDefaults;
   readonly adapter: AdapterDescription;
   /** GPU memory taken, in bytes. */
   readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
@@ -54,7 +56,9 @@ export const DEFAULT_POSITIONS = 16384;
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
-    const { config, tokenizer, defaults, unexpectedTensors, warnings } = folder;
+    const { config, tokenizer, unexpectedTensors } = folder;
+    const warnings = [...folder.warnings];
+    const defaults = await loadDefaults(dir, (message) => warnings.push(message));
     if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
     const model = await buildModel(config, folder, options);
     return Object.assign(model, { tokenizer, defaults, unexpectedTensors, warnings });

@@ -27,33 +27,6 @@ export interface ModelConfig {
   readonly eosTokens: readonly number[];
 }
 
-/** The sampler settings a model was tuned for; the sampler checks their ranges. */
-export interface SamplerDefaults {
-  alpha?: number;
-  maxNewTokens?: number;
-  blockSize?: number;
-  steps?: number;
-  finalSteps?: number;
-  tries?: number;
-  gate?: number;
-  cutLaw?: string;
-  growth?: string;
-  particles?: number;
-}
-
-const DEFAULT_KINDS: Record<keyof SamplerDefaults, 'number' | 'string'> = {
-  alpha: 'number',
-  maxNewTokens: 'number',
-  blockSize: 'number',
-  steps: 'number',
-  finalSteps: 'number',
-  tries: 'number',
-  gate: 'number',
-  cutLaw: 'string',
-  growth: 'string',
-  particles: 'number',
-};
-
 /** Keys that change what a model computes, with the one value at which they do not; null and absence do not either. */
 const INERT: readonly (readonly [key: string, value: unknown])[] = [
   ['hidden_act', 'silu'],
@@ -283,22 +256,4 @@ export function checkTensors(
     unexpected.delete(name);
   }
   return [...unexpected];
-}
-
-/** The model's own egps.json, {} where there is none. @throws CheckpointError */
-export async function loadDefaults(dir: string, warn?: (message: string) => void): Promise<SamplerDefaults> {
-  const file = join(dir, 'egps.json');
-  const json = await readJson(file, warn);
-  if (json === undefined) return {};
-  if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
-  for (const [key, value] of Object.entries(json)) {
-    const kind = Object.hasOwn(DEFAULT_KINDS, key) && DEFAULT_KINDS[key as keyof SamplerDefaults];
-    if (!kind) {
-      const known = Object.keys(DEFAULT_KINDS).join(', ');
-      throw new CheckpointError(file, `unknown key ${show(key)}: the keys are ${known}`);
-    }
-    const right = kind === 'number' ? Number.isFinite(value) : typeof value === kind;
-    if (!right) throw new CheckpointError(file, `${key} is ${show(value)}: a ${kind}`);
-  }
-  return json;
 }

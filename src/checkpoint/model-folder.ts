@@ -1,4 +1,4 @@
-import { checkTensors, loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from './config.ts';
+import { checkTensors, loadConfig, type ModelConfig } from './config.ts';
 import { Checkpoint, type TensorInfo, type TensorSource } from './safetensors.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { toF32 } from './values.ts';
@@ -13,7 +13,6 @@ const CHUNK = 1 << 22; // values compared at a time
 export class ModelFolder implements TensorSource {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer | null;
-  readonly defaults: SamplerDefaults;
   /** Those that the configuration calls for. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly unexpectedTensors: readonly string[];
@@ -24,13 +23,11 @@ export class ModelFolder implements TensorSource {
   private constructor(
     { config, tensors, unexpected }: Contents,
     tokenizer: Tokenizer | null,
-    defaults: SamplerDefaults,
     warnings: readonly string[],
     checkpoint: Checkpoint,
   ) {
     this.config = config;
     this.tokenizer = tokenizer;
-    this.defaults = defaults;
     this.tensors = tensors;
     this.unexpectedTensors = unexpected;
     this.warnings = warnings;
@@ -43,7 +40,6 @@ export class ModelFolder implements TensorSource {
     const warn = (message: string) => warnings.push(message);
     const written = await loadConfig(dir, warn);
     const tokenizer = await Tokenizer.load(dir, warn);
-    const defaults = await loadDefaults(dir, warn);
     const checkpoint = await Checkpoint.open(dir, warn);
     try {
       const contents = await resolveHead(withEos(written, tokenizer), checkpoint, warn, signal);
@@ -52,7 +48,7 @@ export class ModelFolder implements TensorSource {
         const names = unexpected.slice(0, 3).join(', ') + (unexpected.length > 3 ? ', …' : '');
         warn(`${dir} has ${unexpected.length} tensor(s) that its config does not call for: ${names}`);
       }
-      return new ModelFolder(contents, tokenizer, defaults, warnings, checkpoint);
+      return new ModelFolder(contents, tokenizer, warnings, checkpoint);
     } catch (error) {
       await checkpoint.close();
       throw error;

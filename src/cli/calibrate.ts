@@ -3,8 +3,8 @@ import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
-import { loadDefaults } from '../checkpoint/config.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
@@ -17,8 +17,8 @@ export const calibrateCommand: Command = {
   usage: '[options]',
   notes: `Draws plain samples (temperature 1), shows where their entropy lies, and writes gate and blockSize to
 egps.json in the folder of the model; what else stands there stays. The gate is the highest that leaves 95 %
-of the entropy to the tokens that pass it, those below 0.01 nats aside; a block holds three of these tokens on
-average, but is at least a sixteenth of an answer.
+of the entropy to the tokens that pass it, those below 0.01 nats aside, but no more than about a fifth of the
+tokens pass; a block holds three of these on average, but is at least a sixteenth of an answer.
 FILE is a JSON array (.json) or JSON Lines (.jsonl) of prompts, or else a text with one prompt a line. A
 prompt in JSON is a string, an array of token ids, or an object with such a "prompt". The embedded model has
 prompts of its own, any other needs --prompts: some that it will be used for.
@@ -244,7 +244,7 @@ export function histogramLines({ histogram, gate }: Calibration): string {
 
 function proposalLines(fitted: Calibration, { defaults }: Folder): string {
   const { gate, blockSize, samples, tokens, meanLength, meanEntropy, decisions } = fitted;
-  const before = (value: number | undefined) => (value === undefined ? '' : ` (was ${value})`);
+  const before = (value: number | string | undefined) => (value === undefined ? '' : ` (was ${value})`);
   const perBlock = (blockSize * decisions.tokens).toFixed(1);
   return [
     `${samples} samples, ${tokens} tokens, ${meanLength.toFixed(1)} a sample, ${meanEntropy.toPrecision(3)} nats a token`,

@@ -3,9 +3,11 @@ import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_POSITIONS, loadModel, type Model } from '../api/load-model.ts';
+import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
-import { loadConfig, loadDefaults, type ModelConfig, type SamplerDefaults } from '../checkpoint/config.ts';
+import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { ModelDefaults } from '../sampling/options.ts';
 import type { OptionSpec, Parsed } from './args.ts';
 import { bytes } from './format.ts';
 import { oneLine, type Redraw } from './terminal.ts';
@@ -61,7 +63,7 @@ export const MODEL_OPTION: OptionSpec = {
 export interface Folder {
   readonly dir: string;
   readonly config: ModelConfig;
-  readonly defaults: SamplerDefaults;
+  readonly defaults: ModelDefaults;
   readonly tokenizer: Tokenizer | null;
 }
 

@@ -92,11 +92,12 @@ from the start of the run.
       print(answer, options.chain, wallSeconds);
       if (answer.extractTrouble !== null)
         io.err(`egps: warning: ${answer.extractTrouble}: counted as no answer\n`);
+      warnOfGates([answer], io);
       if (!parsed.flags.has('json')) {
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
         io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
       }
-      if (file !== undefined) await writeTrace(file, model, promptTokens, answer, options, wallSeconds);
+      if (file !== undefined) await writeFile(file, traceOf(model, answer, options, wallSeconds));
     } finally {
       model.dispose();
     }
@@ -181,18 +182,27 @@ async function many(
   const counts = `${total(drawn)} tokens drawn · ${total(computed)} computed`;
   io.err(`${counts} · ${rate(total(drawn), elapsed())} · ${model.adapter.description}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
+  warnOfGates(answers, io);
 }
 
-async function writeTrace(
-  file: string,
+/** One line, however many answers there are. */
+function warnOfGates(answers: readonly Answer[], io: Io): void {
+  const troubles = answers.flatMap(({ gate }) => gate?.trouble ?? []);
+  if (troubles.length === 0) return;
+  const others =
+    answers.length > 1 ? ` (so or alike in ${troubles.length} of ${answers.length} answers)` : '';
+  io.err(`egps: warning: ${troubles[0]}${others}\n`);
+}
+
+/** The page that replays the run. */
+export function traceOf(
   { tokenizer, adapter }: Model,
-  promptTokens: Uint32Array,
   answer: Answer,
   options: SamplerOptions,
   wallSeconds: number,
-): Promise<void> {
-  const page = tracePage({
-    prompt: tokenizer?.decode(promptTokens) ?? [...promptTokens].join(','),
+): string {
+  return tracePage({
+    prompt: tokenizer?.decode(answer.promptTokens) ?? [...answer.promptTokens].join(','),
     sample: answer,
     answers: answer.answers,
     options,
@@ -200,7 +210,6 @@ async function writeTrace(
     adapter: adapter.description,
     wallSeconds,
   });
-  await writeFile(file, page);
 }
 
 function promptIds(ids: string, { words, flags }: Parsed): number[] {
@@ -210,7 +219,7 @@ function promptIds(ids: string, { words, flags }: Parsed): number[] {
 }
 
 /** Generates with the answer so far and a progress bar on the terminal. */
-export async function watch(
+async function watch(
   model: Model,
   promptTokens: Uint32Array,
   options: GenerateOptions,
@@ -271,6 +280,7 @@ export function answerJson(
     finish: answer.finish,
     logProbability: answer.logProbability,
     logTarget: answer.logTarget,
+    gate: answer.gate,
     picked: answer.picked,
     answers: answer.answers,
     promptTokens: answer.promptTokens,

@@ -1,8 +1,9 @@
 import { withModelDefaults } from '../api/generate.ts';
 import { OptionError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
-import type { SamplerDefaults } from '../checkpoint/config.ts';
 import type { Entry } from '../eval/runner.ts';
+import { CUT_LAW_NAMES, CUT_LAWS } from '../sampling/cut-laws.ts';
+import type { ModelDefaults } from '../sampling/options.ts';
 import {
   type Acceptance,
   type CutLawName,
@@ -36,11 +37,11 @@ export const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   tries: { value: 'K', help: `egps: candidates of a step (default: ${DEFAULTS.tries})` },
   'cut-law': {
     value: 'LAW',
-    help: `egps: uniform, entropy, entropy-jump, entropy-gate\nor entropy-block (default: ${DEFAULTS.cutLaw})`,
+    help: `egps: where a step cuts (default: ${DEFAULTS.cutLaw})${lawLines()}`,
   },
   gate: {
     value: 'NATS',
-    help: `egps: entropy from which on a token may be cut at (default: ${DEFAULTS.gate})`,
+    help: `egps: entropy from which on the laws with a gate cut, or auto: fitted to\ncontinuations of the prompt (default: ${DEFAULTS.gate})`,
   },
   decoding: {
     value: 'HOW',
@@ -83,7 +84,8 @@ export const SAMPLER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   chain: { value: 'C', help: `another chain of the same seed (default: ${DEFAULTS.chain})` },
 };
 
-const orAuto = (option: string, text: string) => (text === 'auto' ? text : whole(option, text));
+const orAuto = (as: (option: string, text: string) => number) => (option: string, text: string) =>
+  text === 'auto' ? text : as(option, text);
 
 /** The sampler's options that stand on the command line. @throws OptionError */
 export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
@@ -100,15 +102,15 @@ export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
     finalSteps: read('final-steps', whole),
     tries: read('tries', whole),
     cutLaw: value(parsed, 'cut-law') as CutLawName | undefined,
-    gate: read('gate', number),
+    gate: read('gate', orAuto(number)),
     decoding: value(parsed, 'decoding') as Decoding | undefined,
     acceptance: value(parsed, 'acceptance') as Acceptance | undefined,
     growth: value(parsed, 'growth') as SamplerOptions['growth'] | undefined,
     particles: read('particles', whole),
     n: read('n', whole),
     tree: value(parsed, 'tree') as SamplerOptions['tree'] | undefined,
-    draft: read('draft', orAuto),
-    lookAhead: read('look-ahead', orAuto),
+    draft: read('draft', orAuto(whole)),
+    lookAhead: read('look-ahead', orAuto(whole)),
     treeNodes: read('tree-nodes', whole),
     proposalTemperature: read('proposal-temperature', number),
     temperature: read('temperature', number),
@@ -117,6 +119,12 @@ export function samplerOptions(parsed: Parsed): Partial<SamplerOptions> {
     seed: read('seed', seed),
     chain: read('chain', whole),
   };
+}
+
+/** The laws, a line each. */
+function lawLines(): string {
+  const width = Math.max(...CUT_LAW_NAMES.map(({ length }) => length));
+  return CUT_LAW_NAMES.map((name) => `\n  ${name.padEnd(width)}  ${CUT_LAWS[name].cuts}`).join('');
 }
 
 /** What an option of `egps eval` may set for a sampler. */
@@ -133,7 +141,7 @@ const OF_A_SAMPLER = Object.keys(SAMPLER_OPTIONS).filter(
 export function parseSamplers(
   lists: readonly string[],
   common: Readonly<Record<string, string | undefined>>,
-  defaults: SamplerDefaults,
+  defaults: ModelDefaults,
 ): Entry[] {
   const entries = lists
     .flatMap((list) => list.split(','))
@@ -147,7 +155,7 @@ export function parseSamplers(
 function parseSampler(
   text: string,
   common: Readonly<Record<string, string | undefined>>,
-  defaults: SamplerDefaults,
+  defaults: ModelDefaults,
 ): Entry {
   const [sampler, ...pairs] = text.split(':');
   if (!SAMPLERS.includes(sampler as SamplerName)) {

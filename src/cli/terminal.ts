@@ -57,6 +57,19 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
+/** At most `width` cells of a line, the last one an ellipsis where something is left out. */
+export function cut(line: string, width: number): string {
+  if (textWidth(line) <= width) return line;
+  let kept = '';
+  let cells = 1; // of the ellipsis
+  for (const character of line) {
+    cells += cellWidth(character);
+    if (cells > width) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
 /** What could steer a terminal or turn the order of what it shows: controls but line feed and tab, bidi controls. */
 const STEERING = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu;
 
@@ -154,6 +167,11 @@ export class Redraw {
     this.terminal = terminal;
     this.enabled = terminal.isTTY === true && env.TERM !== 'dumb';
     this.colour = !env.NO_COLOR;
+  }
+
+  /** Whether anybody sees it. */
+  get active(): boolean {
+    return this.enabled;
   }
 
   /** `view` is asked for only when there is something to draw. */

@@ -12,6 +12,8 @@ export interface Reading {
   /** Steps taken, growth included. */
   readonly steps: number;
   readonly account: Readonly<Account>;
+  /** The gate that was fitted for the steps up to there, nats. */
+  readonly gate?: number;
 }
 
 /**
@@ -27,6 +29,8 @@ export function readAt(
   const { trace, visited } = sample;
   const left = finalSteps === undefined ? 0 : options.finalSteps - finalSteps;
   const taken = trace.steps.slice(0, trace.steps.length - left);
+  const refined = taken.some(({ kind }) => kind !== 'grow');
+  const fitted = options.gate === 'auto' && refined;
   const seen = visited.states.length - 1 - left;
   return {
     last: left > 0 ? stateAfter(taken, eosTokens) : sample,
@@ -34,6 +38,7 @@ export function readAt(
     states: seen > 0 ? visitsAfter({ ...visited, particles: [] }, seen) : [],
     steps: taken.length,
     account: taken[taken.length - 1].account,
+    gate: fitted ? sample.gate?.nats : undefined,
   };
 }
 

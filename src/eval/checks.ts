@@ -103,6 +103,7 @@ const resultShape = object<Result>({
   mass: orNull(share),
   overSteps: orNull(share),
   moves: object<Moves>({ proposed: whole(), accepted: whole(), held: whole() }),
+  gate: optional(number(0, Number.MAX_VALUE)),
 });
 
 const timingShape = object<Timing>({

@@ -34,6 +34,8 @@ export interface Result {
   /** Share of right ones among the states after the steps at the full horizon, each counted alike; null as `mass`, and without such steps. */
   readonly overSteps: number | null;
   readonly moves: Moves;
+  /** The gate, in nats, that was fitted to the prompt, where the sampler's options leave it to the run and steps went by one. */
+  readonly gate?: number;
 }
 
 /** When a run was made and what it cost up to one of its readings: a line of timings.jsonl. It differs from time to time. */

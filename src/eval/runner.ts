@@ -223,6 +223,7 @@ async function evaluateEntry(
           mass,
           overSteps,
           moves,
+          gate: reading.gate,
         });
       }
     }

@@ -1,6 +1,6 @@
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
 import { fixed, grouped } from './format.ts';
-import { isChain, isPower } from './sampler-kinds.ts';
+import { isChain, isPower, lawUses } from './sampler-kinds.ts';
 import type { ReplayData } from './trace-data.ts';
 
 type Rows = ReplayData['account'][number]['rows'];
@@ -42,13 +42,13 @@ export function account(
     ...(isChain(options) ? [{ title: 'Moves', rows: moves }] : []),
     { title: 'Drawn', rows: drawn },
     { title: 'Computed', rows: computed },
-    { title: 'Options', rows: used(options) },
+    { title: 'Options', rows: used(options, sample.gate) },
   ];
 }
 
 /** The options that the sampler used. */
-function used(options: SamplerOptions): Rows {
-  const { sampler, cutLaw } = options;
+function used(options: SamplerOptions, gate: Sample['gate']): Rows {
+  const { sampler } = options;
   const shown: [string, string | number | bigint | undefined][] = [
     ['sampler', sampler],
     ['seed', options.seed],
@@ -68,7 +68,7 @@ function used(options: SamplerOptions): Rows {
   const byParticles = sampler === 'smc' || (sampler === 'egps' && options.growth === 'particles');
   if (byParticles) shown.push(['particles', options.particles]);
   if (isChain(options)) {
-    const blocks = !byParticles || cutLaw === 'entropy-block';
+    const blocks = !byParticles || lawUses(options, 'blockSize');
     if (blocks) shown.push(['block size', `${options.blockSize} tokens`]);
     if (!byParticles) shown.push(['steps per block', options.steps]);
     if (sampler !== 'karan-du') {
@@ -80,8 +80,9 @@ function used(options: SamplerOptions): Rows {
     }
   }
   if (sampler === 'egps') {
-    shown.push(['endings per step', options.tries], ['cut law', cutLaw]);
-    if (cutLaw === 'entropy-gate' || cutLaw === 'entropy-block') shown.push(['gate', `${options.gate} nats`]);
+    shown.push(['endings per step', options.tries], ['cut law', options.cutLaw]);
+    if (gate)
+      shown.push(['gate', `${gate.nats} nats${options.gate === 'auto' ? ', fitted to the prompt' : ''}`]);
   }
   shown.push(['tree', options.tree]);
   if (options.tree === 'on') {

@@ -3,7 +3,7 @@ import type { Account, Sample, SamplerOptions, Step } from '../sampling/sample.t
 import { clientBundles } from './client-bundles.ts';
 import { htmlPage } from './page.ts';
 import { responseTree } from './response-tree.ts';
-import { isChain, isPower } from './sampler-kinds.ts';
+import { isChain, isPower, lawUses } from './sampler-kinds.ts';
 import { account } from './trace-account.ts';
 import type { ReplayData, ReplayStep } from './trace-data.ts';
 import { STYLE } from './trace-page-style.ts';
@@ -153,14 +153,15 @@ function replayData({
   const steps = sample.trace.steps.map((step, i, all) => replayStep(step, all[i - 1]?.account, index));
   const ids = [...indices.keys()];
   const end = sample.finish === 'eos' ? sample.tokens.at(-1) : undefined;
-  const blocks = options.sampler === 'egps' && options.cutLaw === 'entropy-block';
+  const { gate } = sample;
+  const closes = gate && lawUses(options, 'blockSize');
   return {
     prompt,
     explanation: explanation(sample, options),
     texts: ids.map((id) => tokenText(id)),
     ids,
     eos: end === undefined ? -1 : ids.indexOf(end),
-    closing: blocks ? { blockSize: options.blockSize, gate: options.gate } : null,
+    closing: closes ? { blockSize: options.blockSize, gate: gate.nats } : null,
     steps,
     drawsAhead: options.tree === 'off' || !isPower(options),
     tree: responseTree(sample, (id) => (id === end ? ' ∎' : tokenText(id))),
@@ -263,8 +264,9 @@ function explanation({ visited }: Sample, options: SamplerOptions): string {
     case 'entropy-cut':
     case 'egps': {
       const endings = sampler === 'egps' && tries > 1 ? `${tries} new endings were` : 'a new ending was';
-      const guided = sampler === 'entropy-cut' || (sampler === 'egps' && options.cutLaw !== 'uniform');
-      const where = guided ? 'mostly where the model had been unsure' : 'anywhere in the answer';
+      const where = lawUses(options, 'entropy')
+        ? 'mostly where the model had been unsure'
+        : 'anywhere in the answer';
       const again = `the answer was cut at a position picked at random, ${where}, and ${endings} written from there. A new ending that makes the whole answer more probable is likely to be accepted and to replace the old one; otherwise the answer mostly stays as it is.`;
       if (particles === 0) {
         return `The model wrote a draft, block by block. In between it went back again and again: ${again}`;

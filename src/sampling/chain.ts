@@ -14,7 +14,7 @@ import type { Weighted } from './visits.ts';
 export type Decoding = 'eager' | 'lockstep' | 'best-first';
 
 /** What can be said of a step's candidates at the time. */
-export interface Decision {
+interface Decision {
   /** log ρ of each; an upper bound for an unfinished one. */
   readonly logRho: readonly number[];
   /** Index of the candidate taken, −1 for none, undefined as long as it is open. */

@@ -1,40 +1,78 @@
 /** r(c | x) for every c < L(x), from the response's entropies. What is missing to 1 is the probability of a hold. */
 export type CutLaw = (entropy: Float64Array) => Float64Array;
 
-export type CutLawName = 'uniform' | 'entropy' | 'entropy-jump' | 'entropy-gate' | 'entropy-block';
+/** What a law goes by. */
+interface CutLawParameters {
+  /** nats; from there on an entropy is a decision. */
+  readonly gate: number;
+  /** Positions a block. */
+  readonly blockSize: number;
+}
 
-/** What the gate and block laws leave to the uniform law: no position may be out of reach. */
+export type CutLawUse = 'entropy' | keyof CutLawParameters;
+
+/** A cut law as options, help and pages speak of it. */
+interface CutLawEntry {
+  /** Completes "cuts …". */
+  readonly cuts: string;
+  /** What the law makes use of; an option that it does not use is refused. */
+  readonly uses: readonly CutLawUse[];
+  readonly law: (parameters: CutLawParameters) => CutLaw;
+}
+
+/** What the gate and block laws leave to the uniform law. */
 const EPSILON = 0.05;
 const JUMP_POWER = 4;
 
 /**
- * The cut laws. H_c is the entropy of the distribution that token c was drawn from.
- * - uniform: 1 / L
- * - entropy: ∝ H_c
- * - entropy-jump: ∝ max(H_c − H_{c−1}, 0)^4, with H_{−1} = 0
- * - entropy-gate: ∝ H_c where H_c ≥ gate, position 0 at least gate; mixed with uniform
- * - entropy-block: a block of the response uniformly, then as the gate within it; a block below the gate holds; mixed with uniform
- * @param gate nats
- * @param blockSize positions a block
+ * Every cut law there is: types, options, help, pages and tests go by this table. H_c is the entropy of the distribution that token c
+ * was drawn from. The kernel is exact for any law, and relies on this of each:
+ * - r is a function of the entropies alone, has no entry below 0, and sums to 1 at most.
+ * - r(c) > 0 at the first c with H_c > 0. What stands before it could not be otherwise, and a cut there draws all of the rest anew: so
+ *   every response is in reach of every other.
+ * - r(c) never rises as entropies are put behind those up to c, not even by rounding. For then r(c) of a candidate as far as it is
+ *   written, times the factors p^α / q ≤ 1 of its tokens so far, bounds the weight that it will have at its end, and a step is
+ *   decided, and its candidates are given up, as soon as the bounds allow but one outcome. A law that rises would give up
+ *   candidates that were to be taken: another distribution than p^α, unless decoding is eager. What is normalised by a sum
+ *   over the response does not rise, as long as the entries before normalisation stay as they are.
  */
-export function cutLaw(name: CutLawName, gate: number, blockSize: number): CutLaw {
-  switch (name) {
-    case 'uniform':
-      return (entropy) => new Float64Array(entropy.length).fill(1 / entropy.length);
-    case 'entropy':
-      return normalise;
-    case 'entropy-jump':
-      return (entropy) =>
-        normalise(entropy.map((h, c) => Math.max(h - (c > 0 ? entropy[c - 1] : 0), 0) ** JUMP_POWER));
-    case 'entropy-gate':
-      return (entropy) => {
-        const g = entropy.map(gated);
+const TABLE = {
+  uniform: {
+    cuts: 'anywhere alike',
+    uses: [],
+    law: () => (entropy) => new Float64Array(entropy.length).fill(1 / entropy.length),
+  },
+  entropy: {
+    cuts: 'by the entropy H',
+    uses: ['entropy'],
+    law: () => normalise,
+  },
+  'entropy-jump': {
+    // H before the first token counts as 0.
+    cuts: 'by the 4th power of what H rises by from token to token',
+    uses: ['entropy'],
+    law: () => (entropy) =>
+      normalise(entropy.map((h, c) => Math.max(h - (c > 0 ? entropy[c - 1] : 0), 0) ** JUMP_POWER)),
+  },
+  'entropy-gate': {
+    // Position 0 counts as much as the gate at least.
+    cuts: 'by H where it is at the gate or above, at times anywhere',
+    uses: ['entropy', 'gate'],
+    law:
+      ({ gate }) =>
+      (entropy) => {
+        const g = gated(entropy, gate);
         g[0] = Math.max(g[0], gate);
         return withUniform(normalise(g));
-      };
-    case 'entropy-block':
-      return (entropy) => {
-        const r = entropy.map(gated);
+      },
+  },
+  'entropy-block': {
+    cuts: 'as entropy-gate in a block of them, none if it is below',
+    uses: ['entropy', 'gate', 'blockSize'],
+    law:
+      ({ gate, blockSize }) =>
+      (entropy) => {
+        const r = gated(entropy, gate);
         const blocks = Math.ceil(r.length / blockSize);
         for (let start = 0; start < r.length; start += blockSize) {
           const block = r.subarray(start, start + blockSize);
@@ -42,12 +80,18 @@ export function cutLaw(name: CutLawName, gate: number, blockSize: number): CutLa
           if (total > 0) for (let c = 0; c < block.length; c++) block[c] /= blocks * total;
         }
         return withUniform(r);
-      };
-  }
-  function gated(h: number): number {
-    return h >= gate ? h : 0;
-  }
-}
+      },
+  },
+} as const satisfies Record<string, CutLawEntry>;
+
+export type CutLawName = keyof typeof TABLE;
+
+export const CUT_LAWS: Readonly<Record<CutLawName, CutLawEntry>> = TABLE;
+export const CUT_LAW_NAMES = Object.keys(TABLE) as readonly CutLawName[];
+
+/** @param gate nats; @param blockSize positions */
+export const cutLaw = (name: CutLawName, gate: number, blockSize: number): CutLaw =>
+  CUT_LAWS[name].law({ gate, blockSize });
 
 /** The cut that a uniform u picks by the inverse of r's distribution function, or −1: hold. */
 export function pickCut(r: Float64Array, u: number): number {
@@ -59,6 +103,8 @@ export function pickCut(r: Float64Array, u: number): number {
 }
 
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+
+const gated = (entropy: Float64Array, gate: number): Float64Array => entropy.map((h) => (h >= gate ? h : 0));
 
 /** g / Σ g, or uniform where nothing has any weight. */
 function normalise(g: Float64Array): Float64Array {

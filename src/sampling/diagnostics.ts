@@ -61,9 +61,8 @@ export function diagnose(
  * them is compared with that within them. 1 when every draw is equal, infinite when they differ between halves alone.
  * @param draws [chain][step]
  * @returns NaN where it is undefined: no chain, fewer than 4 draws a chain, a draw that is not finite
- * @throws OptionError for chains of different lengths
  */
-export function splitRhat(draws: readonly ArrayLike<number>[]): number {
+function splitRhat(draws: readonly number[][]): number {
   const chains = halves(draws);
   if (!chains) return Number.NaN;
   if (isConstant(chains)) return 1;
@@ -76,9 +75,8 @@ export function splitRhat(draws: readonly ArrayLike<number>[]): number {
  * last one: a few draws that stand still are then not taken for many. At most n·log10(n) for n draws in all.
  * @param draws [chain][step]
  * @returns NaN where `splitRhat` is undefined, and when every draw is equal
- * @throws OptionError for chains of different lengths
  */
-export function effectiveSampleSize(draws: readonly ArrayLike<number>[]): number {
+function effectiveSampleSize(draws: readonly number[][]): number {
   const chains = halves(draws);
   if (!chains || isConstant(chains)) return Number.NaN;
   const { length } = chains[0];
@@ -119,7 +117,7 @@ export function effectiveSampleSize(draws: readonly ArrayLike<number>[]): number
  * last cut calls for.
  * @throws OptionError
  */
-export function acceptanceByPosition(traces: readonly Trace[], width: number): CutBin[] {
+function acceptanceByPosition(traces: readonly Trace[], width: number): CutBin[] {
   if (!Number.isInteger(width) || width < 1) {
     throw new OptionError(`width is ${width}: a whole number of positions from 1 on`);
   }
@@ -139,17 +137,12 @@ export function acceptanceByPosition(traces: readonly Trace[], width: number): C
   return bins;
 }
 
-/** Both halves of every chain, without the middle draw of an odd number; undefined where they say nothing. */
-function halves(draws: readonly ArrayLike<number>[]): number[][] | undefined {
+/** Both halves of every chain, all of one length, without the middle draw of an odd number; undefined where they say nothing. */
+function halves(draws: readonly number[][]): number[][] | undefined {
   const length = draws[0]?.length ?? 0;
-  const other = draws.findIndex((chain) => chain.length !== length);
-  if (other >= 0) {
-    throw new OptionError(`chain ${other} has ${draws[other].length} draws, chain 0 has ${length}`);
-  }
-  const chains = draws.map((chain) => Array.from(chain));
-  if (length < 4 || !chains.flat().every(Number.isFinite)) return undefined;
+  if (length < 4 || !draws.flat().every(Number.isFinite)) return undefined;
   const half = Math.floor(length / 2);
-  return chains.flatMap((chain) => [chain.slice(0, half), chain.slice(length - half)]);
+  return draws.flatMap((chain) => [chain.slice(0, half), chain.slice(length - half)]);
 }
 
 /** The mean variance within the chains, and the one of all draws estimated from it and from the chains' means. */

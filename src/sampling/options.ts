@@ -1,6 +1,8 @@
-import { OptionError } from '../base/errors.ts';
+import { CheckpointError, OptionError } from '../base/errors.ts';
+import { describe } from '../base/show.ts';
+import { isObject } from '../checkpoint/json.ts';
 import type { Decoding } from './chain.ts';
-import type { CutLawName } from './cut-laws.ts';
+import { CUT_LAW_NAMES, CUT_LAWS, type CutLawName } from './cut-laws.ts';
 import type { Acceptance } from './multiple-try.ts';
 import { isBounded } from './target.ts';
 
@@ -36,7 +38,7 @@ export interface SamplerOptions {
   alpha: number;
   /** Temperature of the proposal; 1 / alpha unless given. */
   proposalTemperature: number;
-  /** Tokens the response grows by before it is refined, where it grows by blocks; also the block of the cut law entropy-block. */
+  /** Tokens the response grows by before it is refined, where it grows by blocks; also the block of a cut law that has blocks. */
   blockSize: number;
   /** Refinement steps after each block, where it grows by blocks. */
   steps: number;
@@ -45,8 +47,8 @@ export interface SamplerOptions {
   /** Candidates a step, decoded together. */
   tries: number;
   cutLaw: CutLawName;
-  /** Least entropy, in nats, at which entropy-gate and entropy-block cut. */
-  gate: number;
+  /** Least entropy, in nats, at which a cut law with a gate cuts; auto: fitted to continuations of the prompt, see `fitGate`. */
+  gate: number | 'auto';
   acceptance: Acceptance;
   decoding: Decoding;
   /** How egps draws its first response: by sequential Monte Carlo, or block by block with refinement steps between. */
@@ -81,7 +83,7 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   finalSteps: 8,
   tries: 4,
   cutLaw: 'entropy-block',
-  gate: 0.67,
+  gate: 'auto',
   acceptance: 'metropolis',
   decoding: 'lockstep',
   growth: 'particles',
@@ -94,20 +96,22 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   treeNodes: 65536,
 };
 
-/** A model's own defaults; not trusted to be in range. */
-export type ModelDefaults = {
-  readonly [name in
-    | 'alpha'
-    | 'maxNewTokens'
-    | 'blockSize'
-    | 'steps'
-    | 'finalSteps'
-    | 'tries'
-    | 'cutLaw'
-    | 'gate'
-    | 'growth'
-    | 'particles']?: unknown;
-};
+/** What a model's own egps.json may set. */
+const OF_A_MODEL = [
+  'alpha',
+  'maxNewTokens',
+  'blockSize',
+  'steps',
+  'finalSteps',
+  'tries',
+  'cutLaw',
+  'gate',
+  'growth',
+  'particles',
+] as const satisfies readonly (keyof SamplerOptions)[];
+
+/** A model's own defaults, the settings that it was tuned for. */
+export type ModelDefaults = Partial<Pick<SamplerOptions, (typeof OF_A_MODEL)[number]>>;
 
 type Name = keyof SamplerOptions;
 
@@ -165,8 +169,8 @@ const RANGES: Record<Name, Range> = {
   steps: whole(0),
   finalSteps: whole(0),
   tries: whole(1, 256),
-  cutLaw: oneOf('uniform', 'entropy', 'entropy-jump', 'entropy-gate', 'entropy-block'),
-  gate: real('a finite number from 0 on, in nats', (value) => value >= 0),
+  cutLaw: oneOf(...CUT_LAW_NAMES),
+  gate: orAuto(real('a finite number from 0 on, in nats', (value) => value >= 0)),
   acceptance: oneOf('metropolis', 'barker'),
   decoding: oneOf('eager', 'lockstep', 'best-first'),
   growth: oneOf('particles', 'blocks'),
@@ -203,8 +207,7 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
       throw new OptionError(`${name} is ${show(value)}: the sampler ${sampler} does not use it`);
     }
   }
-  const gated = cutLaw === 'entropy-gate' || cutLaw === 'entropy-block';
-  if (given.gate !== undefined && !gated) {
+  if (given.gate !== undefined && !CUT_LAWS[cutLaw].uses.includes('gate')) {
     throw new OptionError(`gate is ${given.gate}: the cut law ${cutLaw} does not use it`);
   }
   if (!USED[sampler].includes('topK')) {
@@ -234,8 +237,26 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
   return options;
 }
 
+/**
+ * What an egps.json says, checked.
+ * @throws CheckpointError for what is no object, a key that is none of a model's, or a value out of range
+ */
+export function modelDefaults(file: string, json: unknown): ModelDefaults {
+  if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
+  for (const [key, value] of Object.entries(json)) {
+    const name = OF_A_MODEL.find((each) => each === key);
+    if (!name) {
+      throw new CheckpointError(file, `unknown key ${describe(key)}: the keys are ${OF_A_MODEL.join(', ')}`);
+    }
+    if (!RANGES[name].has(value)) {
+      throw new CheckpointError(file, `${name} is ${describe(value)}: ${RANGES[name].text}`);
+    }
+  }
+  return json;
+}
+
 /** What the samplers named after them make of the general kernel. */
-export const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
+const SPECIAL_CASES: Partial<Record<SamplerName, Partial<SamplerOptions>>> = {
   metropolis: { tries: 1, cutLaw: 'uniform', growth: 'blocks' },
   'entropy-cut': { tries: 1, cutLaw: 'entropy-jump', growth: 'blocks' },
 };

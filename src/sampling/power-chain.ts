@@ -1,5 +1,6 @@
 import type { Chain, Decoding, Toss } from './chain.ts';
-import { type CutLaw, pickCut } from './cut-laws.ts';
+import { type CutLaw, type CutLawName, cutLaw, pickCut } from './cut-laws.ts';
+import { fitToPilots, isGated, pilotsOf } from './gate.ts';
 import { type Acceptance, chances, decide, mostPromising } from './multiple-try.ts';
 import type { RandomSource } from './random.ts';
 import type { Response } from './response.ts';
@@ -28,25 +29,52 @@ export interface Schedule {
   readonly finalSteps: number;
 }
 
+/** A cut law by its name. */
+interface Cuts {
+  readonly cutLaw: CutLawName;
+  /** nats; auto: fitted before the first step that goes by it. */
+  readonly gate: number | 'auto';
+  readonly blockSize: number;
+}
+
+/** How a chain came about. */
+interface Made {
+  /** What the first response was picked from; none where it grew by blocks. */
+  readonly particles: Particle[];
+  /** That the cut law went by, nats; undefined where no step went by one. */
+  readonly gate?: number;
+}
+
 /**
  * Power sampling: draw a first response, then refine it on the responses of up to `maxNewTokens`. Where it comes from is no matter of
  * exactness: every refinement leaves p^α invariant.
  */
-export async function powerChain(chain: Chain, kernel: Kernel, schedule: Schedule): Promise<Particle[]> {
+export async function powerChain(
+  chain: Chain,
+  { law: cuts, ...rest }: Omit<Kernel, 'law'> & { readonly law: Cuts },
+  schedule: Schedule,
+): Promise<Made> {
   const { rollout } = chain;
   const { maxNewTokens, finalSteps, particles: n, growth } = schedule;
+  const gated = isGated(cuts.cutLaw, schedule);
+  const pilots = gated && cuts.gate === 'auto' ? pilotsOf(rollout, maxNewTokens) : [];
   let particles: Particle[] = [];
   if (growth === 'particles') {
     rollout.steps = Math.ceil(maxNewTokens / STRIDE) + finalSteps;
-    const grown = await smc(rollout, kernel.target, kernel.random, { maxNewTokens, particles: n });
+    // Beside the particles the pilots take hardly a pass of their own.
+    const grown = await smc(rollout, rest.target, rest.random, { maxNewTokens, particles: n }, pilots);
     ({ particles } = grown);
     chain.adopt(grown.chosen, grown.trace);
-  } else await growByBlocks(chain, kernel, schedule);
+  }
+  const given = cuts.gate === 'auto' ? 0 : cuts.gate; // 0: of a law that has none, or of no steps
+  const gate = pilots.length > 0 ? await fitToPilots(rollout, pilots) : given;
+  const kernel = { ...rest, law: cutLaw(cuts.cutLaw, gate, cuts.blockSize) };
+  if (growth === 'blocks') await growByBlocks(chain, kernel, schedule);
   chain.visited = chain.visited.slice(-1); // what comes from here on is at the full horizon
   rollout.blocks = rollout.block;
   rollout.steps = chain.step + finalSteps;
   for (let n = 0; n < finalSteps; n++) await refine(chain, kernel, maxNewTokens);
-  return particles;
+  return { particles, gate: gated ? gate : undefined };
 }
 
 /**
@@ -85,7 +113,7 @@ export async function refine(chain: Chain, kernel: Kernel, horizon: number): Pro
     };
 
     // Each further token can only lower a weight, so that of a candidate as far as it is written bounds its final one: every factor
-    // p^α / q is at most 1 at the temperatures from 1/α to 1, and what the law normalises by only grows.
+    // p^α / q is at most 1 at the temperatures from 1/α to 1, and no cut law rises as a response grows; see CUT_LAWS.
     const logW = (z: Response) => logWeight(target, z, cut) + Math.log(law(z.entropy)[cut]);
     const logWx = logWeight(target, x, cut) + Math.log(r[cut]);
     const unstarted = Math.log(law(x.entropy.slice(0, cut + 1))[cut]) - logWx;

@@ -5,7 +5,7 @@ import type { Distribution, Drawn } from '../tree/distribution.ts';
  * computed before anybody asked for it.
  */
 export const ORIGIN = { free: 0, computed: 1, drafted: 2 } as const;
-export type Origin = (typeof ORIGIN)[keyof typeof ORIGIN];
+type Origin = (typeof ORIGIN)[keyof typeof ORIGIN];
 
 /** A response and, for each of its tokens, what the distribution that it was drawn from says of it, in nats. Never changed in place. */
 export interface Response {

@@ -42,6 +42,8 @@ export interface Branch {
   waited?: Node;
   /** Its number among those drawn in one step. */
   readonly candidate: number;
+  /** The step whose random numbers draw it, and its most tokens, whatever those are that it is continued beside. */
+  readonly own?: { readonly step: number; readonly horizon: number };
 }
 
 /** Tokens drawn ahead on the GPU at first where a step may be over before its candidates are: it is looked at again after as many as there are. */
@@ -172,13 +174,15 @@ export class Rollout {
    */
   private go(
     branch: Branch,
-    horizon: number,
-    step: number,
+    horizonOfAll: number,
+    stepOfAll: number,
     earnest: boolean,
     start?: number,
   ): Want | undefined {
     const { forest, tree, law } = this;
-    const { candidate, response } = branch;
+    const { candidate, response, own } = branch;
+    const step = own?.step ?? stepOfAll;
+    const horizon = Math.min(horizonOfAll, own?.horizon ?? Infinity);
     branch.pending ??= [];
     const links = branch.pending;
     const first = tree.root.position + 1; // of the response

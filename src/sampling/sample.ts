@@ -3,7 +3,7 @@ import type { LanguageModel } from '../engine/language-model.ts';
 import { Forest } from '../tree/forest.ts';
 import type { Tree } from '../tree/tree.ts';
 import { Chain } from './chain.ts';
-import { cutLaw } from './cut-laws.ts';
+import { type GateUsed, gateUsed } from './gate.ts';
 import { karanDu } from './karan-du.ts';
 import type { SamplerOptions } from './options.ts';
 import { powerChain } from './power-chain.ts';
@@ -16,6 +16,7 @@ import type { Visited, Weighted } from './visits.ts';
 
 export type { Decoding } from './chain.ts';
 export type { CutLawName } from './cut-laws.ts';
+export type { GateUsed } from './gate.ts';
 export type { Acceptance } from './multiple-try.ts';
 export { DEFAULTS, resolveOptions, SAMPLERS, type SamplerName, type SamplerOptions } from './options.ts';
 export type { Hooks, Progress } from './rollout.ts';
@@ -39,6 +40,8 @@ export interface Sample {
   logProbability: number;
   /** log π of the response, up to a constant: α log p. */
   logTarget: number;
+  /** The gate of the cut law; null where no step went by one. */
+  gate: GateUsed | null;
   /** What the run has come by on the way. */
   visited: Visited;
   account: Account;
@@ -95,6 +98,7 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
 
   const state = new Chain(rollout, options.lookAhead);
   let particles: Particle[] = [];
+  let gate: number | undefined;
   switch (sampler) {
     case 'greedy':
     case 'sample':
@@ -109,14 +113,14 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
     case 'metropolis':
     case 'entropy-cut':
     case 'egps': {
-      const { cutLaw: name, gate, blockSize, tries, acceptance, decoding } = options;
-      const kernel = { target, law: cutLaw(name, gate, blockSize), tries, acceptance, decoding, random };
-      particles = await powerChain(state, kernel, options);
+      const { tries, acceptance, decoding } = options;
+      const kernel = { target, law: options, tries, acceptance, decoding, random };
+      ({ particles, gate } = await powerChain(state, kernel, options));
       break;
     }
   }
   const visited = { particles: weighted(particles), states: state.visited };
-  return result(state.response, alpha, rollout.account, state.trace, visited);
+  return result(state.response, alpha, rollout.account, state.trace, visited, gate);
 }
 
 /** Index of the response of highest log p. */
@@ -131,7 +135,14 @@ function weighted(particles: readonly Particle[]): Weighted[] {
   return particles.map(({ response }, i) => ({ response, weight: weights[i] }));
 }
 
-function result(response: Response, alpha: number, account: Account, trace: Trace, visited: Visited): Sample {
+function result(
+  response: Response,
+  alpha: number,
+  account: Account,
+  trace: Trace,
+  visited: Visited,
+  gate?: number,
+): Sample {
   const { tokens, logp, logZ, entropy, finish } = response;
   const total = logProbability(response);
   const block = trace.drawnAt.map((step) => trace.steps[step].block);
@@ -144,6 +155,7 @@ function result(response: Response, alpha: number, account: Account, trace: Trac
     finish,
     logProbability: total,
     logTarget: alpha * total,
+    gate: gate === undefined ? null : gateUsed(gate, visited),
     visited,
     account,
     trace,
@@ -151,7 +163,11 @@ function result(response: Response, alpha: number, account: Account, trace: Trac
 }
 
 /** @throws OptionError */
-export function checkPrompt(model: LanguageModel, prompt: ArrayLike<number>, maxNewTokens: number): void {
+export function checkPrompt(
+  model: Pick<LanguageModel, 'vocabSize' | 'contextLength'>,
+  prompt: ArrayLike<number>,
+  maxNewTokens: number,
+): void {
   if (prompt.length === 0) throw new OptionError('the prompt is empty: at least one token');
   for (let i = 0; i < prompt.length; i++) {
     const token = prompt[i];

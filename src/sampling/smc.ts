@@ -28,12 +28,14 @@ export const STRIDE = 16;
  * Sequential Monte Carlo on p^α: `particles` responses grow by the proposal q, each weighted by p^α / q of its tokens. Every 16 tokens, where
  * the effective number of weights has fallen below half of them, they are drawn again by systematic resampling. One of the responses
  * is drawn by weight at the end. Exact as their number grows, biased for few.
+ * @param beside branches that are continued in the same passes, and are none of the particles
  */
 export async function smc(
   rollout: Rollout,
   target: Target,
   random: RandomSource,
   { maxNewTokens, particles: n }: { readonly maxNewTokens: number; readonly particles: number },
+  beside: readonly Branch[] = [],
 ): Promise<{ particles: Particle[]; chosen: Particle; trace: Trace }> {
   rollout.blocks = Math.ceil(maxNewTokens / STRIDE);
   rollout.steps = Math.max(rollout.steps, rollout.blocks);
@@ -44,16 +46,19 @@ export async function smc(
   for (let step = 0; ; step++) {
     rollout.block = step + 1;
     const horizon = Math.min(rollout.block * STRIDE, maxNewTokens);
-    const starts = particles.map(({ response }) => response.tokens.length);
+    const all = [...particles, ...beside];
+    const starts = all.map(({ response }) => response.tokens.length);
     const first = particles[0];
     await rollout.advance(
-      particles,
+      all,
       horizon,
       step,
       rollout.telling(step, () => first.response),
     );
+    for (const [i, { response }] of all.entries()) {
+      rollout.account.drawnTokens += response.tokens.length - starts[i];
+    }
     const lengths = particles.map(({ response }) => response.tokens.length);
-    for (const [i, length] of lengths.entries()) rollout.account.drawnTokens += length - starts[i];
     for (const [i, particle] of particles.entries()) {
       particle.logW += logWeight(target, particle.response, starts[i]);
       particle.line = { before: particle.line, candidate: particle.candidate, cut: starts[i] };

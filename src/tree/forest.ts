@@ -1,4 +1,4 @@
-import { OptionError, OutOfMemoryError } from '../base/errors.ts';
+import { OptionError } from '../base/errors.ts';
 import type { LanguageModel, Reading } from '../engine/language-model.ts';
 import { Distribution, type Drawn, type Law, suffices, summarise } from './distribution.ts';
 import { Drafts, likelihood } from './drafts.ts';
@@ -8,9 +8,9 @@ import { Prices } from './prices.ts';
 import { Room, type Tenant } from './room.ts';
 import { type Branch, type Guess, type Knowledge, Node, Tree } from './tree.ts';
 
-export type { Costs, Lots, Want } from './plan.ts';
+export type { Costs, Want } from './plan.ts';
 
-export interface ForestOptions {
+interface ForestOptions {
   /** off: nothing is found again, drafted or looked ahead to. */
   readonly tree: 'on' | 'off';
   /** Tokens drafted behind one that is needed: so many wherever there is something to go by, or as many as pay. */
@@ -229,6 +229,7 @@ export class Forest implements Tenant {
         for (const { reject } of waiting) reject(error);
       }
       this.busy = new Set();
+      this.room.returned();
     }
     this.running = false;
   }
@@ -326,8 +327,8 @@ export class Forest implements Tenant {
   }
 
   /** Computes as much of the plan as the cache has room for. */
-  private async compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
-    for (;;) {
+  private compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
+    const attempt = async () => {
       const planned = plan.feeds(({ law }) => this.indexOf(law), ahead);
       this.busy = new Set([...plan.bases, ...planned.flatMap(({ branch }) => branch ?? [])]);
       try {
@@ -337,12 +338,14 @@ export class Forest implements Tenant {
       } catch (error) {
         for (const { undo } of planned) undo();
         this.busy = new Set();
-        if (!(error instanceof OutOfMemoryError)) throw error;
-        if (this.room.evict(plan.bases) || plan.trim() || plan.shrink()) continue;
-        if (await this.room.passOver()) continue;
         throw error;
       }
-    }
+    };
+    const spare = (branches: number) => {
+      plan.reroute(); // others may have evicted what it stood on
+      return this.room.evict(branches, plan.bases) || plan.trim() || plan.shrink();
+    };
+    return this.room.within(attempt, spare);
   }
 
   private grow({ item, feed, branch, undo }: Planned, readings: readonly Reading[]): void {

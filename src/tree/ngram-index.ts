@@ -1,5 +1,5 @@
 /** Where the longest known suffix of a path ends: a node, or a position of the prompt, whose successor is known but not how likely it was. */
-export interface Match<Node> {
+interface Match<Node> {
   readonly place: Node | number;
   /** Tokens that the two paths have in common. */
   readonly length: number;

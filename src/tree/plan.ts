@@ -15,7 +15,7 @@ export interface Costs {
 }
 
 /** The random numbers of one token: a uniform one in (0, 1], and the word that picks one of the tail. */
-export interface Lots {
+interface Lots {
   readonly u: number;
   readonly tail: number;
 }
@@ -111,7 +111,11 @@ export class Plan {
     return this.nodes.has(node);
   }
 
-  /** Finds what has to be fed; the keys of what comes before may have gone since it was added. */
+  /** Finds again what has to be fed: the keys of what comes before may have gone since. */
+  reroute(): void {
+    for (const item of this.items) this.route(item);
+  }
+
   private route(item: Item): void {
     const { node, tree } = item.want;
     const { path, branch } = tree.missing(node);
@@ -148,9 +152,9 @@ export class Plan {
    * @param ahead tokens that every item draws ahead
    */
   feeds(law: (want: Want) => number, ahead: number): Planned[] {
+    this.reroute();
     const taken = new Set<Branch>();
     return this.items.map((item): Planned => {
-      this.route(item);
       const { want, path, base, drafts } = item;
       const tokens = [...path, ...drafts].map(({ token }) => token);
       const { position } = path[0];

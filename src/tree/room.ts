@@ -25,6 +25,8 @@ export class Room {
   readonly tenants = new Set<Tenant>();
   private readonly positions: number;
   private taken = 0;
+  /** How often somebody may have given pages back. */
+  private returns = 0;
   private readonly queue: Waiting[] = [];
 
   private constructor(positions: number) {
@@ -70,42 +72,53 @@ export class Room {
 
   leave(positions: number): void {
     this.taken -= positions;
+    this.returned();
     this.admit();
   }
 
+  /** A pass is over. */
+  returned(): void {
+    this.returns++;
+  }
+
   /**
-   * What `compute` gives, as soon as it finds room in the cache.
+   * What `compute` gives, as soon as it finds room in the cache. What others gave back while it failed may have been all that it lacked.
+   * @param spare frees so many branches; false where nothing can be spared
    * @throws what it throws; OutOfMemoryError where nobody can make room
    */
-  async within<T>(compute: () => Promise<T>): Promise<T> {
-    for (;;) {
+  async within<T>(
+    compute: () => Promise<T>,
+    spare = (branches: number) => this.evict(branches, new Set()),
+  ): Promise<T> {
+    for (let branches = 1; ; branches *= 2) {
+      const before = this.returns;
       try {
         return await compute();
       } catch (error) {
         if (!(error instanceof OutOfMemoryError)) throw error;
-        if (!this.evict(new Set()) && !(await this.passOver())) throw error;
+        if (this.returns === before && !spare(branches) && !(await this.passOver())) throw error;
       }
     }
   }
 
-  /** Frees keys of the branch that was walked least recently. @returns false where there are none */
-  evict(bases: ReadonlySet<Branch>): boolean {
-    let found: { tree: Tree; branch: Branch } | undefined;
+  /** Frees keys of the branches that were walked least recently. @returns false where there are none */
+  evict(most: number, bases: ReadonlySet<Branch>): boolean {
+    const found: { tree: Tree; branch: Branch }[] = [];
     for (const { trees, busy } of this.tenants) {
       for (const tree of trees) {
         for (const branch of tree.branches) {
-          if (bases.has(branch) || busy.has(branch)) continue;
-          if ((found && branch.used >= found.branch.used) || !tree.isTrimmable(branch)) continue;
-          found = { tree, branch };
+          if (!bases.has(branch) && !busy.has(branch) && tree.isTrimmable(branch))
+            found.push({ tree, branch });
         }
       }
     }
-    found?.tree.trim(found.branch);
-    return found !== undefined;
+    found.sort((a, b) => a.branch.used - b.branch.used);
+    for (const { tree, branch } of found.slice(0, most)) tree.trim(branch);
+    return found.length > 0;
   }
 
   /** Waits for the next of the passes under way to be over. @returns false where there are none */
-  async passOver(): Promise<boolean> {
+  private async passOver(): Promise<boolean> {
     const passes = [...this.tenants].filter(({ busy }) => busy.size > 0);
     if (passes.length === 0) return false;
     await Promise.race(passes.map(({ current }) => current.catch(() => undefined))); // who waits for it knows

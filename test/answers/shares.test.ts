@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { shares, voted } from '../../src/answers/shares.ts';
 import { generate, generateMany } from '../../src/api/generate.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { likeliest, type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 const visit = (tokens: number[], weight: number, logProbability: number): Visit => ({
   tokens: Uint32Array.from(tokens),

@@ -1,20 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import {
-  benchPipeline,
-  countCalls,
-  environmentOf,
-  numbers,
-  openBench,
-  readBack,
-  repeat,
-  short,
-  show,
-  summarise,
-  table,
-  timePass,
-} from '../../bench/harness.ts';
+import { countCalls } from '../../bench/harness/counts.ts';
+import { benchPipeline, openBench, readBack, timePass } from '../../bench/harness/device.ts';
+import { environmentOf } from '../../bench/harness/environment.ts';
+import { repeat, short, show, summarise, table } from '../../bench/harness/figures.ts';
+import { numbers } from '../../bench/harness/options.ts';
 import { modelOptions } from '../../bench/model.ts';
 import { patternSum } from '../../bench/roofline.ts';
 import { OptionError } from '../../src/base/errors.ts';

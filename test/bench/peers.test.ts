@@ -2,15 +2,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { float16 } from '../../bench/peers/float16.ts';
-import { writeGguf } from '../../bench/peers/gguf.ts';
-import { writeExpand, writeOnnx } from '../../bench/peers/onnx.ts';
-import { run } from '../../bench/peers.ts';
 import { RandomWeights, SHAPES } from '../../bench/random-model.ts';
+import { float16 } from '../../bench/studies/peers/float16.ts';
+import { writeGguf } from '../../bench/studies/peers/gguf.ts';
+import { writeExpand, writeOnnx } from '../../bench/studies/peers/onnx.ts';
+import { run } from '../../bench/studies/peers.ts';
+import { toFloat64 } from '../../reference/weights.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { test } from '../support/suite.ts';
-import { toFloat64 } from '../support/weights.ts';
 
 const LLAMA = SHAPES.tiny;
 const QWEN2: ModelConfig = {

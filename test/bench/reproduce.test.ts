@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { accuracyAt, costAt } from '../../bench/reproduce.ts';
+import { accuracyAt, costAt } from '../../bench/studies/reproduce/curves.ts';
 import { test } from '../support/suite.ts';
 
 const close = (found: number | undefined, expected: number) =>

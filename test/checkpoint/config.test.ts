@@ -3,7 +3,6 @@ import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts
 import {
   checkTensors,
   loadConfig,
-  loadDefaults,
   type ModelConfig,
   parseConfig,
   tensorShapes,
@@ -323,25 +322,6 @@ test('tensors are checked against the configuration', async () => {
     );
     assert.is(error.tensor, name);
   });
-});
-
-test('sampler defaults are read and checked', async () => {
-  await withFolder({}, async (dir) => assert.equal(await loadDefaults(dir), {}));
-  const refused = (json: object | string, message: RegExp) =>
-    withFolder({ 'egps.json': json }, async (dir) => {
-      await failure(CheckpointError, message, () => loadDefaults(dir));
-    });
-  const all = { alpha: 4, maxNewTokens: 8, blockSize: 2, steps: 3, finalSteps: 5, tries: 4, gate: 0.5 };
-  await withFolder({ 'egps.json': { ...all, cutLaw: 'uniform' } }, async (dir) => {
-    assert.equal(await loadDefaults(dir), { ...all, cutLaw: 'uniform' });
-  });
-  await refused({ alhpa: 4 }, /unknown key "alhpa": the keys are alpha, /);
-  await refused('{"toString":1}', /unknown key "toString"/);
-  await refused('{"__proto__":{"alpha":1}}', /unknown key "__proto__"/);
-  await refused({ alpha: '4' }, /alpha is "4": a number/);
-  await refused('{"alpha":1e999}', /alpha is .*: a number/);
-  await refused({ cutLaw: 1 }, /cutLaw is 1: a string/);
-  await refused([], /not a JSON object/);
 });
 
 test.run();

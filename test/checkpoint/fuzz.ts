@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadDefaults } from '../../src/api/model-defaults.ts';
 import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
@@ -134,6 +135,7 @@ async function outcomeOf(dir: string): Promise<{ outcome: string; fault?: string
 async function open(dir: string): Promise<string | undefined> {
   const folder = await ModelFolder.open(dir);
   const { config, tokenizer } = folder;
+  await loadDefaults(dir);
   try {
     for (const tensor of folder.tensors.values()) {
       await folder.readInto(tensor, 0, new Uint8Array(tensor.end - tensor.begin));

@@ -135,13 +135,7 @@ test('what is computed anew is left out in silence, what is unknown with a warni
 });
 
 test('a key that stands twice is warned of, in each of the files', async () => {
-  for (const name of [
-    'config.json',
-    'generation_config.json',
-    'egps.json',
-    'tokenizer.json',
-    'tokenizer_config.json',
-  ]) {
+  for (const name of ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json']) {
     const text = new TextDecoder().decode(bytesOf(name));
     const key = JSON.stringify(Object.keys(JSON.parse(text))[0]);
     await changed({ files: { [name]: text.replace('{', `{${key}:0,`) } }, ({ warnings }) => {

@@ -186,6 +186,8 @@ test('every sampler option reaches the sampler', () => {
     seed: 12345678901234567890n,
     chain: 3,
   });
+  assert.is(samplerOptions(parse(generateSpecs, ['--gate', 'auto'])).gate, 'auto');
+  refuses(() => samplerOptions(parse(generateSpecs, ['--gate', 'none'])), '--gate', 'none');
   refuses(() => samplerOptions(parse(generateSpecs, ['--alpha', '4x'])), '--alpha', '4x');
   refuses(() => samplerOptions(parse(generateSpecs, ['--seed', '-1'])), '--seed', '-1');
 });

@@ -17,8 +17,11 @@ interface Run {
 }
 
 /** Runs `egps` to its end. `input` goes to standard input; */
-function egps(argv: string[], options: { input?: string; started?(pid: number): void } = {}): Promise<Run> {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe' });
+function egps(
+  argv: string[],
+  options: { input?: string; cwd?: string; started?(pid: number): void } = {},
+): Promise<Run> {
+  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe', cwd: options.cwd });
   const run: Run = { code: null, out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => {
     run.out += text;
@@ -46,7 +49,8 @@ const waiting = join(dir, 'waiting');
 randomCheckpoint(waiting, {}, 7);
 execFileSync('mkfifo', [join(waiting, 'heldout.json')]);
 writeFileSync(join(speaking, 'egps.json'), JSON.stringify({ maxNewTokens: 24, blockSize: 12, gate: 0.3 }));
-writeFileSync(join(speaking, 'heldout.json'), JSON.stringify([{ prompt: 'How many?', answer: '3' }]));
+const heldOut = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} or how many?`, answer: '3' }));
+writeFileSync(join(speaking, 'heldout.json'), JSON.stringify(heldOut));
 
 /** Printable ASCII is ids 0 to 94, a line feed 95, EOS 96. */
 function writeTokenizer(folder: string): void {
@@ -95,9 +99,13 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
   [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],
+  [['demo', '--model', speaking, ' '], 2, 'problem is empty'],
+  [['demo', '--model', speaking, 'two', 'words'], 2, 'quote it'],
+  [['demo', '--model', speaking, 'long '.repeat(60)], 2, '299 tokens of prompt', 'holds 256'],
+  [['demo', '--model', bare, 'x'], 2, 'no tokenizer'],
 ];
 for (const [argv, code, ...parts] of failures) {
-  const shown = argv.map((word) => word.replace(dir, '…')).join(' ');
+  const shown = argv.map((word) => word.replace(dir, '…').slice(0, 30)).join(' ');
   usage(`egps ${shown} fails with ${code}`, async () => {
     const run = await egps(argv);
     assert.is(run.code, code, run.err);
@@ -234,6 +242,12 @@ gpu('many samples come in the order of their chains, each as by itself, with dia
   const alone = JSON.parse((await egps([...argv, '--chain', '4'])).out);
   // What is computed for a chain depends on what others have computed already.
   assert.equal({ ...alone, wallSeconds: 0, account: {} }, { ...answers[2], wallSeconds: 0, account: {} });
+  // The model of the test is unsure of every token alike.
+  const last = said(many).at(-1) ?? '';
+  assert.match(
+    last,
+    /^egps: warning: gate 0 nats: 100 % of the tokens lie above it, .* in 5 of 5 answers\)$/,
+  );
   assert.match(
     said(many)[1],
     /^\d distinct of 5 answers · log p over the last 4 steps: split-R̂ \S+, effective/,
@@ -314,13 +328,56 @@ gpu('info tells the adapter, the model and its memory', async () => {
   assert.match(out, /^memory +[\d.]+ [kM]B$/m);
 });
 
-gpu('demo shows both answers, the right one and both accounts', async () => {
-  const { code, out, err } = await egps(['demo', '--model', speaking, '--seed', '3']);
+gpu('demo prints each row of its table once, the score, an answer in full, and writes a page', async () => {
+  const argv = ['demo', '--model', speaking, '--seed', '3'];
+  const { code, out, err } = await egps(argv, { cwd: dir });
   assert.is(code, 0, err);
-  for (const part of ['How many?', 'The right answer is 3. Seed 3.', 'plain sampling: ', 'egps: ']) {
-    assert.ok(out.includes(part), `${out} lacks ${part}`);
+  assert.is(steers(out), false);
+  const rows = (text: string) =>
+    text.split('\n').filter((line) => /^ *\d+ {2}\d+ or how many\? .*(right|wrong)/.test(line));
+  assert.equal(
+    rows(out)
+      .map((row) => Number.parseInt(row, 10))
+      .sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  );
+  for (const part of [
+    /Seed 3; --seed 3 repeats it all/,
+    /\ncompiling kernels … [\d.]+ s\n/,
+    /\nplain \d+ of 10 right, egps \d+ of 10\. All at once in [\d.]+ s on /,
+    /\nProblem \d+ in full: \d+ or how many\?\nThe right answer is 3\.\n\nplain: .*\negps: .*\negps, final answers: /s,
+    /\nNext, .*\n {2}egps demo "Mia .*"\n/,
+  ]) {
+    assert.match(out, part);
   }
-  assert.is(out.match(/tokens drawn · /g)?.length, 2);
+  const page = join(dir, 'egps-demo.html');
+  assert.ok(out.includes(`\n  ${page}\n`), out);
+  assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<\/html>\n$/s);
+
+  // What a run waits for depends on what passes cost at the time, and so does the order of the rows.
+  const answersIn = (text: string) =>
+    rows(text)
+      .map((row) => row.replaceAll(/(right|wrong) +\d+/g, '$1'))
+      .sort();
+  const again = await egps(argv, { cwd: dir });
+  assert.equal(answersIn(again.out), answersIn(out));
+});
+
+gpu('demo answers a problem of one’s own, and goes on where its page cannot be written', async () => {
+  const cwd = join(dir, 'taken');
+  mkdirSync(join(cwd, 'egps-demo.html'), { recursive: true });
+  const { code, out, err } = await egps(['demo', '--model', speaking, ' 1 or 2? '], { cwd });
+  assert.is(code, 0, err);
+  assert.not.match(out, /right answer|wrong/);
+  for (const part of [
+    /\nplain: .*, \d+ passes\n/,
+    /\negps: .*, \d+ passes\n/,
+    /\negps, final answers: .* %/,
+    /could not be\s+written: EISDIR/,
+    /\n {2}egps demo\n/,
+  ]) {
+    assert.match(out, part);
+  }
 });
 
 gpu('tensors that the config does not call for are warned of once', async () => {

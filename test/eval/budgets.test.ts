@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { type Reading, readAt } from '../../src/eval/budgets.ts';
 import type { Grade } from '../../src/eval/item.ts';
 import { gradePicks, picksOf } from '../../src/eval/picks.ts';
 import { resolveOptions, type Sample, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 /** Six tokens, EOS 0; what comes next depends on the last two tokens. */
 const model = new TableModel(6, [0], (x) =>
@@ -66,6 +66,8 @@ test('a chain read after some of its final steps is the chain that takes no more
         const reading = await told(read(whole, options, finalSteps), options);
         assert.equal(reading, own, `${part.sampler} ${seed} ${finalSteps}`);
         assert.is(own.picks[0].logProbability, few.logProbability);
+        const fitted = options.gate === 'auto' ? few.gate?.nats : undefined;
+        assert.is(read(whole, options, finalSteps).gate, fitted, `${part.sampler} ${seed} ${finalSteps}`);
         if (String(own.picks[0].tokens) !== String(end.picks[0].tokens)) moved++;
         if (String(own.picks[0].tokens) !== String(own.picks[1].tokens)) picked++;
       }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { voted } from '../../src/answers/shares.ts';
 import { OutputError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
@@ -14,7 +15,6 @@ import { resolveOptions, sample } from '../../src/sampling/sample.ts';
 import { type Visit, visitsAfter } from '../../src/sampling/visits.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 /** Letters a to e are tokens 1 to 5, EOS is 0; any may follow any. */
 const table = () =>
@@ -111,6 +111,12 @@ test('each response is drawn with the seed of its item, graded, and on record', 
       if (verdict === 'too long') continue;
       assert.equal({ verdict, answer }, grade(text));
       assert.is(tokens, text.length + Number(finish === 'eos'));
+    }
+    // The gate is each prompt's and chain's own; run.json says that it was left to them.
+    assert.is(ENTRIES[1].options.gate, 'auto');
+    for (const { sampler, gate, verdict } of results) {
+      if (verdict === 'too long' || sampler === 'sample') assert.is(gate, undefined);
+      else assert.ok((gate as number) > 0.5, `${sampler}: gate ${gate}`);
     }
     const tooLong = results.filter(({ verdict }) => verdict === 'too long');
     assert.equal(new Set(tooLong.map(({ item }) => item)), new Set(['s']));

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { forward } from '../../reference/oracle.ts';
+import { loadWeights } from '../../reference/weights.ts';
 import { loadModel } from '../../src/api/load-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
-import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
-import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';
 
@@ -83,6 +83,9 @@ const ODD: [Partial<ModelConfig>, 'F32' | 'BF16'][] = [
     'F32',
   ],
 ];
+/** On both sides of a tile of rows, of a half one, and of a page. */
+const PROMPTS = [1, 15, 17, 31, 33, 64, 65, 89];
+
 for (const [overrides, dtype] of ODD) {
   for (const [variant, load] of Object.entries(kernelSets)) {
     test(`odd shapes agree with the float64 oracle: ${dtype} ${JSON.stringify(overrides)}, ${variant}`, async () => {
@@ -91,14 +94,27 @@ for (const [overrides, dtype] of ODD) {
         const model = await load(dir);
         const tokens = Array.from({ length: 90 }, (_, i) => (i * 37 + 11) % config.vocabSize);
         const expected = forward(config, await loadWeights(dir), tokens);
-        const logits = await model.logits(tokens);
-        let error = 0;
-        let power = 0;
-        expected.forEach((l, i) => {
-          error += (l - logits[i]) ** 2;
-          power += l * l;
-        });
-        assert.ok(error / power <= 1e-9, `normalised mean square error ${error / power}`);
+        const near = (logits: ArrayLike<number>, from: number, what: string) => {
+          let error = 0;
+          let power = 0;
+          for (const [i, l] of expected.subarray(from, from + logits.length).entries()) {
+            error += (l - logits[i]) ** 2;
+            power += l * l;
+          }
+          assert.ok(error / power <= 1e-9, `${what}: normalised mean square error ${error / power}`);
+        };
+        near(await model.logits(tokens), 0, 'row by row');
+        // Other kernels compute the keys and values of a prompt: what comes after it rests on them.
+        for (const length of PROMPTS) {
+          const sequence = await model.prefill(tokens.slice(0, length));
+          const sharpening = { alpha: 4, temperature: 0.25 };
+          const next = tokens.slice(length, length + 1);
+          const [[{ logits }]] = await model.compute([
+            { sequence, position: length, tokens: next, sharpening, ask: 'logits' },
+          ]);
+          near(logits as Float32Array, length * config.vocabSize, `after a prompt of ${length}`);
+          sequence.free();
+        }
         model.dispose();
       });
     });

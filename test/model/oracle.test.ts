@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { forward, statistics } from '../../reference/oracle.ts';
+import { loadWeights } from '../../reference/weights.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { loadConfig } from '../../src/checkpoint/config.ts';
-import { forward, statistics } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
-import { loadWeights } from '../support/weights.ts';
 
 const GOLDEN = 'test/fixtures/golden';
 

@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
+import { forward } from '../../reference/oracle.ts';
+import { loadWeights } from '../../reference/weights.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { swiftShaderFolder } from '../support/browser.ts';
 import { bits, decode, prompted } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets } from '../support/models.ts';
-import { forward } from '../support/oracle.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
-import { loadWeights } from '../support/weights.ts';
 
 const DRIVER = 'vk_swiftshader_icd.json';
 const dawn = create([]); // kept for the life of the process: losing it crashes Dawn

@@ -16,6 +16,7 @@ type Move =
   | { block: number; at: string; endings: string[]; givenUp?: number[]; logRho: number[]; take: number }
   | { block: number; hold: true };
 
+const GATE = 0.67;
 const END = '<|end|>';
 const texts: string[] = [];
 
@@ -62,7 +63,7 @@ class Known {
 
 /** Plays the script and notes it down as a sampler would. */
 export function play(prompt: string, script: readonly Move[], given: Partial<SamplerOptions>): Example {
-  const options = resolveOptions(given);
+  const options = resolveOptions({ gate: GATE, ...given });
   const steps: Step[] = [];
   let now: number[] = [];
   let entropies: number[] = [];
@@ -155,6 +156,7 @@ export function play(prompt: string, script: readonly Move[], given: Partial<Sam
       logProbability: logps.reduce((a, b) => a + b, 0),
       logTarget: options.alpha * logps.reduce((a, b) => a + b, 0),
       finish: texts[now[now.length - 1]] === END ? 'eos' : 'length',
+      gate: { nats: GATE, above: 0.2, trouble: null },
       visited: { particles: [], states: states.map((response) => [{ response, weight: 1 }]) },
       account,
       trace: { steps, drawnAt: Uint32Array.from(drawnAt) },

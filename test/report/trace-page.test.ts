@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import type { ReplayData } from '../../src/report/trace-data.ts';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
 import { resolveOptions } from '../../src/sampling/options.ts';
@@ -7,7 +8,6 @@ import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
 import { arithmetic } from './example.ts';
 
@@ -228,11 +228,11 @@ function expected({ sample, options, tokenText }: Omit<TracePage, 'adapter' | 'w
   const costs = names
     .map((name) => step.account[name] - (before?.[name] ?? 0))
     .filter((cost, at) => at !== 2 || cost > 0);
-  const size =
-    options.cutLaw === 'entropy-block' && options.sampler === 'egps' ? options.blockSize : Infinity;
+  const { gate } = sample;
+  const size = gate && options.cutLaw === 'entropy-block' ? options.blockSize : Infinity;
   const closed = [];
   for (let start = 0; start < now.length; start += size) {
-    closed.push(size < Infinity && Math.max(...entropy.slice(start, start + size)) < options.gate);
+    closed.push(gate !== null && Math.max(...entropy.slice(start, start + size)) < gate.nats);
   }
   const touched = step.kind === 'hold' ? 0 : now.length - step.cut;
   const outcomes = { grow: 'grown', hold: 'held', propose: step.outcome >= 0 ? 'accepted' : 'rejected' };

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { DistributionError, NonFiniteError, OptionError } from '../../src/base/errors.ts';
 import type { Feed, Reading, Summary } from '../../src/engine/language-model.ts';
 import { EMPTY, type Response } from '../../src/sampling/response.ts';
@@ -6,7 +7,6 @@ import { DEFAULTS, resolveOptions, type SamplerOptions, sample } from '../../src
 import { logWeight } from '../../src/sampling/target.ts';
 import { score } from '../../src/tree/score.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 const PROMPT = [1, 2, 1];
 /** Absolute position of the token that is drawn from what is wrong: the fourth of the response. */

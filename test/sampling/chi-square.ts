@@ -1,6 +1,6 @@
+import type { Limits } from '../../reference/table-model.ts';
 import { refine } from '../../src/sampling/power-chain.ts';
 import { randomSource } from '../../src/sampling/random.ts';
-import type { Limits } from '../support/table-model.ts';
 import { respond, type Subject } from './exact.ts';
 import { chainAt, plant } from './forced.ts';
 import { name } from './toy.ts';

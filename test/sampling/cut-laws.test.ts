@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert';
-import { cutLaw, pickCut } from '../../src/sampling/cut-laws.ts';
+import { distribution } from '../../reference/table-model.ts';
+import { CUT_LAWS, type CutLawName, cutLaw, pickCut } from '../../src/sampling/cut-laws.ts';
+import { randomSource } from '../../src/sampling/random.ts';
 import { test } from '../support/suite.ts';
-import { distribution } from '../support/table-model.ts';
 import { entropies, golden, LAWS, STATES, toy, toyAt, toyLaw } from './toy.ts';
 
 const near = (a: number, b: number, what: string) =>
@@ -28,25 +29,93 @@ test('entropies and log Z of the toy agree with the reference', () => {
   }
 });
 
+/** r of each state of the toy, worked out apart from the code: models[0].cut of test/fixtures/egps_golden.json, and cut_params. */
+function goldenOf(name: CutLawName): number[][] {
+  const vectors = toy.cut[name];
+  if (!vectors) throw new Error(`cut law ${name} has no golden vectors`);
+  return vectors;
+}
+
+test('every golden vector is of a law that there is', () => {
+  for (const name of Object.keys(toy.cut)) assert.ok(Object.hasOwn(CUT_LAWS, name), name);
+});
+
+/** Entropies of every scale in a row, none at all among them, from random numbers of a seed. */
+function randomEntropies(seed: number, length: number): Float64Array {
+  const random = randomSource(BigInt(seed), 0);
+  return Float64Array.from({ length }, (_, t) => {
+    const [kind, u] = [random.cut(t), random.accept(t)];
+    if (kind < 0.2) return 0;
+    return kind < 0.6 ? 10 ** (8 * u - 7.5) : 3 * u;
+  });
+}
+
+/** What the kernel relies on, of every prefix of a response that there is. */
+function checkLaw(name: CutLawName): void {
+  for (let seed = 0; seed < 60; seed++) {
+    const entropy = randomEntropies(seed, 70);
+    for (const gate of [0, 0.05, 0.67, 10]) {
+      for (const blockSize of [1, 2, 7, 192]) {
+        const law = cutLaw(name, gate, blockSize);
+        let before: Float64Array = new Float64Array(0);
+        for (let length = 1; length <= entropy.length; length++) {
+          const where = `${name}, seed ${seed}, gate ${gate}, blocks of ${blockSize}, length ${length}`;
+          const r = law(entropy.slice(0, length));
+          assert.is(r.length, length, where);
+          let total = 0;
+          for (let c = 0; c < length; c++) {
+            if (!(r[c] >= 0)) assert.unreachable(`${where}: r(${c}) is ${r[c]}`);
+            if (r[c] > before[c])
+              assert.unreachable(
+                `${where}: r(${c}) rises from ${before[c]} to ${r[c]} as the response grows`,
+              );
+            total += r[c];
+          }
+          assert.ok(total < 1 + 1e-12, `${where}: Σ r is ${total}`);
+          const first = entropy.findIndex((h) => h > 0);
+          if (first < length) assert.ok(r[first] > 0, `${where}: the first decision is out of reach`);
+          before = r;
+        }
+      }
+    }
+  }
+}
+
 for (const name of LAWS) {
   test(`${name} agrees with the reference`, () => {
+    const vectors = goldenOf(name);
     const law = toyLaw(name);
     for (const [i, x] of STATES.entries()) {
       const r = law(entropies(x));
       assert.is(r.length, x.length);
-      for (const c of x.keys()) near(r[c], toy.cut[name][i][c], `r(${c} | ${x})`);
+      for (const c of x.keys()) near(r[c], vectors[i][c], `r(${c} | ${x})`);
     }
   });
 
-  test(`${name} is a law also where nothing is uncertain, and always for the first token`, () => {
+  test(`${name} is a law the kernel can rely on: it never rises as a response grows, and reaches the first decision`, () => {
+    checkLaw(name);
+  });
+
+  test(`${name} depends on what it says it uses, and on nothing else`, () => {
+    const { uses } = CUT_LAWS[name];
+    const entropy = randomEntropies(1, 40);
+    const r = cutLaw(name, 0.5, 8)(entropy);
+    const other = {
+      entropy: cutLaw(name, 0.5, 8)(randomEntropies(2, 40)),
+      gate: cutLaw(name, 0.9, 8)(entropy),
+      blockSize: cutLaw(name, 0.5, 11)(entropy),
+    };
+    for (const what of ['entropy', 'gate', 'blockSize'] as const) {
+      assert.is(String(other[what]) !== String(r), uses.includes(what), what);
+    }
+  });
+
+  test(`${name} is a law also where nothing is uncertain`, () => {
     for (const gate of [0, 0.67]) {
       const law = cutLaw(name, gate, 2);
       for (const length of [1, 5]) {
-        const r = law(new Float64Array(length));
-        const total = r.reduce((a, b) => a + b);
-        assert.ok(r[0] > 0);
-        assert.ok(r.every((p) => p >= 0));
-        near(total, name === 'entropy-block' ? 0.05 : 1, `Σ r`);
+        const total = law(new Float64Array(length)).reduce((a, b) => a + b);
+        near(total, CUT_LAWS[name].uses.includes('blockSize') ? 0.05 : 1, `Σ r`);
       }
     }
   });

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import type { Decoding } from '../../src/sampling/chain.ts';
 import { cutLaw } from '../../src/sampling/cut-laws.ts';
 import { decide, mostPromising } from '../../src/sampling/multiple-try.ts';
@@ -6,7 +7,6 @@ import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, type Sample, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 import { PROMPT } from './forced.ts';
 import { RunningAhead } from './running-ahead.ts';
 import { LAWS, toy, toyModel } from './toy.ts';
@@ -241,7 +241,7 @@ test('a step ends with the first look after which the outcome is certain', async
       const { alpha, proposalTemperature, tries, acceptance } = kernel;
       if (tries === 2 || tries === 3) continue;
       const options = { ...kernel, ...long, steps: 2, finalSteps: 4 };
-      const law = cutLaw(options.cutLaw, options.gate, options.blockSize);
+      const law = cutLaw(options.cutLaw, options.gate as number, options.blockSize);
       const random = randomSource(options.seed, 0);
       const { trace, visited } = await run(table, options, 'eager');
       const lockstep = await run(lazy, options, 'lockstep');

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { type Limits, TableModel } from '../../reference/table-model.ts';
 import { Chain, type Decoding } from '../../src/sampling/chain.ts';
 import { type CutLaw, type CutLawName, cutLaw, pickCut } from '../../src/sampling/cut-laws.ts';
 import type { Acceptance, Lots } from '../../src/sampling/multiple-try.ts';
@@ -7,7 +8,6 @@ import { philox, uniform } from '../../src/sampling/random.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
 import type { Target } from '../../src/sampling/target.ts';
-import { type Limits, TableModel } from '../support/table-model.ts';
 import { chainAt, draw, force, type Planted, PROMPT, plant, scripted } from './forced.ts';
 import { name } from './toy.ts';
 

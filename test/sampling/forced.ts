@@ -1,10 +1,10 @@
+import type { TableModel } from '../../reference/table-model.ts';
 import { Chain } from '../../src/sampling/chain.ts';
 import type { RandomSource } from '../../src/sampling/random.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
-import { Forest, type ForestOptions } from '../../src/tree/forest.ts';
+import { Forest } from '../../src/tree/forest.ts';
 import type { Tree } from '../../src/tree/tree.ts';
-import type { TableModel } from '../support/table-model.ts';
 
 // Chains on trees of toys, whose tokens are drawn by the test.
 
@@ -21,7 +21,7 @@ export interface Planted {
 export async function plant(
   model: TableModel,
   most: number,
-  options: Partial<ForestOptions> = {},
+  options: Partial<Forest['options']> = {},
 ): Promise<Planted> {
   const forest = new Forest(model, { tree: 'on', draft: 'auto', treeNodes: 65536, ...options });
   return { forest, tree: await forest.enter(PROMPT, most) };

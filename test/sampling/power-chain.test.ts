@@ -12,10 +12,10 @@ import {
   entropies,
   golden,
   index,
-  LAWS,
   logQ,
   name,
   STATES,
+  STEPPED,
   scriptedChain,
   toy,
   toyLaw,
@@ -65,7 +65,7 @@ async function step(
 
 const driven = new Map<CutLawName, Awaited<ReturnType<typeof drive>>>();
 
-for (const law of LAWS) {
+for (const law of STEPPED) {
   const subject = { toy: TOY, law: toyLaw(law), ...TARGET };
 
   test(`${law}, one try: the kernel's transition matrix is the reference's and leaves π invariant`, async () => {
@@ -115,7 +115,7 @@ for (const law of LAWS) {
     }
     const now = M[0].map((_, j) => toy.pi.reduce((sum, p, i) => sum + p * M[i][j], 0));
     const variation = now.reduce((sum, p, i) => sum + Math.abs(p - toy.pi[i]), 0) / 2;
-    assert.ok(close(variation, toy.naive_stationary_tv[law], 1e-6), `total variation ${variation}`);
+    assert.ok(close(variation, toy.naive_stationary_tv[law] as number, 1e-6), `total variation ${variation}`);
   });
 }
 
@@ -141,7 +141,7 @@ test('a closed block holds: nothing is drawn', async () => {
 });
 
 test('tokens a step, at π, as in the reference', () => {
-  for (const law of LAWS) {
+  for (const law of STEPPED) {
     const pi = toyTarget();
     let tokens = 0;
     for (const [i, x] of STATES.entries()) {
@@ -152,7 +152,7 @@ test('tokens a step, at π, as in the reference', () => {
         }
       }
     }
-    assert.ok(close(tokens, toy.tokens_per_step_at_pi[law]), `${law}: ${tokens}`);
+    assert.ok(close(tokens, toy.tokens_per_step_at_pi[law] as number), `${law}: ${tokens}`);
   }
 });
 

@@ -1,7 +1,7 @@
+import { TableModel } from '../../reference/table-model.ts';
 import type { Feed, Reading } from '../../src/engine/language-model.ts';
 import { randomSource } from '../../src/sampling/random.ts';
 import { Distribution } from '../../src/tree/distribution.ts';
-import { TableModel } from '../support/table-model.ts';
 
 /** Draws ahead where it may. */
 export class RunningAhead extends TableModel {

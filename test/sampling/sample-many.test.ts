@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
+import { type Limits, TableModel } from '../../reference/table-model.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import { resolveOptions, type SamplerName, sample } from '../../src/sampling/sample.ts';
 import { sampleMany } from '../../src/sampling/sample-many.ts';
 import { test } from '../support/suite.ts';
-import { type Limits, TableModel } from '../support/table-model.ts';
 import { outcome } from './outcome.ts';
 
 /** Six tokens, EOS 0; what comes next depends on the last two tokens. */

@@ -1,6 +1,8 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Feed } from '../../src/engine/language-model.ts';
+import { CUT_LAW_NAMES, CUT_LAWS } from '../../src/sampling/cut-laws.ts';
 import { karanDu } from '../../src/sampling/karan-du.ts';
 import {
   DEFAULTS,
@@ -14,7 +16,6 @@ import {
 } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 import { draw, force, PROMPT, scripted } from './forced.ts';
 import { name, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';
 
@@ -315,7 +316,8 @@ test('Karan & Du as published: lengths only fall within a block, and the current
 
 test('progress is told after each step, with the response as it stands', async () => {
   const seen: Progress[] = [];
-  const options = resolveOptions({ maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1, ...BLOCKS });
+  const given = { maxNewTokens: 24, blockSize: 8, steps: 2, finalSteps: 1, gate: 0.5, ...BLOCKS };
+  const options = resolveOptions(given);
   const { tokens, account } = await sample(model(0), [1], options, { onProgress: (p) => seen.push(p) });
   const last = seen[seen.length - 1];
   assert.equal([last.block, last.blocks, last.step, last.steps], [3, 3, 10, 10]);
@@ -372,7 +374,7 @@ test('defaults', () => {
   const { alpha, maxNewTokens, blockSize, tries, steps, finalSteps, gate, cutLaw } = resolveOptions({});
   assert.equal(
     [alpha, maxNewTokens, blockSize, tries, steps, finalSteps, gate, cutLaw],
-    [4, 3072, 192, 4, 3, 8, 0.67, 'entropy-block'],
+    [4, 3072, 192, 4, 3, 8, 'auto', 'entropy-block'],
   );
   assert.is(resolveOptions({ alpha: 2 }).proposalTemperature, 0.5);
   assert.is(resolveOptions({ alpha: 2, proposalTemperature: 1 }).proposalTemperature, 1);
@@ -405,8 +407,9 @@ test('options out of range are refused with their name, value and range', () => 
     [{ tree: 'off', draft: 8 }, /draft is 8: with tree off there is none/],
     [{ tree: 'off', lookAhead: 'auto' }, /lookAhead is auto: with tree off there is none/],
     [{ growth: 'blocks', particles: 8 }, /particles is 8: growth by blocks does not use it/],
-    [{ gate: -0.1 }, /gate is -0\.1/],
-    [{ cutLaw: 'median' }, /cutLaw is "median": one of uniform, entropy, /],
+    [{ gate: -0.1 }, /gate is -0\.1: "auto", or a finite number from 0 on/],
+    [{ gate: 'high' }, /gate is "high": "auto", or /],
+    [{ cutLaw: 'median' }, new RegExp(`cutLaw is "median": one of ${CUT_LAW_NAMES.join(', ')}$`)],
     [{ sampler: 'mcmc' }, /sampler is "mcmc": one of greedy, /],
     [{ seed: 1 }, /seed is 1: a bigint/],
     [{ seed: 1n << 64n }, /seed is 18446744073709551616/],
@@ -448,7 +451,12 @@ test('options that the sampler would ignore are refused where they are given', (
     ['metropolis', { cutLaw: 'entropy' }],
     ['karan-du', { finalSteps: 1 }],
     ['karan-du', { gate: 1 }],
-    ['egps', { cutLaw: 'uniform', gate: 0.5 }],
+    ...CUT_LAW_NAMES.filter((cutLaw) => !CUT_LAWS[cutLaw].uses.includes('gate')).flatMap(
+      (cutLaw): typeof unused => [
+        ['egps', { cutLaw, gate: 0.5 }],
+        ['egps', { cutLaw, gate: 'auto' }],
+      ],
+    ),
   ];
   for (const [sampler, given] of unused) {
     assert.throws(() => resolveOptions({ sampler, ...given }), /does not use it/);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { type Distribution, distribution, type Limits, TableModel } from '../../reference/table-model.ts';
 import { Chain } from '../../src/sampling/chain.ts';
-import { type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
+import { CUT_LAW_NAMES, type CutLaw, type CutLawName, cutLaw } from '../../src/sampling/cut-laws.ts';
 import { type Draw, Rollout } from '../../src/sampling/rollout.ts';
-import { type Distribution, distribution, type Limits, TableModel } from '../support/table-model.ts';
 import { draw, force, PROMPT, plant, scripted } from './forced.ts';
 
 /** The parts of test/fixtures/egps_golden.json that are used; its notes say what each is. */
@@ -27,12 +27,12 @@ interface Golden {
     logZ: number[][];
     H: number[][];
     cut_params: Partial<Record<CutLawName, { tau?: number; B?: number }>>;
-    cut: Record<CutLawName, number[][]>;
+    cut: Partial<Record<CutLawName, number[][]>>;
     P_K1_full: Partial<Record<CutLawName, number[][]>>;
     rows: number[];
     P_rows: Record<string, number[][]>;
-    tokens_per_step_at_pi: Record<CutLawName, number>;
-    naive_stationary_tv: Record<CutLawName, number>;
+    tokens_per_step_at_pi: Partial<Record<CutLawName, number>>;
+    naive_stationary_tv: Partial<Record<CutLawName, number>>;
   }[];
   trace: {
     law: CutLawName;
@@ -55,7 +55,9 @@ interface Golden {
 export const golden = JSON.parse(readFileSync('test/fixtures/egps_golden.json', 'utf8')) as Golden;
 
 export const toy = golden.models[0];
-export const LAWS = Object.keys(toy.cut) as CutLawName[];
+export const LAWS = CUT_LAW_NAMES;
+/** Those with which the reference has taken steps, too. */
+export const STEPPED = LAWS.filter((law) => toy.naive_stationary_tv[law] !== undefined);
 /** All responses of at most T tokens. */
 export const STATES = toy.sequences.map((text) => text.split(',').map(Number));
 export const name = (tokens: ArrayLike<number>): string => Array.from(tokens).join(',');

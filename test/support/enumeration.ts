@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { inverseMean } from '../../reference/inverse-mean.ts';
 import type { LanguageModel } from '../../src/engine/language-model.ts';
 import { pickCut } from '../../src/sampling/cut-laws.ts';
 import { refine } from '../../src/sampling/power-chain.ts';
@@ -46,20 +47,6 @@ export async function scoreAll(
     assert.ok(Math.abs(sum - 1) < 1e-6, `p(· | ${prefix}) sums to ${sum}`);
   }
   return (prefix) => table.get(name(prefix)) as number[];
-}
-
-/** E 1 / (m + w_1 + … + w_n) over independent candidates: ∫ e^{−mt} (E_q e^{−tw})ⁿ dt, by the trapezoid rule in log t. */
-function inverseMean(q: readonly number[], w: readonly number[], n: number): (m: number) => number {
-  if (n === 0) return (m) => 1 / m;
-  const least = Math.min(...w);
-  const STEP = 0.25; // leaves an error of e^(−π² / STEP)
-  const nodes: { t: number; weight: number }[] = [];
-  for (let s = -40; s < Math.log(800 / least); s += STEP) {
-    const t = Math.exp(s);
-    const phi = q.reduce((sum, p, j) => sum + p * Math.exp(-t * w[j]), 0);
-    nodes.push({ t, weight: STEP * t * phi ** n });
-  }
-  return (m) => nodes.reduce((sum, { t, weight }) => sum + weight * Math.exp(-m * t), 0);
 }
 
 /**
@@ -174,7 +161,7 @@ function particles(conditional: Conditional, options: SamplerOptions): Distribut
   return new Map(names.map((x, i) => [x, n * chances[i] * weights[i] * h(weights[i])]));
 }
 
-/** The distribution of what `egps` returns after 0, 1, 2, … final steps. */
+/** The distribution of what `egps` returns after 0, 1, 2, … final steps, the gate being given where the law has one. */
 export async function* schedule(
   conditional: Conditional,
   vocabulary: number,
@@ -183,7 +170,7 @@ export async function* schedule(
   const { maxNewTokens, blockSize, steps, tries, gate, cutLaw: law, acceptance } = options;
   const target = { alpha: options.alpha, temperature: options.proposalTemperature };
   const kernel = async (horizon: number) => {
-    const toy = new Toy(vocabulary, horizon, conditional, gate, blockSize);
+    const toy = new Toy(vocabulary, horizon, conditional, gate as number, blockSize);
     const P = await transitions({ toy, ...target, law: toy.law(law), acceptance }, tries);
     const names = toy.states.map(name);
     return (before: Distribution): Distribution => {

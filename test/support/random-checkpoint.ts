@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { tensorShapes } from '../../reference/tensors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
@@ -32,54 +33,25 @@ export function randomCheckpoint(
   dtype: 'F32' | 'BF16' = 'F32',
 ): ModelConfig {
   const config = { ...SMALL, ...overrides, attentionBias: overrides.modelType !== 'llama' };
-  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
-  const qSize = config.numAttentionHeads * headDim;
-  const kvSize = config.numKeyValueHeads * headDim;
-  const tensors: TensorData[] = [];
   const normal = normals(seed);
-  const draw = (name: string, shape: number[], std: number, mean = 0) => {
+  const tensors = Array.from(tensorShapes(config), ([name, shape]): TensorData => {
+    const [mean, deviation] = spread(name, shape);
     const size = shape.reduce((a, b) => a * b);
-    const values = Float32Array.from({ length: size }, () => mean + std * normal());
-    tensors.push({
-      name,
-      dtype,
-      shape,
-      data: dtype === 'F32' ? new Uint8Array(values.buffer) : toBF16(values),
-    });
-  };
-  const norm = (name: string) => draw(`${name}.weight`, [hiddenSize], 0.2, 1);
-  const linear = (name: string, rows: number, columns: number, bias = false) => {
-    draw(`${name}.weight`, [rows, columns], 1 / Math.sqrt(columns));
-    if (bias) draw(`${name}.bias`, [rows], 0.5);
-  };
-
-  draw('model.embed_tokens.weight', [vocabSize, hiddenSize], 2 / Math.sqrt(hiddenSize));
-  for (let l = 0; l < numHiddenLayers; l++) {
-    const layer = `model.layers.${l}`;
-    norm(`${layer}.input_layernorm`);
-    linear(`${layer}.self_attn.q_proj`, qSize, hiddenSize, config.attentionBias);
-    linear(`${layer}.self_attn.k_proj`, kvSize, hiddenSize, config.attentionBias);
-    linear(`${layer}.self_attn.v_proj`, kvSize, hiddenSize, config.attentionBias);
-    linear(
-      `${layer}.self_attn.o_proj`,
-      hiddenSize,
-      qSize,
-      config.attentionBias && config.modelType === 'llama',
-    );
-    norm(`${layer}.post_attention_layernorm`);
-    linear(`${layer}.mlp.gate_proj`, intermediateSize, hiddenSize);
-    linear(`${layer}.mlp.up_proj`, intermediateSize, hiddenSize);
-    linear(`${layer}.mlp.down_proj`, hiddenSize, intermediateSize);
-  }
-  norm('model.norm');
-  if (!config.tieWordEmbeddings) {
-    draw('lm_head.weight', [vocabSize, hiddenSize], 2 / Math.sqrt(hiddenSize));
-  }
+    const values = Float32Array.from({ length: size }, () => mean + deviation * normal());
+    return { name, dtype, shape, data: dtype === 'F32' ? new Uint8Array(values.buffer) : toBF16(values) };
+  });
 
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'model.safetensors'), encodeSafetensors(tensors));
   writeFileSync(join(dir, 'config.json'), JSON.stringify(configJson(config, dtype), null, 2));
   return config;
+}
+
+/** Mean and standard deviation of a tensor's entries. */
+function spread(name: string, [, columns]: readonly number[]): [number, number] {
+  if (name.endsWith('norm.weight')) return [1, 0.2];
+  if (name.endsWith('bias')) return [0, 0.5];
+  return [0, (/embed_tokens|lm_head/.test(name) ? 2 : 1) / Math.sqrt(columns)];
 }
 
 /** Gives every entry of a tensor of an F32 checkpoint this value. */

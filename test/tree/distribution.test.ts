@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
+import { distribution, TableModel } from '../../reference/table-model.ts';
 import { DistributionError } from '../../src/base/errors.ts';
 import { philox, randomSource, uniform } from '../../src/sampling/random.ts';
 import { Distribution, type Law, suffices, summarise } from '../../src/tree/distribution.ts';
 import { critical } from '../sampling/chi-square.ts';
 import { test } from '../support/suite.ts';
-import { distribution, TableModel } from '../support/table-model.ts';
 
 /** Logits of so many tokens at random, spread over `spread`. */
 const row = (tokens: number, spread: number, seed: number): number[] =>

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
+import { TableModel } from '../../reference/table-model.ts';
 import { OutOfMemoryError } from '../../src/base/errors.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { score } from '../../src/tree/score.ts';
 import { outcome } from '../sampling/outcome.ts';
 import { test } from '../support/suite.ts';
-import { TableModel } from '../support/table-model.ts';
 
 // Calls that share a model with a small cache: all are answered, in the order in which they came.
 
@@ -54,6 +54,27 @@ test('calls that do not fit side by side wait for each other', async () => {
     assert.equal(drawn, alone);
     if (cachePositions === LEAST) assert.equal(ended, calls);
     assert.equal([model.live, model.pages], [0, 0]);
+  }
+});
+
+test('whatever is drafted and whenever others leave, nobody who could fit fails', async () => {
+  const { now } = performance;
+  try {
+    for (let seed = 1; seed <= 6; seed++) {
+      let time = 0; // passes that seem to take any time: what is drafted goes by their prices
+      let calls = 0;
+      performance.now = () => {
+        time += 20 * uniform(word([seed, calls++])) ** 2;
+        return time;
+      };
+      for (const cachePositions of [2 * LEAST + 5, 3 * LEAST]) {
+        const model = language(cachePositions);
+        await Promise.all(Array.from({ length: 15 }, (_, i) => sample(model, promptOf(i), optionsOf(i))));
+        assert.equal([model.live, model.pages], [0, 0]);
+      }
+    }
+  } finally {
+    performance.now = now;
   }
 });
 

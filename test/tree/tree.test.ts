@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { type Limits, TableModel } from '../../reference/table-model.ts';
 import { OptionError, OutOfMemoryError } from '../../src/base/errors.ts';
 import type { Feed, Reading } from '../../src/engine/language-model.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
@@ -15,7 +16,6 @@ import { Forest } from '../../src/tree/forest.ts';
 import { outcome } from '../sampling/outcome.ts';
 import { RunningAhead } from '../sampling/running-ahead.ts';
 import { test } from '../support/suite.ts';
-import { type Limits, TableModel } from '../support/table-model.ts';
 
 // However a run comes by its distributions, it draws the same.
 

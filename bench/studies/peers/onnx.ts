@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
-import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import type { RandomWeights } from '../random-model.ts';
+import type { ModelConfig } from '../../../src/checkpoint/config.ts';
+import type { RandomWeights } from '../../random-model.ts';
 import { float16 } from './float16.ts';
 import { Message } from './protobuf.ts';
 

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import type { RandomWeights } from '../random-model.ts';
+import type { ModelConfig } from '../../../src/checkpoint/config.ts';
+import type { RandomWeights } from '../../random-model.ts';
 import { float16 } from './float16.ts';
 
 type Value = string | { u32: number } | { f32: number };

@@ -2,7 +2,7 @@
  * Qwen2 and Llama in float64, one token at a time and slow: what the GPU's forward pass is measured against. Matrices
  * are [rows, columns], row-major, as `torch.nn.Linear` stores them; tensors go by their Hugging Face names.
  */
-import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import type { ModelConfig } from '../src/checkpoint/config.ts';
 
 export type Weights = Map<string, Float64Array>;
 

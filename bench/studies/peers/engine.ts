@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import type { ModelConfig } from '../../../src/checkpoint/config.ts';
 
 /** What a driver is asked to open. */
 export interface EngineOptions {

@@ -1,4 +1,4 @@
-import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
+import { Checkpoint } from '../src/checkpoint/safetensors.ts';
 import type { Weights } from './oracle.ts';
 
 /** Every tensor of the checkpoint in folder `dir`, exactly as stored, in float64. */

@@ -1,8 +1,8 @@
-import { buildModel } from '../../src/api/load-model.ts';
-import type { Sequence } from '../../src/engine/language-model.ts';
-import { Distribution } from '../../src/tree/distribution.ts';
-import { runAhead } from '../ahead.ts';
-import { RandomWeights } from '../random-model.ts';
+import { buildModel } from '../../../src/api/load-model.ts';
+import type { Sequence } from '../../../src/engine/language-model.ts';
+import { Distribution } from '../../../src/tree/distribution.ts';
+import { runAhead } from '../../ahead.ts';
+import { RandomWeights } from '../../random-model.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 
 /** This project's engine. It draws where the peers are fed: the tokens do not matter to what a step costs. */

@@ -1,6 +1,6 @@
-import { OutOfMemoryError } from '../../src/base/errors.ts';
-import type { Feed, LanguageModel, Reading, Sequence } from '../../src/engine/language-model.ts';
-import { type Law, summarise } from '../../src/tree/distribution.ts';
+import { OutOfMemoryError } from '../src/base/errors.ts';
+import type { Feed, LanguageModel, Reading, Sequence } from '../src/engine/language-model.ts';
+import { type Law, summarise } from '../src/tree/distribution.ts';
 
 /** The distribution of one token in f64, from all its logits: what the tree makes of summaries is held against it. */
 export interface Distribution {

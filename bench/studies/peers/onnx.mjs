@@ -5,7 +5,7 @@ import { stepwise } from './stepwise.mjs';
 /**
  * @param {{
  *   backend: 'cpu' | 'webgpu', precision: 'f32' | 'f16', file: string, threads: number, capacity: number,
- *   config: import('../../src/checkpoint/config.ts').ModelConfig,
+ *   config: import('../../../src/checkpoint/config.ts').ModelConfig,
  *   piece?: number, // most tokens of a prompt computed together
  * }} options
  */

@@ -1,0 +1,28 @@
+import type { ModelConfig } from '../src/checkpoint/config.ts';
+
+/** The shape of every tensor that a checkpoint of this config has, by its Hugging Face name, in the order of the layers. */
+export function tensorShapes(config: ModelConfig): Map<string, number[]> {
+  const { vocabSize, hiddenSize, intermediateSize, headDim } = config;
+  const [q, kv] = [config.numAttentionHeads * headDim, config.numKeyValueHeads * headDim];
+  const shapes = new Map([['model.embed_tokens.weight', [vocabSize, hiddenSize]]]);
+  for (let i = 0; i < config.numHiddenLayers; i++) {
+    const layer = (name: string, shape: number[]) => shapes.set(`model.layers.${i}.${name}`, shape);
+    layer('input_layernorm.weight', [hiddenSize]);
+    for (const [name, rows] of [
+      ['q', q],
+      ['k', kv],
+      ['v', kv],
+    ] as const) {
+      layer(`self_attn.${name}_proj.weight`, [rows, hiddenSize]);
+      if (config.attentionBias) layer(`self_attn.${name}_proj.bias`, [rows]);
+    }
+    layer('self_attn.o_proj.weight', [hiddenSize, q]);
+    layer('post_attention_layernorm.weight', [hiddenSize]);
+    layer('mlp.gate_proj.weight', [intermediateSize, hiddenSize]);
+    layer('mlp.up_proj.weight', [intermediateSize, hiddenSize]);
+    layer('mlp.down_proj.weight', [hiddenSize, intermediateSize]);
+  }
+  shapes.set('model.norm.weight', [hiddenSize]);
+  if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [vocabSize, hiddenSize]);
+  return shapes;
+}
