@@ -13,7 +13,7 @@ export const SYMBOLS: Readonly<Record<Verdict, string>> = {
 const lookOf = (verdict: string): string => (verdict === 'right' || verdict === 'wrong' ? verdict : 'other');
 
 /** Of one or several responses. */
-export function markOf(responses: readonly (ResponseData | null)[]): {
+function markOf(responses: readonly (ResponseData | null)[]): {
   symbol: string;
   look: string;
   name: string;
