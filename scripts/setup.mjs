@@ -18,10 +18,9 @@ function stop(message) {
 
 function checkNode() {
   const { engines } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
-  const [needed] = /\d+/.exec(engines.node);
-  if (Number.parseInt(process.versions.node, 10) < Number(needed)) {
-    stop(`egps needs Node ${needed} or newer; this is ${process.versions.node}`);
-  }
+  const [, needed] = />=(\d+\.\d+)/.exec(engines.node);
+  const isOlder = needed.localeCompare(process.versions.node, 'en', { numeric: true }) > 0;
+  if (isOlder) stop(`egps needs Node ${needed} or newer; this is ${process.versions.node}`);
 }
 
 function installDependencies() {
