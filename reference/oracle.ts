@@ -6,8 +6,16 @@ import type { ModelConfig } from '../src/checkpoint/config.ts';
 
 export type Weights = Map<string, Float64Array>;
 
-/** The logits [tokens, vocabSize] of the next token after each of `tokens`, which stand at positions 0, 1, … */
-export function forward(config: ModelConfig, weights: Weights, tokens: ArrayLike<number>): Float64Array {
+/**
+ * The logits [tokens, vocabSize] of the next token after each of `tokens`, which stand at positions 0, 1, … `watch` sees the
+ * activations around every layer, position by position, under the names of src/engine/activations.ts.
+ */
+export function forward(
+  config: ModelConfig,
+  weights: Weights,
+  tokens: ArrayLike<number>,
+  watch: (name: string, values: Float64Array) => void = () => {},
+): Float64Array {
   const { vocabSize, hiddenSize, numHiddenLayers, numKeyValueHeads, headDim, rmsNormEps, ropeTheta } = config;
   const tensor = (name: string): Float64Array => {
     const values = weights.get(name);
@@ -32,6 +40,7 @@ export function forward(config: ModelConfig, weights: Weights, tokens: ArrayLike
     let x: Float64Array = embedding.slice(tokens[t] * hiddenSize, (tokens[t] + 1) * hiddenSize); // [hiddenSize]
     for (let l = 0; l < numHiddenLayers; l++) {
       const layer = `model.layers.${l}`;
+      watch(`${layer}.input`, x);
 
       const a = norm(`${layer}.input_layernorm`, x); // [hiddenSize]
       const q = linear(`${layer}.self_attn.q_proj`, a, qkvBias); // [numAttentionHeads, headDim]
@@ -47,12 +56,17 @@ export function forward(config: ModelConfig, weights: Weights, tokens: ArrayLike
         numKeyValueHeads,
         headDim,
       ); // [numAttentionHeads, headDim]
+      watch(`${layer}.self_attn.o_proj.input`, mixed);
       x = add(x, linear(`${layer}.self_attn.o_proj`, mixed));
 
+      watch(`${layer}.post_attention_layernorm.input`, x);
       const m = norm(`${layer}.post_attention_layernorm`, x); // [hiddenSize]
       const gate = linear(`${layer}.mlp.gate_proj`, m); // [intermediateSize]
       const up = linear(`${layer}.mlp.up_proj`, m); // [intermediateSize]
-      x = add(x, linear(`${layer}.mlp.down_proj`, siluGate(gate, up)));
+      const gated = siluGate(gate, up); // [intermediateSize]
+      watch(`${layer}.mlp.down_proj.input`, gated);
+      x = add(x, linear(`${layer}.mlp.down_proj`, gated));
+      watch(`${layer}.output`, x);
     }
     logits.set(matvec(head, norm('model.norm', x)), t * vocabSize);
   }

@@ -13,6 +13,7 @@ export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
+export type { Activation } from './engine/activations.ts';
 export type {
   Ask,
   Feed,
@@ -23,6 +24,7 @@ export type {
   Sharpening,
   Summary,
 } from './engine/language-model.ts';
+export type { KernelTime, Profile } from './engine/profile.ts';
 export type { AdapterDescription } from './gpu/device.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';

@@ -4,9 +4,9 @@ import { freemem } from 'node:os';
 import { create } from 'webgpu';
 import { AdapterError } from '../../src/base/errors.ts';
 import { Gpu, Usage } from '../../src/gpu/device.ts';
+import { timePasses } from '../../src/gpu/timestamps.ts';
 import { type Environment, environmentOf } from './environment.ts';
 
-const QUERY_RESOLVE = 0x200;
 const MAP_MODE_READ = 0x1;
 
 export interface Bench {
@@ -65,8 +65,8 @@ export async function benchPipeline(
 /** Seconds that one compute pass takes: by the GPU's own clock where it has one, else from its submission to its end. */
 export async function timePass(bench: Bench, record: (pass: GPUComputePassEncoder) => void): Promise<number> {
   const { device } = bench;
-  const encoder = device.createCommandEncoder();
   if (!bench.timestamps) {
+    const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     record(pass);
     pass.end();
@@ -76,17 +76,7 @@ export async function timePass(bench: Bench, record: (pass: GPUComputePassEncode
     await device.queue.onSubmittedWorkDone();
     return (performance.now() - begin) / 1000;
   }
-  const querySet = device.createQuerySet({ type: 'timestamp', count: 2 });
-  const resolved = device.createBuffer({ size: 16, usage: QUERY_RESOLVE | Usage.COPY_SRC });
-  const pass = encoder.beginComputePass({
-    timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-  });
-  record(pass);
-  pass.end();
-  encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-  const [begin, end] = new BigUint64Array(await readBack(device, encoder, resolved, 16));
-  querySet.destroy();
-  resolved.destroy();
+  const [begin, end] = await timePasses(device, [record]);
   return Number(end - begin) / 1e9;
 }
 

@@ -4,8 +4,10 @@ import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
+import type { Profile } from '../engine/profile.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
@@ -42,6 +44,10 @@ export interface Model extends LanguageModel {
   readonly warnings: readonly string[];
   /** Logits after each token, f32 [tokens][vocabSize]. */
   logits(tokens: ArrayLike<number>): Promise<Float32Array>;
+  /** What a layer, counted from 0, takes and gives at every token, by name. @throws OptionError */
+  activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]>;
+  /** Times the kernels of a pass of decoding by the GPU's own clock. @throws AdapterError, OptionError */
+  profile(rows: number, context: number, repeats: number): Promise<Profile>;
   /** Frees all GPU memory; pending calls reject. */
   dispose(): void;
 }
@@ -107,7 +113,7 @@ export async function buildModel(
     });
     const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, tuning);
     loader.done();
-    const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.scratchBytes };
+    const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.buffers.bytes };
     scoped = false;
     const refused = await gpu.device.popErrorScope();
     if (refused) throw outOfMemory(needed, refused);
@@ -115,7 +121,7 @@ export async function buildModel(
 
     const engine = new Engine(gpu, config, qwen2, cache, contextLength);
     const opened = gpu;
-    return Object.assign(engine, { config, adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
+    return Object.assign(engine, { adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
   } catch (error) {
     // A buffer that could not be had causes other errors first; and the caller's device must be left as it was.
     const refused = scoped ? await gpu?.device.popErrorScope().catch(() => null) : null;

@@ -2,10 +2,12 @@ import { DEFAULTS } from '../sampling/sample.ts';
 import { COMMON, optionHelp } from './args.ts';
 import { calibrateCommand } from './calibrate.ts';
 import type { Command } from './command.ts';
+import { debugCommand } from './debug.ts';
 import { demoCommand } from './demo.ts';
 import { evalCommand } from './eval.ts';
 import { generateCommand } from './generate.ts';
 import { infoCommand } from './info.ts';
+import { profileCommand } from './profile.ts';
 import { scoreCommand } from './score.ts';
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -14,6 +16,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   eval: evalCommand,
   calibrate: calibrateCommand,
   info: infoCommand,
+  debug: debugCommand,
+  profile: profileCommand,
   demo: demoCommand,
 };
 

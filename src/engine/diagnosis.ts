@@ -1,7 +1,8 @@
 import { NonFiniteError } from '../base/errors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Qwen2 } from '../model/qwen2.ts';
-import { type RowState, writeRows } from './write-rows.ts';
+import { readAfter } from './activations.ts';
+import type { RowState } from './write-rows.ts';
 
 /**
  * Feeds one token again, a half layer more each time, until the stream holds a value that is not finite.
@@ -16,14 +17,8 @@ export async function firstBadLayer(
   for (let stop = 0; stop <= 2 * model.numLayers; stop++) {
     // Counted as fed already, so that nothing is written.
     const fed = { table: sequence.table, length: position + 1 };
-    writeRows(gpu, model, [{ sequence: fed, token, position, slot: 0, stride: 0 }]);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    model.forward(pass, { rows: 1, positions: position + 1, shared: 0 }, stop);
-    pass.end();
-    const stream = new Float32Array(
-      await gpu.read(encoder, model.stream, model.stream.size / model.capacity),
-    );
+    const states = [{ sequence: fed, token, position, slot: 0, stride: 0 }];
+    const stream = await readAfter(gpu, model, states, position + 1, stop, model.buffers.stream);
     if (stream.every(Number.isFinite)) continue;
     const layer = (stop - 1) >> 1;
     const name = stop % 2 === 1 ? `model.layers.${layer}.self_attn` : `model.layers.${layer}.mlp`;

@@ -2,11 +2,14 @@ import { OptionError } from '../base/errors.ts';
 import { type CachedSequence, type KvCache, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { MOST_STEPS, type Qwen2 } from '../model/qwen2.ts';
+import { MOST_STEPS } from '../model/buffers.ts';
+import type { Qwen2 } from '../model/qwen2.ts';
 import { RESULT_BYTES, unpackResult } from '../model/rows.ts';
+import { type Activation, joined, layerActivations } from './activations.ts';
 import { firstBadLayer } from './diagnosis.ts';
 import type { Feed, LanguageModel, Reading, Sequence, Sharpening } from './language-model.ts';
 import { Passes } from './passes.ts';
+import { type Profile, profilePass } from './profile.ts';
 import { type RowState, writeRows } from './write-rows.ts';
 
 /** A feed under way. */
@@ -22,6 +25,7 @@ interface Job {
 
 /** Feeds prefixes through the model on one GPU. */
 export class Engine implements LanguageModel {
+  readonly config: ModelConfig;
   readonly vocabSize: number;
   readonly contextLength: number;
   readonly cachePositions: number;
@@ -33,19 +37,18 @@ export class Engine implements LanguageModel {
   private readonly gpu: Gpu;
   private readonly model: Qwen2;
   private readonly cache: KvCache;
-  private readonly tied: boolean;
   private readonly passes: Passes<Job>;
 
   constructor(gpu: Gpu, config: ModelConfig, model: Qwen2, cache: KvCache, contextLength: number) {
     this.gpu = gpu;
     this.model = model;
     this.cache = cache;
-    this.tied = config.tieWordEmbeddings;
+    this.config = config;
     this.vocabSize = config.vocabSize;
     this.contextLength = contextLength;
     this.cachePositions = cache.pages * PAGE;
     this.eosTokens = new Set(config.eosTokens);
-    this.rows = model.logitRows;
+    this.rows = model.buffers.logitRows;
     this.tile = model.tile;
     this.parallel = !gpu.adapter.cpu;
     this.passes = new Passes((jobs) => this.pass(jobs));
@@ -116,32 +119,81 @@ export class Engine implements LanguageModel {
 
   /** Logits after every one of `tokens`, f32 [tokens][vocabulary]: for tests and tools, samplers never need all of them. */
   async logits(tokens: ArrayLike<number>): Promise<Float32Array> {
-    this.checkTokens(tokens, 0);
-    const { model, gpu, cache } = this;
+    const { model, gpu } = this;
     const all = new Float32Array(tokens.length * this.vocabSize);
-    const sequence = cache.sequence();
+    await this.inChunks(tokens, this.rows, async (states) => {
+      const rows = states.length;
+      const shared = writeRows(gpu, model, states);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      model.forward(pass, { rows, positions: tokens.length, shared });
+      model.head(pass, rows);
+      pass.end();
+      const bytes = await gpu.read(encoder, model.buffers.logits, rows * this.vocabSize * 4);
+      all.set(new Float32Array(bytes), states[0].position * this.vocabSize);
+    });
+    return all;
+  }
+
+  /**
+   * What layer number `layer`, from 0, takes and gives at every one of `tokens`, and what its last projections take: to be compared with
+   * other implementations.
+   */
+  async activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]> {
+    const { gpu, model, config } = this;
+    const { numLayers } = model;
+    const allowed = `the model has ${numLayers} layers, 0 to ${numLayers - 1}`;
+    check('layer', layer, isBelow(layer, numLayers), allowed);
+    check('tokens', '[]', tokens.length > 0, 'at least one token is needed');
+    const parts: Activation[][] = [];
+    await this.inChunks(tokens, model.capacity, async (states) => {
+      parts.push(await layerActivations(gpu, model, config, layer, states, tokens.length));
+    });
+    return joined(parts);
+  }
+
+  /** Times the kernels of a pass of decoding: so many rows, each of a sequence of its own of so many positions. */
+  async profile(rows: number, context: number, repeats: number): Promise<Profile> {
+    const { gpu, model, cache } = this;
+    check('context', context, isBelow(context - 1, this.contextLength), `1 to ${this.contextLength}`);
+    const most = Math.min(this.rows, model.rowsAt(context));
+    check('rows', rows, isBelow(rows - 1, most), `1 to ${most} at ${context} positions`);
+    const sequences = Array.from({ length: rows }, () => cache.sequence());
     try {
-      cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
-      sequence.makeWritable(tokens.length, []);
+      cache.reserve(rows * sequences[0].pagesNeeded(context), `${rows} rows of ${context} positions`);
+      const states = sequences.map((sequence, i): RowState => {
+        sequence.makeWritable(context, []);
+        return { sequence, token: i % this.vocabSize, position: context - 1, slot: i, stride: rows };
+      });
+      return await profilePass(gpu, model, states, context, repeats);
+    } finally {
+      for (const sequence of sequences) sequence.free();
+    }
+  }
+
+  /** Computes tokens from an empty cache on, at most `most` rows at a time, each a row state with no ask. */
+  private async inChunks(
+    tokens: ArrayLike<number>,
+    most: number,
+    work: (states: readonly RowState[]) => Promise<void>,
+  ): Promise<void> {
+    this.checkTokens(tokens, 0);
+    const sequence = this.cache.sequence();
+    try {
+      this.cache.reserve(sequence.pagesNeeded(tokens.length), `a prompt of ${tokens.length} tokens`);
+      sequence.makeWritable(tokens.length, []); // shares no page yet
       for (let first = 0; first < tokens.length; ) {
-        const rows = Math.min(model.rowsAt(tokens.length), this.rows, tokens.length - first);
-        const states = Array.from({ length: rows }, (_, i): RowState => {
-          return { sequence, token: tokens[first + i], position: first + i, slot: 0, stride: 0 };
-        });
-        const shared = writeRows(gpu, model, states);
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        model.forward(pass, { rows, positions: tokens.length, shared });
-        model.head(pass, rows);
-        pass.end();
-        const bytes = await gpu.read(encoder, model.logits, rows * this.vocabSize * 4);
-        all.set(new Float32Array(bytes), first * this.vocabSize);
+        const rows = Math.min(this.model.rowsAt(tokens.length), most, tokens.length - first);
+        await work(
+          Array.from({ length: rows }, (_, i): RowState => {
+            return { sequence, token: tokens[first + i], position: first + i, slot: 0, stride: 0 };
+          }),
+        );
         first += rows;
       }
     } finally {
       sequence.free();
     }
-    return all;
   }
 
   /**
@@ -212,7 +264,7 @@ export class Engine implements LanguageModel {
     pass.end();
     const wantsLogits = batch.filter(({ job }) => job.feed.ask === 'logits');
     const size = states.length * steps * RESULT_BYTES;
-    const data = new DataView(await gpu.read(encoder, model.results, size));
+    const data = new DataView(await gpu.read(encoder, model.buffers.results, size));
 
     const finished: Job[] = [];
     for (const { job, count, first } of batch) {
@@ -237,7 +289,7 @@ export class Engine implements LanguageModel {
       if (job.done < job.feed.tokens.length) continue;
       const encoder = gpu.device.createCommandEncoder();
       const offset = (first + count - 1) * this.vocabSize * 4;
-      const bytes = await gpu.read(encoder, model.logits, this.vocabSize * 4, offset);
+      const bytes = await gpu.read(encoder, model.buffers.logits, this.vocabSize * 4, offset);
       const { readings } = job;
       readings[readings.length - 1] = { ...readings[readings.length - 1], logits: new Float32Array(bytes) };
     }
@@ -247,7 +299,9 @@ export class Engine implements LanguageModel {
   private async reading(data: DataView, slot: number, state: RowState): Promise<Reading> {
     const { token, distance, bad, summary } = unpackResult(data, slot);
     const asked = state.ask === undefined ? undefined : { token, distance };
-    const error = bad ? await firstBadLayer(this.gpu, this.model, state, this.tied) : undefined;
+    const error = bad
+      ? await firstBadLayer(this.gpu, this.model, state, this.config.tieWordEmbeddings)
+      : undefined;
     return { token: state.token, summary, asked, error };
   }
 

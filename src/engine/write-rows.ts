@@ -40,7 +40,7 @@ export function writeRows(gpu: Gpu, model: Qwen2, states: readonly RowState[]): 
       starts.set(sequence, table);
       for (const page of sequence.table.view()) tables.push(page);
     }
-    const spans = i * Math.floor(model.slots / states.length);
+    const spans = i * Math.floor(model.buffers.slots / states.length);
     const { position } = state;
     return {
       ...state,
@@ -51,13 +51,13 @@ export function writeRows(gpu: Gpu, model: Qwen2, states: readonly RowState[]): 
       teamSpans: shared[i],
     };
   });
-  gpu.device.queue.writeBuffer(model.rows, 0, packRows(rows, model.rowMultiple));
-  if (tables.length > 0) gpu.device.queue.writeBuffer(model.tables, 0, new Uint32Array(tables));
+  gpu.device.queue.writeBuffer(model.buffers.rows, 0, packRows(rows, model.rowMultiple));
+  if (tables.length > 0) gpu.device.queue.writeBuffer(model.buffers.tables, 0, new Uint32Array(tables));
   return Math.max(...shared);
 }
 
 /** For each row, the leading spans that it has in common with all rows of its team: the same pages, attended to in full by each. */
-function sharedSpans({ team }: Qwen2, states: readonly RowState[]): number[] {
+function sharedSpans({ sizes: { team } }: Qwen2, states: readonly RowState[]): number[] {
   const shared = states.map(() => 0);
   if (team === 1) return shared;
   for (let first = 0; first + team <= states.length; first += team) {

@@ -99,9 +99,9 @@ export class Kernels {
     return layout;
   }
 
-  /** A bind group of whole buffers, at bindings 0, 1, … */
-  bind(layout: GPUBindGroupLayout, buffers: readonly GPUBuffer[]): GPUBindGroup {
+  /** A bind group of whole buffers, at bindings 0, 1, … `label`: what for. */
+  bind(layout: GPUBindGroupLayout, buffers: readonly GPUBuffer[], label?: string): GPUBindGroup {
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    return this.gpu.device.createBindGroup({ layout, entries });
+    return this.gpu.device.createBindGroup({ label, layout, entries });
   }
 }

@@ -1,6 +1,7 @@
 import { type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
+import type { Recorder } from '../gpu/recorder.ts';
 import type { Tuning } from './tuning.ts';
 
 /** Positions that a workgroup of the attention kernel attends to. */
@@ -11,6 +12,8 @@ export const SPANS_BYTES = 32 << 20;
 const SLICE = 4096;
 
 const pad8 = (n: number) => Math.ceil(n / 8) * 8;
+
+export type Sizes = ReturnType<typeof sizesOf>;
 
 /** Sizes that follow from the model's, and that shaders and buffers share. */
 export function sizesOf(config: ModelConfig, tuning: Tuning) {
@@ -54,7 +57,8 @@ export interface Operation extends Variants {
   readonly slabs: readonly { readonly group: GPUBindGroup; readonly quads: number }[];
 }
 
-export function run(pass: GPUComputePassEncoder, operation: Operation, rows: number, prefill = false): void {
+/** Computes all outputs of so many rows. */
+export function run(pass: Recorder, operation: Operation, rows: number, prefill = false): void {
   const variants = prefill ? operation.prefill : operation.decode;
   const variant = variants.find((v) => v.rows >= rows) ?? variants[variants.length - 1];
   pass.setPipeline(variant.kernel.pipeline);
@@ -63,6 +67,15 @@ export function run(pass: GPUComputePassEncoder, operation: Operation, rows: num
     pass.dispatchWorkgroups(Math.ceil(quads / variant.quads), Math.ceil(rows / variant.rows));
   }
 }
+
+/** Runs so many workgroups. */
+export function runGrid(pass: Recorder, operation: Operation, x: number, y: number, z = 1): void {
+  pass.setPipeline(operation.decode[0].kernel.pipeline);
+  pass.setBindGroup(0, operation.slabs[0].group);
+  pass.dispatchWorkgroups(x, y, z);
+}
+
+export type Compiled = Awaited<ReturnType<typeof compileOperations>>;
 
 /** Compiles every kernel of the model, all at once. `isBf16`: whether a matrix made of these tensors stays bf16. */
 export async function compileOperations(
@@ -151,7 +164,7 @@ export async function compileOperations(
     lmHead(),
     single(['row', 'summary', 'summarise'], { SLICE, SLICES: slices, THREADS: tuning.summaryThreads }),
     single(['row', 'random', 'summary', 'pick', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
-    compile(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
+    single(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   ]);
   return { layers, embed, whole, spans, common, merge, head, summarise, draw, copy };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { parseHeader } from '../../src/checkpoint/safetensors.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
@@ -96,6 +97,20 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['generate', '--num-samples', '2', '--trace', 'x.html', 'x'], 2, '--trace', '--num-samples', '2'],
   [['generate', '--model', speaking, '--proposal-temperature', '2', 'x'], 2, '2', '0.25 to 1', 'eager'],
   [['score', '--tokens', '1', '--model', bare, 'x'], 2, '--tokens'],
+  [['debug', '--model', speaking, 'x'], 2, '--layer is missing'],
+  [['debug', '--model', speaking, '--layer', '2', 'x'], 2, '--layer is 2', '2 layers, 0 to 1'],
+  [['debug', '--model', speaking, '--layer', '-1', 'x'], 2, '--layer', '"-1"'],
+  [['debug', '--model', speaking, '--layer', '1', ''], 2, 'text is empty'],
+  [
+    ['debug', '--model', speaking, '--layer', '1', '--position', '3', 'abc'],
+    2,
+    '--position is 3',
+    '3 tokens',
+  ],
+  [['debug', '--model', speaking, '--layer', '1', '--tokens', '1', 'abc'], 2, '--tokens'],
+  [['debug', '--model', bare, '--layer', '1', 'abc'], 2, 'no tokenizer'],
+  [['profile', '--rows', 'x'], 2, '--rows', '"x"'],
+  [['profile', '--model', bare, '--context', '257'], 2, 'context is 257', '1 to 256'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
   [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],
@@ -144,7 +159,7 @@ usage('help goes to standard output, --debug shows the stack', async () => {
   const general = await egps(['--help']);
   assert.is(general.code, 0);
   assert.match(general.out, /^Usage: egps COMMAND.* --alpha 4 .*egps\.json overrides/s);
-  for (const command of ['generate', 'score', 'info', 'demo']) {
+  for (const command of ['generate', 'score', 'info', 'debug', 'profile', 'demo']) {
     const { code, out } = await egps([command, '--help']);
     assert.is(code, 0);
     assert.ok(out.startsWith(`Usage: egps ${command} `));
@@ -168,6 +183,72 @@ const chain = [
   '--gate',
   '0',
 ];
+
+gpu('profile shows where the time of a pass goes', async () => {
+  const run = await egps(['profile', '--model', bare, '--rows', '2', '--context', '20']);
+  assert.is(run.code, 0, run.err);
+  assert.match(run.out, /, 2 row\(s\) of 20 positions\n\nkernel +for +dispatches +µs each +of the pass\n/);
+  assert.match(run.out, /\nproject +mlp\.down_proj +2 .*\n.*all kernels: .*the clock ticks/s);
+});
+
+gpu('debug shows the activations around a layer, and writes them for other programs', async () => {
+  const file = join(dir, 'layer.safetensors');
+  const argv = ['debug', '--model', speaking, '--layer', '1', '--out', file];
+  const all = await egps([...argv, 'abc']);
+  assert.is(all.code, 0, all.err);
+  const bytes = readFileSync(file);
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  assert.equal(JSON.parse(bytes.toString('utf8', 8, start)).__metadata__, { tokens: '65,66,67' });
+  const tensors = parseHeader(file, bytes.subarray(8, start), bytes.length);
+  const values = (of: Buffer, tensor?: { begin: number; end: number }) =>
+    new Float32Array(new Uint8Array(of.subarray(tensor?.begin, tensor?.end)).buffer);
+  const lines = all.out.trimEnd().split('\n');
+  assert.match(lines[0], /^name +shape +mean +rms +min +max +not finite +first values$/);
+  const shown = lines.slice(1).map((line) => line.split(/ +/));
+  assert.equal(
+    shown.map(([name, shape]) => [name, shape]),
+    Array.from(tensors.values(), ({ name, shape }) => [name, shape.join('×')]),
+  );
+  assert.is(tensors.size, 5);
+  for (const [name, , mean, rms, min, max, bad, ...first] of shown) {
+    const x = values(bytes, tensors.get(name));
+    const average = (power: number) => x.reduce((sum, value) => sum + value ** power, 0) / x.length;
+    const figures = [average(1), Math.sqrt(average(2)), Math.min(...x), Math.max(...x)];
+    for (const [i, text] of [mean, rms, min, max].entries()) {
+      assert.ok(Math.abs(Number(text) - figures[i]) <= 1e-3 * Math.abs(figures[i]), `${name}: ${text}`);
+    }
+    assert.is(bad, '0');
+    assert.equal(
+      first,
+      Array.from(x.subarray(0, 4), (value) => value.toPrecision(4)),
+    );
+  }
+
+  const one = await egps([...argv, '--position', '1', 'abc']);
+  assert.is(one.code, 0, one.err);
+  const row = readFileSync(file);
+  for (const { name, shape, begin, end } of parseHeader(
+    file,
+    row.subarray(8, 8 + Number(row.readBigUInt64LE())),
+    row.length,
+  ).values()) {
+    const width = shape[1];
+    assert.is(shape[0], 1);
+    assert.equal(values(row, { begin, end }), values(bytes, tensors.get(name)).slice(width, 2 * width), name);
+  }
+  const nowhere = await egps([
+    'debug',
+    '--model',
+    speaking,
+    '--layer',
+    '0',
+    '--out',
+    join(dir, 'no', 'x'),
+    'a',
+  ]);
+  assert.is(nowhere.code, 1);
+  assert.ok(said(nowhere)[0].includes('no/x'), nowhere.err);
+});
 
 gpu('ids go in and come out where there is no tokenizer, and the same seed gives the same', async () => {
   const argv = ['generate', '--model', bare, '--prompt-tokens', '1,2,3', ...chain, '--seed', '5', '--json'];

@@ -1,0 +1,79 @@
+import type { KvCache } from '../cache/kv-cache.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import type { Kernels } from '../gpu/kernel.ts';
+import type { Buffers } from './buffers.ts';
+import type { Weights } from './load-weights.ts';
+import type { Compiled, Operation, Sizes, Variants } from './operations.ts';
+import type { Matrix } from './weights.ts';
+
+export type Operations = ReturnType<typeof bindOperations>;
+
+/**
+ * Every operation of the model: its kernel, and what that is bound to. A projection into the stream also applies the weight of the norm
+ * that comes next. Bind groups are labelled with what the operation computes, in Hugging Face's names where these have one.
+ */
+export function bindOperations(
+  kernels: Kernels,
+  compiled: Compiled,
+  { headDim, numAttentionHeads }: ModelConfig,
+  sizes: Sizes,
+  buffers: Buffers,
+  weights: Weights,
+  cache: KvCache,
+) {
+  const { rows, tables, stream, queries, spans, attention, activation, logits, slices } = buffers;
+  const bind = (label: string, variants: Variants, bound: GPUBuffer[], quads = 1): Operation => ({
+    ...variants,
+    slabs: [{ group: kernels.bind(variants.decode[0].kernel.layout, bound, label), quads }],
+  });
+  /** `quads`: of outputs, of a slab that counts so many units. */
+  const slabs = (
+    label: string,
+    variants: Variants,
+    matrix: Matrix,
+    quads: (count: number) => number,
+    bound: GPUBuffer[],
+  ): Operation => ({
+    ...variants,
+    slabs: matrix.slabs.map(({ range, weights, count }) => ({
+      group: kernels.bind(variants.decode[0].kernel.layout, [range, weights, ...bound], label),
+      quads: quads(count),
+    })),
+  });
+  /** `perGroup`: outputs, in the units that slabs count, of eight quads. */
+  const apply = (
+    label: string,
+    variants: Variants,
+    matrix: Matrix,
+    perGroup: number,
+    bound: GPUBuffer[],
+  ): Operation => slabs(label, variants, matrix, (count) => Math.ceil(count / perGroup) * 8, bound);
+
+  const first = weights.layers.map(({ norms }) => norms[0]);
+  const following = [...first.slice(1), weights.norm]; // after each layer
+  const layers = weights.layers.map(({ qkv, bias, output, gateUp, down, norms: [, mid] }, i) => {
+    const variants = compiled.layers[i];
+    const kv = cache.layers[i];
+    const attended = [rows, tables, kv, queries, attention, spans];
+    const projected = [stream, bias, buffers.rotary, rows, tables, kv, queries];
+    return {
+      qkv: apply('self_attn.qkv_proj', variants.qkv, qkv, 32 / headDim, projected),
+      whole: bind('self_attn', compiled.whole, attended),
+      spans: bind('self_attn', compiled.spans, attended),
+      common: bind('self_attn, in common', compiled.common, attended),
+      output: apply('self_attn.o_proj', variants.output, output, 32, [attention, mid, stream]),
+      gateUp: apply('mlp.gate_up_proj', variants.gateUp, gateUp, 16, [stream, activation]),
+      down: apply('mlp.down_proj', variants.down, down, 32, [activation, following[i], stream]),
+    };
+  });
+  const embedded = [rows, first[0], stream];
+  return {
+    embed: slabs('embed_tokens', compiled.embed, weights.embedding, () => sizes.squares / 2 / 32, embedded),
+    layers,
+    merge: bind('self_attn', compiled.merge, [rows, spans, attention], numAttentionHeads),
+    head: apply('lm_head', compiled.head, weights.head, 32, [stream, logits]),
+    summarise: bind('logits', compiled.summarise, [rows, logits, slices], sizes.slices),
+    draw: bind('logits', compiled.draw, [rows, logits, slices, buffers.results]),
+    copies: cache.layers.map((layer) => bind('pages', compiled.copy, [buffers.copied, layer])),
+  };
+}

@@ -1,0 +1,66 @@
+import { PAGE } from '../cache/kv-cache.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { SPAN, SPANS_BYTES, sizesOf } from './operations.ts';
+import { RESULT_BYTES, ROW_BYTES, SLICE_BYTES } from './rows.ts';
+import type { Tuning } from './tuning.ts';
+
+/** Steps between two readbacks of rows that draw for themselves, at most. */
+export const MOST_STEPS = 16;
+/** For the logits of a pass: of a vocabulary of 152 thousand 110 rows. */
+const LOGITS_BYTES = 64 << 20;
+
+/** Everything that a pass computes, and what it reads beside the weights and the cache. */
+export type Buffers = ReturnType<typeof allocate>;
+
+export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
+  const { vocabSize, headDim, numAttentionHeads: heads } = config;
+  const { capacity } = tuning;
+  const { hidden, squares, attended, activated, slices } = sizesOf(config, tuning);
+  const logitRows = Math.min(capacity, Math.max(1, Math.floor(LOGITS_BYTES / (32 * vocabSize))) * 8); // whole tiles
+  const spanBytes = heads * (headDim + 4) * 4;
+  const longest = Math.ceil(contextLength / SPAN); // spans of a row
+  const slots = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
+
+  let bytes = 0;
+  const scratch = (label: string, ...shape: number[]) => {
+    const size = shape.reduce((a, b) => a * b);
+    bytes += size;
+    return gpu.buffer(label, size);
+  };
+  const words = (label: string, ...shape: number[]) => scratch(label, ...shape, 4);
+  const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
+  return {
+    rows: scratch('rows', capacity, ROW_BYTES),
+    tables: words('tables', capacity, Math.ceil(contextLength / PAGE)), // u32
+    stream: words('stream', capacity, 2 * hidden + squares), // [h | g∘h | sums of squares], see shaders/norm.wgsl
+    queries: words('queries', capacity, heads, headDim),
+    spans: words('spans', slots, heads, 4 + headDim), // see Row.spans
+    attention: words('attention', capacity, attended),
+    activation: words('activation', capacity, activated),
+    logits: words('logits', logitRows, vocabSize),
+    slices: scratch('slices', logitRows, slices, SLICE_BYTES),
+    copied: words('pages to copy', capacity, 2), // u32
+    results: scratch('results', logitRows, MOST_STEPS, RESULT_BYTES),
+    rotary,
+    /** Most rows of a pass whose logits are asked for. */
+    logitRows,
+    /** Spans of all rows that there is room for. */
+    slots,
+    bytes: bytes + rotary.size,
+  };
+}
+
+/** cos and sin in f64, rounded once: WGSL's own are good to 2^-11 near zero only. */
+function rotaryTable(positions: number, headDim: number, theta: number): Float32Array {
+  const half = headDim / 2;
+  const table = new Float32Array(positions * headDim);
+  for (let i = 0; i < half; i++) {
+    const frequency = theta ** (-i / half);
+    for (let p = 0; p < positions; p++) {
+      table[2 * (p * half + i)] = Math.cos(p * frequency);
+      table[2 * (p * half + i) + 1] = Math.sin(p * frequency);
+    }
+  }
+  return table;
+}
