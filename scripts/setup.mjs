@@ -18,10 +18,9 @@ function stop(message) {
 
 function checkNode() {
   const { engines } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'));
-  const [needed] = /\d+/.exec(engines.node);
-  if (Number.parseInt(process.versions.node, 10) < Number(needed)) {
-    stop(`egps needs Node ${needed} or newer; this is ${process.versions.node}`);
-  }
+  const [, needed] = />=(\d+\.\d+)/.exec(engines.node);
+  const isOlder = needed.localeCompare(process.versions.node, 'en', { numeric: true }) > 0;
+  if (isOlder) stop(`egps needs Node ${needed} or newer; this is ${process.versions.node}`);
 }
 
 function installDependencies() {
@@ -57,19 +56,20 @@ function build() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return;
   // Outputs of sources that are gone must not linger: a deleted test would still run.
   rmSync(inRoot('dist'), { recursive: true, force: true });
-  const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
-  const run = spawnSync(process.execPath, [tsc], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (run.status !== 0) stop('the build failed (tsc)');
-  writeFileSync(stamp, inputs);
+  for (const script of ['scripts/shaders.mjs', 'scripts/pages.mjs', 'node_modules/typescript/bin/tsc']) {
+    const run = spawnSync(process.execPath, [inRoot(script)], { cwd: root, stdio: ['ignore', 2, 2] });
+    if (run.status !== 0) stop(`the build failed (${script})`);
+  }
+  writeFileSync(stamp, describeInputs());
 }
 
 /** A hash over name, time and size of everything the build reads. */
 function describeInputs() {
   const files = ['tsconfig.json', 'package.json', 'package-lock.json'];
   const { include } = JSON.parse(readFileSync(inRoot('tsconfig.json'), 'utf8'));
-  for (const folder of include) {
+  for (const folder of ['scripts', 'shaders', ...include]) {
     for (const entry of readdirSync(inRoot(folder), { recursive: true })) {
-      if (entry.endsWith('.ts') && !entry.includes('node_modules')) files.push(join(folder, entry));
+      if (/\.(ts|wgsl|mjs)$/.test(entry) && !entry.includes('node_modules')) files.push(join(folder, entry));
     }
   }
   const hash = createHash('sha256');

@@ -25,7 +25,7 @@ test('early termination on the GPU changes nothing but the cost', async () => {
         (['eager', 'lockstep', 'best-first'] as const).map((decoding) =>
           generate(model, problems[problem].prompt, {
             seed: 11n,
-            finalSteps: 40,
+            finalSteps: 20,
             tries,
             decoding,
             growth: 'blocks',
@@ -58,9 +58,9 @@ test('early termination on the GPU changes nothing but the cost', async () => {
     }
     assert.ok(lockstep.account.sequentialPasses <= eager.account.sequentialPasses);
   }
-  assert.ok(proposed >= 200, `${proposed} steps`);
-  assert.ok(saved.lockstep > 500, `${saved.lockstep} tokens saved`);
-  assert.ok(saved['best-first'] > 2000, `${saved['best-first']} tokens saved`);
+  assert.ok(proposed >= 100, `${proposed} steps`);
+  assert.ok(saved.lockstep > 250, `${saved.lockstep} tokens saved`);
+  assert.ok(saved['best-first'] > 1000, `${saved['best-first']} tokens saved`);
 });
 
 test.run();

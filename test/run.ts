@@ -12,14 +12,14 @@ const TIME_LIMIT = 600_000;
 const CONCURRENCY = 2;
 /** Those that take longest begin first, so that none runs on alone at the end. */
 const LONG = [
-  'end-to-end',
   'sampling/exactness',
-  'tree/tree',
   'cli/eval',
   'model/swiftshader',
-  'early-termination',
   'cli/main',
+  'end-to-end',
   'sampling/early-termination',
+  'tree/tree',
+  'early-termination',
   'model/goldens',
   'eval/python',
 ];

@@ -7,7 +7,7 @@ const MAX_TEXT = 2 ** 28;
 const MAX_READ = 1 << 30; // one read may not reach 2^31 bytes
 const POINTER = 'version https://git-lfs.github.com/spec/';
 
-export interface OpenFile {
+interface OpenFile {
   readonly handle: FileHandle;
   readonly size: number;
 }

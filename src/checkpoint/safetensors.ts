@@ -8,7 +8,7 @@ import { isObject, parseJson, readJson } from './json.ts';
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
 /** A tensor of any dtype. */
-export interface StoredTensor {
+interface StoredTensor {
   readonly name: string;
   readonly dtype: string;
   /** Row-major; empty for a scalar. */

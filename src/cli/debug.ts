@@ -13,9 +13,10 @@ const SHOWN = 4;
 export const debugCommand: Command = {
   summary: 'show the activations around a layer of the model',
   usage: '--layer N [options] [TEXT]',
-  notes: `The names are those of the modules in transformers: NAME.input is what the module takes, NAME.output what it gives.
-Without TEXT the text is read from standard input, less its last line feed. The file of --out holds f32 tensors
-[positions, width] by these names, and in its metadata the token ids; docs/debugging.md compares it with transformers.
+  notes: `The names are those of the modules in transformers: NAME.input is what goes into a module, NAME.output what
+comes out. Without TEXT the text is read from standard input, less its last line feed. The file of --out holds
+f32 tensors [positions, width] by these names, and in its metadata the token ids; docs/debugging.md compares it
+with transformers.
 `,
   options: {
     model: MODEL_OPTION,

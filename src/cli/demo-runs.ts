@@ -70,7 +70,7 @@ export function pairsOf(problems: readonly Problem[], seed: bigint, defaults: Mo
   }));
 }
 
-export interface RunHooks {
+interface RunHooks {
   readonly signal?: AbortSignal;
   /** Called now and then. */
   onProgress?(): void;

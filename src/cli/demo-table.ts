@@ -9,7 +9,7 @@ interface Column {
   cell(pair: Pair, index: number): string;
 }
 
-export interface Table {
+interface Table {
   readonly head: string;
   row(pair: Pair, index: number): string;
 }

@@ -143,7 +143,7 @@ export function writers(stdout: Terminal, stderr: Terminal) {
 }
 
 /** The part of a stream that is needed here. */
-export interface Terminal {
+interface Terminal {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

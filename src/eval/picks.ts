@@ -27,7 +27,7 @@ export const rowName = (sampler: string, pick: PickName): string =>
   pick === 'last' ? sampler : `${sampler} · ${pick}`;
 
 /** How one response of a run did. */
-export type Picked = Pick<Result, 'pick' | 'mass' | 'overSteps'> & {
+type Picked = Pick<Result, 'pick' | 'mass' | 'overSteps'> & {
   readonly response: Reading['last'];
   readonly grade: Grade;
 };

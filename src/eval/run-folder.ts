@@ -51,9 +51,9 @@ export interface Session {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export const RESULTS = 'results.jsonl';
-export const TIMINGS = 'timings.jsonl';
-export const SESSIONS = 'sessions.jsonl';
+const RESULTS = 'results.jsonl';
+const TIMINGS = 'timings.jsonl';
+const SESSIONS = 'sessions.jsonl';
 export const PLAN = 'run.json';
 export const ITEMS = 'items.json';
 

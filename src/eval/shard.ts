@@ -28,7 +28,7 @@ export async function countsOnRecord(folder: string): Promise<Recorded> {
   return { folder, counts: [...new Set(names.map((name) => Number(SHARD.exec(name)?.[1])))] };
 }
 
-export interface Recorded {
+interface Recorded {
   readonly folder: string;
   readonly counts: readonly number[];
 }

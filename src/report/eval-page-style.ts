@@ -26,13 +26,13 @@ export const STYLE = `
   }
 }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-header { padding-top: 3rem; padding-bottom: 1.75rem; }
-h1 { margin: 0 0 0.75rem; font-size: 1.9rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.02em; overflow-wrap: anywhere; }
-h2 { margin: 0 0 0.6rem; font-size: 1.1rem; font-weight: 650; }
-h3, h4 { margin: 0; font-size: 0.9rem; font-weight: 650; overflow-wrap: anywhere; }
-p, dl, dd, fieldset { margin: 0; }
+header { padding-bottom: 1.75rem; }
+h1 { overflow-wrap: anywhere; }
+h2 { margin: 0 0 0.6rem; font-size: 1.1rem; }
+h3, h4 { margin: 0; font-size: 0.9rem; overflow-wrap: anywhere; }
+fieldset { margin: 0; }
 main { display: grid; gap: 2.75rem; grid-template-columns: minmax(0, 1fr); }
-.heading { display: flex; flex-wrap: wrap; gap: 0.4rem 1rem; align-items: center; justify-content: space-between; margin-bottom: 0.6rem; }
+.heading { gap: 0.4rem 1rem; align-items: center; margin-bottom: 0.6rem; }
 .heading h2 { margin: 0; }
 .note { margin-top: 0.6rem; max-width: 62rem; }
 .card, .scroll {
@@ -40,7 +40,7 @@ main { display: grid; gap: 2.75rem; grid-template-columns: minmax(0, 1fr); }
   border: 1px solid var(--line);
   border-radius: 0.75rem;
 }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+:focus-visible { outline-offset: 1px; }
 a { color: var(--accent); }
 
 #facts { display: flex; flex-wrap: wrap; gap: 0.2rem 1.5rem; color: var(--soft); font-size: 0.9rem; }
@@ -53,7 +53,7 @@ a { color: var(--accent); }
 
 /* Tables */
 .scroll { overflow-x: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 0.84rem; font-variant-numeric: tabular-nums; }
+table { font-size: 0.84rem; }
 .scroll th, .scroll td { padding: 0.5rem 0.5rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 .scroll thead th { font-weight: 400; color: var(--soft); vertical-align: bottom; white-space: normal; line-height: 1.25; }
 .scroll thead th.start { text-align: left; }
@@ -110,16 +110,7 @@ select, input[type='search'] {
   font: inherit;
 }
 .heading label { font-size: 0.88rem; color: var(--soft); display: inline-flex; gap: 0.5rem; align-items: center; min-width: 0; }
-button {
-  height: 2.1rem;
-  padding: 0 0.8rem;
-  border: 1px solid var(--line);
-  border-radius: 0.5rem;
-  background: var(--card);
-  color: var(--ink);
-  font: inherit;
-  cursor: pointer;
-}
+button { height: 2.1rem; padding: 0 0.8rem; }
 button:hover { border-color: var(--accent); }
 #marks { display: flex; flex-wrap: wrap; gap: 0.3rem 1.1rem; margin-bottom: 0.6rem; font-size: 0.85rem; color: var(--soft); }
 #marks li { display: inline-flex; gap: 0.4rem; align-items: center; }
@@ -159,10 +150,7 @@ button:hover { border-color: var(--accent); }
   max-height: 14rem;
   overflow: auto;
   background: var(--paper);
-  border: 1px solid var(--line);
   border-radius: 0.5rem;
-  white-space: pre-wrap;
-  overflow-wrap: anywhere;
   line-height: 1.45;
   unicode-bidi: isolate;
 }
@@ -196,13 +184,11 @@ button:hover { border-color: var(--accent); }
 #options dl div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid; border-bottom: 1px solid var(--line); padding: 0.15rem 0; }
 #options dt { color: var(--soft); }
 #options dd { overflow-wrap: anywhere; text-align: right; }
-footer { padding-top: 2.5rem; padding-bottom: 2rem; color: var(--soft); font-size: 0.85rem; }
+footer { padding-top: 2.5rem; }
 
 @media (max-width: 36rem) {
-  header, main, footer { padding-left: 1rem; padding-right: 1rem; }
-  header { padding-top: 1.75rem; padding-bottom: 1.25rem; }
+  header { padding-bottom: 1.25rem; }
   main { gap: 2.25rem; }
-  h1 { font-size: 1.5rem; }
   .card { padding: 0.75rem 0.6rem; }
   #frontier-box { height: 21rem; }
   .scroll th, .scroll td { padding: 0.45rem 0.55rem; }

@@ -4,14 +4,10 @@ import { dirname, join } from 'node:path';
 import { rowName } from '../eval/picks.ts';
 import { distinct, type Result, type RunCosts, type Timing, timingKeyOf } from '../eval/result.ts';
 import type { SamplerSummary, Summary } from '../eval/summary.ts';
-import {
-  type EvalData,
-  type ItemData,
-  type ResponseData,
-  showEval,
-  type TextData,
-} from './eval-page-client.ts';
+import { clientBundles } from './client-bundles.ts';
+import type { EvalData, ItemData, ResponseData, TextData } from './eval-data.ts';
 import { STYLE } from './eval-page-style.ts';
+import { percent } from './format.ts';
 import { htmlPage } from './page.ts';
 
 export interface EvalPage {
@@ -34,23 +30,16 @@ export function evalPage(page: EvalPage): string {
     style: STYLE,
     body: BODY,
     data: evalData(page),
-    scripts: [
-      chartScript(),
-      `${showEval}\nshowEval(JSON.parse(document.getElementById('run').textContent), Chart);`,
-    ],
+    scripts: [chartScript(), clientBundles.eval],
   });
 }
 
 /** Chart.js as one classic script. The package keeps that file out of its exports, so it is found beside one of them. */
 function chartScript(): string {
   const folder = dirname(createRequire(import.meta.url).resolve('chart.js'));
-  return (
-    readFileSync(join(folder, 'chart.umd.min.js'), 'utf8')
-      // A debugger would ask for the map.
-      .replace(/^\/\/# sourceMappingURL=.*$/m, '')
-      .replaceAll('</script', '<\\/script')
-      .trim()
-  );
+  const script = readFileSync(join(folder, 'chart.umd.min.js'), 'utf8');
+  // A debugger would ask for the map.
+  return script.replace(/^\/\/# sourceMappingURL=.*$/m, '').trim();
 }
 
 const BODY = `<body>
@@ -234,5 +223,3 @@ function cheapest(best: Graded, graded: readonly Graded[], { comparisons }: Summ
   }
   return ['All that compute fewer rows are significantly less accurate (McNemar’s p < 0.05).'];
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,37 +1,4 @@
-/** What every page has in common: colours in light and in dark, and the width of the text. */
-const BASE = `
-:root {
-  --paper: #faf9f7;
-  --card: #ffffff;
-  --ink: #1d1c1a;
-  --soft: #625e57;
-  --line: #e5e1d9;
-  --accent: #1d5fc4;
-  --no: #b23a2e;
-  font: 16px/1.55 system-ui, sans-serif;
-  color: var(--ink);
-  background: var(--paper);
-  accent-color: var(--accent);
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #131315;
-    --card: #1b1b1e;
-    --ink: #ebe8e2;
-    --soft: #a8a49c;
-    --line: #333338;
-    --accent: #84b0ff;
-    --no: #ff9387;
-  }
-}
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
-body { margin: 0; }
-header, main, footer { max-width: 76rem; margin: 0 auto; padding: 0 1.5rem; }
-ul { margin: 0; padding: 0; list-style: none; }
-section { min-width: 0; }
-.aside, .note { color: var(--soft); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-`;
+import { BASE } from './page-style.ts';
 
 export interface Page {
   /** Plain text without markup. */
@@ -62,6 +29,9 @@ ${BASE}${style}</style>
 </head>
 ${body}
 <script type="application/json" id="run">${json}</script>
-${scripts.map((script) => `<script>\n${script}\n</script>\n`).join('')}</html>
+${scripts.map((script) => `<script>\n${embedded(script)}\n</script>\n`).join('')}</html>
 `;
 }
+
+/** Code that cannot end the element that holds it, or hide its end. In a literal the escape is as good; nowhere else is there such a "<". */
+const embedded = (script: string): string => script.replace(/<(?=\/script|!--)/gi, '\\x3c');

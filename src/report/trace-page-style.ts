@@ -16,13 +16,11 @@ export const STYLE = `
     --shadow: 0 1px 2px rgb(0 0 0 / 0.4), 0 8px 24px rgb(0 0 0 / 0.3);
   }
 }
-header { padding-top: 3rem; padding-bottom: 2rem; }
-h1 { margin: 0 0 0.75rem; font-size: 1.9rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.02em; }
-h2 { margin: 0; font-size: 1rem; font-weight: 650; }
-h3 { margin: 0 0 0.5rem; font-size: 0.95rem; font-weight: 650; }
-p { margin: 0; }
+header { padding-bottom: 2rem; }
+h2 { margin: 0; font-size: 1rem; }
+h3 { margin: 0 0 0.5rem; font-size: 0.95rem; }
 #explanation { max-width: 54rem; color: var(--soft); }
-.heading { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; justify-content: space-between; }
+.heading { gap: 0 1rem; align-items: baseline; }
 .note { margin-top: 0.75rem; }
 
 #columns { display: grid; gap: 2.5rem; grid-template-columns: minmax(0, 1fr) minmax(0, 25rem); align-items: start; }
@@ -35,10 +33,7 @@ p { margin: 0; }
   margin-top: 0.5rem;
   padding: 0.9rem 1.25rem;
   background: var(--card);
-  border: 1px solid var(--line);
   border-radius: 0.75rem;
-  white-space: pre-wrap;
-  overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums;
 }
 #prompt { max-height: 14rem; overflow-y: auto; }
@@ -51,7 +46,6 @@ p { margin: 0; }
   outline-offset: 1px;
 }
 .token:hover { box-shadow: 0 0 0 1.5px var(--ink); z-index: 1; }
-:focus-visible { outline: 2px solid var(--accent); }
 [data-mark]::before { content: attr(data-mark); font-style: normal; font-size: 0.8em; }
 .token[data-mark]::before, .control::before { padding: 0.1em 0.45em; border: 1px solid var(--soft); border-radius: 1em; }
 .token.fresh, .sample.fresh { text-decoration: underline 2px var(--accent); text-underline-offset: 0.38em; text-decoration-skip-ink: none; }
@@ -162,7 +156,7 @@ path.accepted { fill: var(--accent); }
 path.rejected { fill: none; stroke: var(--no); stroke-width: 1.8; stroke-linecap: round; }
 path.held { fill: var(--card); stroke: var(--soft); stroke-width: 1.4; }
 #candidates { margin-top: 0.75rem; max-height: 19rem; overflow-y: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+table { font-size: 0.9rem; }
 th { font-weight: 400; color: var(--soft); }
 th, td { padding: 0.25rem 0.5rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
@@ -216,10 +210,9 @@ tr:first-child .share i { background: var(--accent); }
 /* The account */
 #account { margin-top: 2.5rem; columns: 3 16rem; column-gap: 3rem; padding-top: 2rem; border-top: 1px solid var(--line); font-size: 0.9rem; }
 #account section { break-inside: avoid; padding-bottom: 2rem; }
-dl { margin: 0; }
 #account dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; padding: 0.25rem 0; border-bottom: 1px solid var(--line); }
 dt { color: var(--soft); }
-dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+dd { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 
 /* The player */
 #transport {
@@ -243,19 +236,13 @@ button {
   min-width: 2.5rem;
   height: 2.5rem;
   padding: 0 0.5rem;
-  border: 1px solid var(--line);
-  border-radius: 0.5rem;
-  background: var(--card);
-  color: var(--ink);
-  font: inherit;
-  cursor: pointer;
 }
 button:hover:enabled { border-color: var(--accent); }
 button:disabled { opacity: 0.4; cursor: default; }
 #play { min-width: 5rem; background: var(--accent); border-color: var(--accent); color: var(--card); font-weight: 600; }
 #counter-text { text-align: right; }
 #counter { min-width: 5rem; display: flex; gap: 0.5rem; align-items: center; justify-content: end; font-variant-numeric: tabular-nums; color: var(--soft); }
-footer { padding-top: 1.5rem; padding-bottom: 2rem; color: var(--soft); font-size: 0.85rem; }
+footer { padding-top: 1.5rem; }
 
 #tooltip {
   position: fixed;
@@ -286,9 +273,7 @@ footer { padding-top: 1.5rem; padding-bottom: 2rem; color: var(--soft); font-siz
   #chart-section { order: 3; }
 }
 @media (max-width: 36rem) {
-  header, main, footer { padding-left: 1rem; padding-right: 1rem; }
-  header { padding-top: 1.75rem; padding-bottom: 1.5rem; }
-  h1 { font-size: 1.5rem; }
+  header { padding-bottom: 1.5rem; }
   .text { padding-left: 0.9rem; padding-right: 0.9rem; }
   .keys { grid-template-columns: minmax(0, 1fr); }
   #transport { border-left: 0; border-right: 0; border-radius: 0; padding: 0.6rem 1rem; gap: 0.4rem; }

@@ -1,9 +1,11 @@
 import type { AnswerShare } from '../answers/shares.ts';
-import { CUT_LAWS, type CutLawUse } from '../sampling/cut-laws.ts';
 import type { Account, Sample, SamplerOptions, Step } from '../sampling/sample.ts';
+import { clientBundles } from './client-bundles.ts';
 import { htmlPage } from './page.ts';
 import { responseTree } from './response-tree.ts';
-import { type ReplayData, type ReplayStep, replay } from './trace-page-client.ts';
+import { isChain, isPower, lawUses } from './sampler-kinds.ts';
+import { account } from './trace-account.ts';
+import type { ReplayData, ReplayStep } from './trace-data.ts';
 import { STYLE } from './trace-page-style.ts';
 
 export interface TracePage {
@@ -29,7 +31,7 @@ export function tracePage(page: TracePage): string {
     style: STYLE,
     body: BODY,
     data: replayData(page),
-    scripts: [`${replay}\nreplay(JSON.parse(document.getElementById('run').textContent));`],
+    scripts: [clientBundles.trace],
   });
 }
 
@@ -244,14 +246,6 @@ function particleWeights({ tokens, visited: { particles, states } }: Sample): Re
   };
 }
 
-/** Chains refine an answer; smc has their target, but grows several. */
-const isChain = ({ sampler }: SamplerOptions): boolean =>
-  ['metropolis', 'karan-du', 'entropy-cut', 'egps'].includes(sampler);
-/** Whether the cut law goes by it. */
-const lawUses = ({ sampler, cutLaw }: SamplerOptions, what: CutLawUse): boolean =>
-  ['metropolis', 'entropy-cut', 'egps'].includes(sampler) && CUT_LAWS[cutLaw].uses.includes(what);
-const isPower = (options: SamplerOptions): boolean => isChain(options) || options.sampler === 'smc';
-
 function explanation({ visited }: Sample, options: SamplerOptions): string {
   const { sampler, n, tries, finalSteps } = options;
   const particles = visited.particles.length;
@@ -282,98 +276,4 @@ function explanation({ visited }: Sample, options: SamplerOptions): string {
       return `${chosen} Then it was refined ${finalSteps === 1 ? 'once' : `${finalSteps} times`}: ${again}`;
     }
   }
-}
-
-type Rows = ReplayData['account'][number]['rows'];
-
-function account(sample: Sample, options: SamplerOptions, adapter: string, wallSeconds: number) {
-  const { account, finish, tokens, logProbability, logTarget } = sample;
-  const result: Rows = [
-    ['length', `${tokens.length} tokens${finish === 'eos' ? '' : ', cut at the limit'}`],
-    ['log p', `${signed(logProbability)} nats`],
-  ];
-  if (isPower(options)) result.push(['log π = α · log p, up to a constant', signed(logTarget)]);
-  const { proposed, accepted } = account;
-  const share = proposed > 0 ? ` (${Math.round((100 * accepted) / proposed)} %)` : '';
-  const moves: Rows = [
-    ['proposed', whole(proposed)],
-    ['accepted', `${whole(accepted)}${share}`],
-    ['held', whole(account.held)],
-    ['endings given up early', whole(account.abandoned)],
-  ];
-  const drawn: Rows = [['tokens drawn, in all endings', whole(account.drawnTokens)]];
-  const { computedRows, draftedRows, usedDrafts, sequentialPasses } = account;
-  const computed: Rows = [
-    ['rows computed', whole(computedRows)],
-    ['of these needed at once', whole(computedRows - draftedRows)],
-    ['of these drafted', whole(draftedRows)],
-    ['drafted and used later', whole(usedDrafts)],
-    ['passes one after another', whole(sequentialPasses)],
-    ['wall time', seconds(wallSeconds)],
-    ['adapter', adapter],
-  ];
-  return [
-    { title: 'Result', rows: result },
-    ...(isChain(options) ? [{ title: 'Moves', rows: moves }] : []),
-    { title: 'Drawn', rows: drawn },
-    { title: 'Computed', rows: computed },
-    { title: 'Options', rows: used(options, sample.gate) },
-  ];
-}
-
-/** The options that the sampler used. */
-function used(options: SamplerOptions, gate: Sample['gate']): Rows {
-  const { sampler } = options;
-  const shown: [string, string | number | bigint | undefined][] = [
-    ['sampler', sampler],
-    ['seed', options.seed],
-    ['chain', options.chain],
-    ['most new tokens', options.maxNewTokens],
-  ];
-  if (sampler === 'sample' || sampler === 'best-of-n') {
-    shown.push(['temperature', options.temperature], ['top k', options.topK], ['top p', options.topP]);
-  }
-  if (sampler === 'best-of-n') shown.push(['answers', options.n]);
-  if (isPower(options)) {
-    shown.push(
-      ['α', options.alpha],
-      ['proposal temperature', Number(options.proposalTemperature.toPrecision(4))],
-    );
-  }
-  const byParticles = sampler === 'smc' || (sampler === 'egps' && options.growth === 'particles');
-  if (byParticles) shown.push(['particles', options.particles]);
-  if (isChain(options)) {
-    const blocks = !byParticles || lawUses(options, 'blockSize');
-    if (blocks) shown.push(['block size', `${options.blockSize} tokens`]);
-    if (!byParticles) shown.push(['steps per block', options.steps]);
-    if (sampler !== 'karan-du') {
-      shown.push(
-        ['final steps', options.finalSteps],
-        ['acceptance', options.acceptance],
-        ['decoding', options.decoding],
-      );
-    }
-  }
-  if (sampler === 'egps') {
-    shown.push(['endings per step', options.tries], ['cut law', options.cutLaw]);
-    if (gate)
-      shown.push(['gate', `${gate.nats} nats${options.gate === 'auto' ? ', fitted to the prompt' : ''}`]);
-  }
-  shown.push(['tree', options.tree]);
-  if (options.tree === 'on') {
-    shown.push(['draft', options.draft]);
-    if (isChain(options)) shown.push(['look ahead', options.lookAhead]);
-  }
-  return shown.flatMap(([name, value]): Rows => (value === undefined ? [] : [[name, String(value)]]));
-}
-
-/** 12345 → "12 345", with thin spaces. */
-const whole = (n: number): string => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u2009');
-
-const signed = (x: number): string => x.toFixed(3).replace('-', '−');
-
-function seconds(s: number): string {
-  return s < 60
-    ? `${s.toFixed(s < 10 ? 2 : 1)} s`
-    : `${Math.floor(Math.round(s) / 60)} min ${Math.round(s) % 60} s`;
 }

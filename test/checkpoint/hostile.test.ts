@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { loadDefaults } from '../../src/api/model-defaults.ts';
 import { CheckpointError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import { failure, withFolder } from '../support/folder.ts';
@@ -10,7 +11,10 @@ import { withHeader } from '../support/safetensors-bytes.ts';
 import { test } from '../support/suite.ts';
 import { soundCheckpoint } from './sound.ts';
 
-const open = async (dir: string) => (await ModelFolder.open(dir)).close();
+async function open(dir: string): Promise<void> {
+  await (await ModelFolder.open(dir)).close();
+  await loadDefaults(dir);
+}
 
 /** Every file of a whole checkpoint and of one in shards. */
 async function everyFile(use: (dir: string, name: string) => Promise<void>): Promise<void> {

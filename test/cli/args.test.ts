@@ -108,23 +108,30 @@ test('every option is documented, and everything documented is parsed', () => {
 });
 
 test('the commands that the documentation shows are understood', () => {
-  const files = ['README.md', 'docs/reproducing-the-paper.md', 'examples/eval-array.slurm'];
+  const files = [
+    'README.md',
+    'docs/debugging.md',
+    'docs/evaluating.md',
+    'docs/reproducing-the-paper.md',
+    'examples/eval-array.slurm',
+  ];
   const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
   const lists = [...text.matchAll(/^SAMPLERS=(.*)$/gm)].map(([, list]) => list);
   assert.is(lists.length, 1);
   const commands = text.replaceAll('\\\n', ' ').matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
   let found = 0;
   for (const [, command] of commands) {
-    const [name, ...words] = command
-      .replace(/ {2,}#.*$/, '')
-      .replace('$SAMPLERS', lists[0])
-      .split(/ +/);
-    if (name !== 'eval') continue;
-    const { values } = parse({ ...COMMANDS.eval.options, ...COMMON }, words);
-    parseSamplers(values.sampler ?? ['egps'], {}, {});
+    const [name, ...words] = (
+      command
+        .replace(/ +[#<] .*$/, '')
+        .replace('$SAMPLERS', lists[0])
+        .match(/"[^"]*"|\S+/g) ?? []
+    ).map((word) => word.replaceAll('"', ''));
+    const { values } = parse({ ...COMMANDS[name].options, ...COMMON }, words);
+    if (name === 'eval') parseSamplers(values.sampler ?? ['egps'], {}, {});
     found++;
   }
-  assert.ok(found > 8, `${found} commands`);
+  assert.ok(found > 18, `${found} commands`);
 
   const job = readFileSync('examples/eval-indexed-job.yaml', 'utf8');
   const args = [...job.matchAll(/^ +- (--.*)$/gm)].map(([, arg]) => arg);

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { TableModel } from '../../reference/table-model.ts';
+import type { ReplayData } from '../../src/report/trace-data.ts';
 import { type TracePage, tracePage } from '../../src/report/trace-page.ts';
-import type { ReplayData } from '../../src/report/trace-page-client.ts';
 import { resolveOptions } from '../../src/sampling/options.ts';
 import { ORIGIN } from '../../src/sampling/response.ts';
 import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';

@@ -48,7 +48,7 @@ const WORD_BEFORE = new RegExp(`${WORD}$`, 'u');
 const WORD_AFTER = new RegExp(`^${WORD}`, 'u');
 
 /** Finds tokens in a text, of those that begin at one place the longest. */
-export function splitter(tokens: readonly (readonly [content: string, token: AddedToken])[]) {
+function splitter(tokens: readonly (readonly [content: string, token: AddedToken])[]) {
   const byContent = new Map(tokens);
   const contents = [...byContent.keys()].filter(Boolean).sort((a, b) => b.length - a.length);
   if (contents.length === 0) return (section: Section): Section[] => [section];

@@ -25,7 +25,7 @@ const MOST_OUTPUT = 4096;
 const TRIAL =
   'import bisect, collections, copy, hashlib, heapq, itertools, math, random, re, string, typing\n';
 
-export interface PythonGraderOptions {
+interface PythonGraderOptions {
   /** Seconds of wall-clock time for a program and its checks. Default 10. */
   readonly timeLimit?: number;
   /** Bytes of address space, Python's own included. Default 2 GiB. */
