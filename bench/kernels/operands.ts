@@ -3,7 +3,7 @@
 import { toFloat64 } from '../../reference/weights.ts';
 import type { TensorInfo, TensorSource } from '../../src/checkpoint/safetensors.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import { ROW_BYTES } from '../../src/model/rows.ts';
+import { packRows, type RowFields } from '../../src/model/rows.ts';
 import { type Matrix, type Slab, WeightLoader } from '../../src/model/weights.ts';
 import { freeMemory } from '../harness/device.ts';
 import { progress, short } from '../harness/figures.ts';
@@ -196,17 +196,10 @@ export function rowsOf(
   rows: number,
   at: (row: number) => { position: number; table: number; spans?: number; teamSpans?: number; topK?: number },
 ): Uint32Array {
-  const step = ROW_BYTES / 4;
-  const words = new Uint32Array(step * rows);
-  const floats = new Float32Array(words.buffer);
-  for (let row = 0; row < rows; row++) {
-    const { position, table, spans = 0, teamSpans = 0, topK = 0 } = at(row);
-    // token, position, table, valid, limit, given, seed_low, seed_high, chain, step_candidate
-    words.set([0, position, table, 0, position + 1, 0xffffffff, row, 0, 0, row], step * row);
-    floats.set([1, 4], step * row + 10); // inverse_temperature, alpha
-    words[step * row + 12] = topK;
-    floats[step * row + 13] = 1; // top_p
-    words.set([0, 1, spans, teamSpans], step * row + 14); // slot, one, spans, team_spans
-  }
-  return words;
+  const fields = Array.from({ length: rows }, (_, row): RowFields => {
+    const { position, table, spans = 0, teamSpans = 0, topK } = at(row);
+    const idle = { token: 0, valid: 0, slot: 0, stride: 0 };
+    return { ...idle, position, table, limit: position + 1, spans, teamSpans, topK };
+  });
+  return new Uint32Array(packRows(fields, 1));
 }
