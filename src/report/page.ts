@@ -1,6 +1,6 @@
 import { BASE } from './page-style.ts';
 
-export interface Page {
+interface Page {
   /** Plain text without markup. */
   readonly title: string;
   readonly style: string;

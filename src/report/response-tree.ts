@@ -2,7 +2,7 @@ import { logProbability as logProbabilityOf } from '../sampling/response.ts';
 import type { Sample, Step } from '../sampling/sample.ts';
 
 /** Tokens that follow one another without a parting, drawn as one line. */
-export interface Run {
+interface Run {
   /** Index of the run before it, which stands before it in the list; −1 for one that begins a response. */
   parent: number;
   /** Position of its first token in the response. */
@@ -16,7 +16,7 @@ export interface Run {
 }
 
 /** A response that ends where a run does. */
-export interface Leaf {
+interface Leaf {
   run: number;
   /** Particles that ended there, and their weight in all. */
   particles: number;

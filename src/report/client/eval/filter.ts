@@ -9,7 +9,7 @@ export interface Wanted {
   conditions: readonly Condition[];
 }
 
-export interface Condition {
+interface Condition {
   sampler: number;
   /** Or `not right`. */
   verdict: string;
