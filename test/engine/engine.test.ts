@@ -5,12 +5,17 @@ import type { Feed, LanguageModel, Reading, RngKey, Sequence } from '../../src/e
 import { Distribution, summarise } from '../../src/tree/distribution.ts';
 import { bits, decode, prompted, type Step } from '../support/decode.ts';
 import { failure } from '../support/folder.ts';
-import { deviceWithoutSubgroups, inTemporaryFolder, randomModel, withGpuKernels } from '../support/models.ts';
+import {
+  deviceWithoutSubgroups,
+  inTemporaryFolder,
+  randomModel,
+  SHAPE,
+  withGpuKernels,
+} from '../support/models.ts';
 import { overwrite, randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
 
 // A vocabulary without EOS within reach keeps lengths fixed; 1 is drawn rarely enough.
-const SHAPE = { vocabSize: 203, eosTokens: [1], hiddenSize: 64, headDim: 16, maxPositionEmbeddings: 512 };
 const PROMPT = Array.from({ length: 45 }, (_, i) => 2 + ((i * 29) % 200));
 const LONG = Array.from({ length: 400 }, (_, i) => 2 + ((i * 31) % 200));
 const SHARPENING = { alpha: 4, temperature: 0.8 };

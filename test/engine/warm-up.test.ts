@@ -3,7 +3,7 @@ import { TableModel } from '../../reference/table-model.ts';
 import { warmUp } from '../../src/engine/warm-up.ts';
 import { resolveOptions } from '../../src/sampling/sample.ts';
 import { sampleMany } from '../../src/sampling/sample-many.ts';
-import { inTemporaryFolder, kernelSets } from '../support/models.ts';
+import { inTemporaryFolder, kernelSets, SHAPE } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
 
@@ -24,7 +24,7 @@ const { 'portable kernels': _, ...sets } = kernelSets;
 for (const [name, load] of Object.entries(sets)) {
   test(`what sampling runs has run while warming up: ${name}`, async () => {
     await inTemporaryFolder(async (dir) => {
-      randomCheckpoint(dir, { vocabSize: 97, eosTokens: [96] }, 3);
+      randomCheckpoint(dir, SHAPE, 3, 'BF16');
       const model = await load(dir);
       let used = new Set<GPUComputePipeline>();
       const pass = passOf(model);

@@ -35,6 +35,15 @@ export const kernelSets = {
   'kernels for GPUs': withGpuKernels,
 };
 
+/** Shared where any shape will do: drivers compile the kernels of each shape anew, and keep them. */
+export const SHAPE = {
+  vocabSize: 203,
+  eosTokens: [1],
+  hiddenSize: 64,
+  headDim: 16,
+  maxPositionEmbeddings: 512,
+};
+
 /** Loads a random model made for the occasion. */
 export async function randomModel(
   overrides: Partial<ModelConfig>,
