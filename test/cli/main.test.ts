@@ -1,50 +1,26 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { parseHeader } from '../../src/checkpoint/safetensors.ts';
+import { type Ended, inProcess, program, type Start } from '../support/cli.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-
-interface Run {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-/** Runs `egps` to its end. `input` goes to standard input; */
-function egps(
-  argv: string[],
-  options: { input?: string; cwd?: string; started?(pid: number): void } = {},
-): Promise<Run> {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe', cwd: options.cwd });
-  const run: Run = { code: null, out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    run.out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    run.err += text;
-  });
-  child.stdin.on('error', () => {}); // not every command reads it
-  child.stdin.end(options.input ?? '');
-  options.started?.(child.pid ?? 0);
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ ...run, code }));
-  });
-}
+/** Runs `egps` to its end: where it needs nothing of a process, in this one. */
+const egps = (argv: readonly string[], options?: Start): Promise<Ended> =>
+  options ? program(argv, options) : inProcess(argv);
 
 /** What the command itself says on standard error; drivers have warnings of their own. */
-const said = ({ err }: Run) => err.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
+const said = ({ err }: Ended) =>
+  err.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
 
 const dir = mkdtempSync(join(tmpdir(), 'egps-cli-'));
 const bare = join(dir, 'bare');
 const speaking = join(dir, 'speaking');
-for (const folder of [bare, speaking]) randomCheckpoint(folder, { vocabSize: 97, eosTokens: [96] }, 7);
+for (const folder of [bare, speaking]) randomCheckpoint(folder, {}, 7);
 writeTokenizer(speaking);
 const waiting = join(dir, 'waiting');
 randomCheckpoint(waiting, {}, 7);
@@ -87,7 +63,6 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['generate', '--model', bare, '--sampler', 'gredy', 'x'], 2, 'sampler', '"gredy"', 'greedy'],
   [['generate', '--model', bare, '--sampler', 'greedy', '--tries', '2', 'x'], 2, 'tries', 'greedy'],
   [['generate', '--model', speaking, ''], 2, 'prompt is empty'],
-  [['generate', '--model', speaking], 2, 'prompt is empty'],
   [['generate', '--model', speaking, 'two', 'words'], 2, 'quote it'],
   [['generate', '--model', bare, 'x'], 2, 'no tokenizer'],
   [['generate', '--prompt-tokens', '1,b', '--model', bare], 2, '--prompt-tokens', '"b"'],
@@ -118,16 +93,21 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['demo', '--model', speaking, 'long '.repeat(60)], 2, '299 tokens of prompt', 'holds 256'],
   [['demo', '--model', bare, 'x'], 2, 'no tokenizer'],
 ];
+function fails(run: Ended, code: number, parts: readonly string[]): void {
+  assert.is(run.code, code, run.err);
+  assert.is(run.out, '');
+  assert.is(run.err.split('\n').length, 2, run.err);
+  for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
+}
 for (const [argv, code, ...parts] of failures) {
   const shown = argv.map((word) => word.replace(dir, '…').slice(0, 30)).join(' ');
-  usage(`egps ${shown} fails with ${code}`, async () => {
-    const run = await egps(argv);
-    assert.is(run.code, code, run.err);
-    assert.is(run.out, '');
-    assert.is(run.err.split('\n').length, 2, run.err);
-    for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
-  });
+  usage(`egps ${shown} fails with ${code}`, async () => fails(await egps(argv), code, parts));
 }
+usage('a process that fails ends with the code of its failure', async () => {
+  fails(await program([]), 2, ['no command']);
+  fails(await program(['generate', '--model', speaking], { input: '\n' }), 2, ['prompt is empty']);
+  fails(await program(['info', '--model', join(dir, 'nowhere')]), 1, ['nowhere']);
+});
 
 /** Escape sequences of both kinds, and a turn of the reading direction. */
 const STEERING = '\x1b[31m\x9b2J\u202e';
@@ -477,7 +457,7 @@ gpu('tensors that the config does not call for are warned of once', async () => 
 
 gpu('what a checkpoint has in it steers no terminal, but its answer goes into a pipe as it is', async () => {
   const evil = join(dir, `warned${STEERING}`);
-  randomCheckpoint(evil, { vocabSize: 97, eosTokens: [96] }, 7);
+  randomCheckpoint(evil, {}, 7);
   const weights = join(evil, 'model.safetensors');
   const spare = { name: `spare${STEERING}`, dtype: 'F32', shape: [], data: new Uint8Array(4) } as const;
   writeFileSync(weights, encodeSafetensors([...decodeSafetensors(readFileSync(weights)), spare]));
