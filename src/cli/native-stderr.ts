@@ -53,6 +53,7 @@ export function hideNoise(): () => Promise<void> {
     filter.ref();
     const ended = filter.exitCode ?? once(filter, 'exit');
     closeSync(2);
+    openSync('/dev/null', constants.O_WRONLY); // so that no other file gets this number
     await ended;
   };
 }

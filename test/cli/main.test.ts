@@ -464,6 +464,7 @@ gpu('demo answers a problem of one’s own, and goes on where its page cannot be
   mkdirSync(join(cwd, 'egps-demo.html'), { recursive: true });
   const { code, out, err } = await egps(['demo', '--model', speaking, ' 1 or 2? '], { cwd });
   assert.is(code, 0, err);
+  assert.match(err, /^adapter: \S/);
   assert.not.match(out, /right answer|wrong/);
   for (const part of [
     /\nplain: .*, \d+ passes\n/,
@@ -542,25 +543,21 @@ const computing: Record<string, string[]> = {
   demo: ['1 or 2?'],
 };
 
-gpu(
-  'every command that computes says first on what, and on the CPU none does where a GPU is required',
-  async () => {
-    assert.equal(Object.keys(computing).sort(), Object.keys(COMMANDS).sort());
-    for (const [command, rest] of Object.entries(computing)) {
-      const argv = [command, '--model', speaking, ...rest];
-      const run = await egps(argv, { cwd: dir });
-      assert.is(run.code, 0, run.err);
-      assert.not.match(run.err, 'artificially reduced');
-      said(run);
-      const [, name, cpu] = /^adapter: (.*?)( \(computes on the CPU\))?$/m.exec(run.err) ?? [];
-      if (command !== 'eval') {
-        const required = await egps([...argv, '--require-gpu'], { cwd: dir });
-        assert.is(required.code, cpu ? 1 : 0, required.err);
-        if (cpu) assert.ok(required.err.endsWith(`computes on the CPU: ${name}\n`), required.err);
-      }
+gpu('every command that computes refuses to do so on the CPU where a GPU is required', async () => {
+  assert.equal(Object.keys(computing).sort(), Object.keys(COMMANDS).sort());
+  const any = await egps(['score', '--model', speaking, 'ab']);
+  assert.not.match(any.err, 'artificially reduced');
+  const [, name, cpu] = /^adapter: (.*?)( \(computes on the CPU\))?$/m.exec(any.err) ?? [];
+  for (const [command, rest] of Object.entries(computing)) {
+    const run = await egps([command, '--model', speaking, ...rest, '--require-gpu'], { cwd: dir });
+    assert.is(run.code, cpu ? 1 : 0, run.err);
+    if (!cpu) said(run);
+    else {
+      assert.ok(run.err.endsWith(`computes on the CPU: ${name}\n`), run.err);
+      assert.not.match(run.err, /^adapter: /m);
     }
-  },
-);
+  }
+});
 
 gpu('--adapter takes a part of a name, and tells the names where none has it', async () => {
   const score = ['score', '--model', bare, '--tokens', '1,2'];
