@@ -56,7 +56,7 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   }
   const parsed = parse({ ...command.options, ...COMMON }, rest);
   if (parsed.flags.has('help')) return io.out(commandHelp(name));
-  endStderr = hideNoise();
+  endStderr = await hideNoise();
   await command.run(parsed, io);
 }
 

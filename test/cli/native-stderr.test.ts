@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { withFolder } from '../support/folder.ts';
@@ -27,7 +27,7 @@ const url = new URL('../../src/cli/native-stderr.js', import.meta.url).href;
 const program = (text: string, rest = '') => `
   import { writeSync } from 'node:fs';
   import { hideNoise } from ${JSON.stringify(url)};
-  const end = hideNoise();
+  const end = await hideNoise();
   writeSync(2, Buffer.from(${JSON.stringify(text)}, 'latin1'));
   ${rest}
   await end();`;
@@ -67,6 +67,21 @@ test('two warnings of Dawn are hidden and nothing else, in whatever standard err
     ]) {
       assert.is(spawnSync('sh', ['-c', script], { env, encoding: 'latin1' }).stdout, left, script);
     }
+  }));
+
+test('the program ends when all is written, however long that takes', () =>
+  withFolder({}, async (dir) => {
+    const sed = spawnSync('sh', ['-c', 'command -v sed'], { encoding: 'utf8' }).stdout.trim();
+    const slow = `#!/bin/sh\ncase $* in *Warning*) sleep 0.5 ;; esac\nexec ${sed} "$@"\n`;
+    writeFileSync(join(dir, 'sed'), slow, { mode: 0o755 });
+    const env = {
+      ...process.env,
+      PATH: `${dir}:${process.env.PATH}`,
+      NODE: process.execPath,
+      PROGRAM: program(ALL.join('')),
+    };
+    const script = '("$NODE" --input-type=module --eval "$PROGRAM"; echo last) 2>&1';
+    assert.is(spawnSync('sh', ['-c', script], { env, encoding: 'latin1' }).stdout, `${LEFT}last\n`);
   }));
 
 test('what this program itself says comes in its place, and all of it', () => {
