@@ -36,14 +36,14 @@ process.once('SIGINT', () => stop(130));
 process.on('SIGTERM', () => stop(143));
 
 const argv = process.argv.slice(2);
-let endStderr = async () => {};
+let endStderr = () => {};
 try {
   await dispatch(argv);
 } catch (error) {
   redraw.close();
   process.exitCode = report(error);
 } finally {
-  await endStderr();
+  endStderr();
 }
 
 async function dispatch([name, ...rest]: string[]): Promise<void> {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,16 +12,16 @@ const NOISE =
 const FILTER = `trap '' HUP INT QUIT TERM
 sed -u -E '' </dev/null && mkfifo -m 600 "$0" && exec sed -u -E '/${NOISE}/d' <"$0"`;
 
-const nothing = async () => {};
+const nothing = () => {};
 
 /**
  * Hides that, and nothing else, of what native code writes to file descriptor 2: from here on that is a pipe to a process that writes on to where it
  * led. What is in the pipe when this process crashes is written all the same. On a terminal `process.stderr` has a descriptor of its own and does not come
  * this way. Where something that this takes is missing, nothing is hidden; nor for a process whose end ends all others in its container.
  * To be called while nothing else is at work: what opened a file now might be given number 2.
- * @returns what ends it, when all is written
+ * @returns what ends it; the process then waits until all is written
  */
-export async function hideNoise(): Promise<() => Promise<void>> {
+export async function hideNoise(): Promise<() => void> {
   if (process.platform !== 'linux' || process.versions.bun || 'Deno' in globalThis || process.pid === 1)
     return nothing;
   process.stderr; // opens its own descriptor
@@ -40,7 +39,11 @@ export async function hideNoise(): Promise<() => Promise<void>> {
     openSync(pipe, constants.O_WRONLY); // gets the lowest number that is free
     closeSync(writer);
     filter.unref();
-    return () => end(filter);
+    return () => {
+      filter.ref();
+      closeSync(2);
+      openSync('/dev/null', constants.O_WRONLY); // so that no other file is given this number
+    };
   } catch {
     return nothing;
   } finally {
@@ -60,12 +63,4 @@ async function open(pipe: string, filter: ChildProcess): Promise<number | undefi
     }
   }
   return undefined;
-}
-
-async function end(filter: ChildProcess): Promise<void> {
-  filter.ref();
-  const ended = filter.exitCode ?? filter.signalCode ?? once(filter, 'exit');
-  closeSync(2);
-  openSync('/dev/null', constants.O_WRONLY); // so that no other file is given this number
-  await ended;
 }
