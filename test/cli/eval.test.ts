@@ -261,7 +261,7 @@ test('several responses an item, bad lines and items that are too long are count
       ];
       await refused(run, /mine\.jsonl, line 3: /, 1);
       const { out, err } = await succeeds([...run, '--skip-bad']);
-      assert.match(err, /left out, line 3: /);
+      assert.match(err, /^adapter: .*\negps: left out, line 3: /m);
       assert.match(err, /left out, line 4: the field "grader" is missing/);
       assert.match(err, /1 of 2 items do not fit the model's context with an answer: b/);
       assert.match(out, /pass@3 % +majority %/);
