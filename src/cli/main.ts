@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { Io } from './command.ts';
+import { hideNoise } from './native-stderr.ts';
 import { run } from './run.ts';
 import { Redraw, writers } from './terminal.ts';
 
@@ -31,6 +32,10 @@ process.once('SIGINT', () => stop(130));
 // A scheduler whose time is up may send its signal twice, to the task and through its launcher, and sends SIGKILL if it means that.
 process.on('SIGTERM', () => stop(143));
 
-const code = await run(process.argv.slice(2), io);
+let endStderr = () => {};
+const code = await run(process.argv.slice(2), io, async () => {
+  endStderr = await hideNoise();
+});
 if (code && interrupted && process.stderr.isTTY) io.err('\n'); // the terminal has echoed ^C
 if (code) process.exitCode = interrupted || code;
+endStderr();

@@ -5,10 +5,14 @@ import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
 import { oneLine } from './terminal.ts';
 
-/** Runs a command line. An error is told in one line on standard error, but for one that follows from `io.signal`. @returns the exit code */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
+/**
+ * Runs a command line. An error is told in one line on standard error, but for one that follows from `io.signal`.
+ * @param ready called when the command line is understood, before the command begins
+ * @returns the exit code
+ */
+export async function run(argv: readonly string[], io: Io, ready?: () => Promise<void>): Promise<number> {
   try {
-    await dispatch(argv, io);
+    await dispatch(argv, io, ready);
     return 0;
   } catch (error) {
     io.redraw.close();
@@ -19,7 +23,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-async function dispatch([name, ...rest]: readonly string[], io: Io): Promise<void> {
+async function dispatch(
+  [name, ...rest]: readonly string[],
+  io: Io,
+  ready?: () => Promise<void>,
+): Promise<void> {
   if (name === undefined) throw new OptionError(`no command${commandList()}`);
   if (name === '--help' || name === '-h') return io.out(generalHelp());
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -29,6 +37,7 @@ async function dispatch([name, ...rest]: readonly string[], io: Io): Promise<voi
   }
   const parsed = parse({ ...command.options, ...COMMON }, rest);
   if (parsed.flags.has('help')) return io.out(commandHelp(name));
+  await ready?.();
   await command.run(parsed, io);
 }
 
