@@ -5,11 +5,13 @@ import { isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Where the package manager was started. */
-const from = process.env.INIT_CWD ?? root;
-const path = relative(root, from);
-if (path.startsWith('..') || isAbsolute(path)) {
-  const setup = fileURLToPath(new URL('setup.mjs', import.meta.url));
-  const { status } = spawnSync(process.execPath, [setup, '--build'], { stdio: ['ignore', 2, 2] });
+/** Where the package manager was started, which it tells. */
+const from = relative(root, process.env.INIT_CWD ?? root);
+if (from.startsWith('..') || isAbsolute(from)) {
+  const { status } = spawnSync('npm', ['run', 'prepack'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   process.exitCode = status ?? 1;
 }
