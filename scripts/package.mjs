@@ -1,9 +1,10 @@
-// Checks the package as others install it: `node scripts/package.mjs [lint|types|run|checkout …]`, all of them unless named.
+// Checks the package as others install it: `node scripts/package.mjs [lint|types|run|jsr|checkout …]`, all of them unless named.
 //   lint      publint and are-the-types-wrong
 //   types     the declarations, by the compilers and module resolutions that the README names
-//   run       imported, bundled by esbuild and by rollup, and as a command: they give the same answer
+//   run       imported, under Deno, bundled by esbuild and by rollup, and as a command: they give the same answer
+//   jsr       what jsr.json would publish
 //   checkout  npm pack and npm install git+… of a clean checkout, as committed; takes dependencies from npm's registry
-// The first three take the dependencies of this checkout, and need no network once test/package is installed.
+// All but the last take the dependencies of this checkout, and need no network once test/package and test/deno are installed.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -64,11 +65,18 @@ export function install(tarball, folder) {
   for (const file of ['answer.mjs', 'consumer.ts']) cpSync(join(tools, file), join(folder, file));
 }
 
-/** Requires from test/package, which is installed where it is missing. */
-function tool() {
-  if (!existsSync(join(tools, 'node_modules'))) run(tools, 'npm', 'ci', '--no-audit', '--no-fund');
-  return createRequire(join(tools, 'package.json'));
+/** Requires from a folder that has dependencies of its own, which are installed where they are missing. */
+function tool(folder = tools) {
+  if (!existsSync(join(folder, 'node_modules'))) run(folder, 'npm', 'ci', '--no-audit', '--no-fund');
+  return createRequire(join(folder, 'package.json'));
 }
+
+function deno(cwd, ...args) {
+  process.env.DENO_NO_UPDATE_CHECK = '1';
+  const binary = tool(join(root, 'test/deno'))('./node_modules/deno/install_api.cjs').runInstall();
+  return run(cwd, binary, ...args);
+}
+
 const importTool = (name) => import(pathToFileURL(tool().resolve(name)).href);
 
 /** What publint and are-the-types-wrong say of a tarball; that CommonJS cannot `require` it is meant. */
@@ -171,7 +179,10 @@ async function checkRuns(app) {
     if (run(app, process.execPath, file) !== expected) throw new Error(`${file} answers otherwise`);
     console.log(`  ${file}`);
   }
-  const { text } = JSON.parse(expected);
+  const { tokens, text } = JSON.parse(expected);
+  const underDeno = JSON.parse(deno(app, 'run', '--allow-read', '--allow-env', '--allow-ffi', 'answer.mjs'));
+  if (String(underDeno.tokens) !== String(tokens)) throw new Error(`Deno answers ${underDeno.text}`);
+  console.log('  Deno');
   const help = run(app, 'npx', '--no-install', 'egps', '--help');
   if (!text || !help.startsWith('Usage: egps')) throw new Error(`it says ${text} and ${help}`);
 }
@@ -206,6 +217,7 @@ async function main(names) {
       },
       types: () => checkTypes(app),
       run: () => checkRuns(app),
+      jsr: () => deno(root, 'publish', '--config', 'jsr.json', '--dry-run', '--allow-dirty'),
       checkout: () => checkCheckout(folder, files),
     };
     for (const name of names.length ? names : Object.keys(checks)) {

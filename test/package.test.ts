@@ -91,6 +91,13 @@ test('the README names the oldest TypeScript that the package is checked by', ()
   assert.is(COMPILERS[0], `typescript-${version}`);
 });
 
+test('jsr.json publishes the version and the dependencies of package.json', () => {
+  const own = JSON.parse(readFileSync('package.json', 'utf8'));
+  const { version, imports } = JSON.parse(readFileSync('jsr.json', 'utf8'));
+  assert.is(version, own.version);
+  for (const name in imports) assert.is(imports[name], `npm:${name}@${own.dependencies[name]}`);
+});
+
 test('bundled and minified, the library answers by the embedded model and makes a page', async () => {
   await bundleByEsbuild(app, 'out/bundle.mjs');
   const { text, page } = JSON.parse(run(app, process.execPath, 'out/bundle.mjs'));

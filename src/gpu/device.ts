@@ -93,9 +93,10 @@ export class Gpu {
     device.addEventListener('uncapturederror', this.onError);
   }
 
-  private readonly onError = (event: GPUUncapturedErrorEvent) => {
+  /** Takes an `Event`: Deno's types do not know which one comes. */
+  private readonly onError = (event: Event) => {
     if (this.owned) event.preventDefault();
-    this.failure ??= new Error(`WebGPU: ${event.error.message}`);
+    this.failure ??= new Error(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
   };
 
   /** Opens the best adapter, or wraps a device of the caller's, which `dispose` then leaves alive. */
