@@ -3,7 +3,7 @@
 //   types     the declarations, by the compilers and module resolutions that the README names
 //   run       imported, under Deno, bundled by esbuild and by rollup, and as a command: they give the same answer
 //   jsr       what jsr.json would publish
-//   checkout  npm pack and npm install git+… of a clean checkout, as committed; takes dependencies from npm's registry
+//   checkout  what npm packs in a clean checkout, as committed, and npm install git+… of it; takes dependencies from npm's registry
 // All but the last take the dependencies of this checkout, and need no network once test/package and test/deno are installed.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -190,17 +190,25 @@ async function checkRuns(app) {
 function checkCheckout(folder, files) {
   const clone = join(folder, 'clone');
   run(folder, 'git', 'clone', '--quiet', root, clone);
+  run(clone, 'npm', 'ci', '--no-audit', '--no-fund');
+  if (existsSync(join(clone, 'dist'))) throw new Error('npm ci in a checkout builds');
   const [packed] = JSON.parse(run(clone, 'npm', 'pack', '--json'));
   const paths = packed.files.map(({ path }) => path);
   const missing = files.filter((path) => !paths.includes(path));
   if (missing.length) throw new Error(`npm pack of a clean checkout leaves out ${missing.join(', ')}`);
-  rmSync(join(clone, 'dist'), { recursive: true });
-  const app = join(folder, 'from-git');
-  mkdirSync(app);
-  writeFileSync(join(app, 'package.json'), '{ "type": "module", "private": true }');
-  run(app, 'npm', 'install', '--no-audit', '--no-fund', `git+${pathToFileURL(clone).href}`);
-  cpSync(join(tools, 'answer.mjs'), join(app, 'answer.mjs'));
-  run(app, process.execPath, 'answer.mjs');
+  for (const [name, source] of [
+    ['tarball', join(clone, packed.filename)],
+    ['git', `git+${pathToFileURL(clone).href}`],
+  ]) {
+    const app = join(folder, name);
+    mkdirSync(app);
+    writeFileSync(join(app, 'package.json'), '{ "type": "module", "private": true }');
+    run(app, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', source);
+    cpSync(join(tools, 'answer.mjs'), join(app, 'answer.mjs'));
+    run(app, process.execPath, 'answer.mjs');
+    run(app, 'npx', '--no-install', 'egps', '--help');
+    console.log(`  ${name}`);
+  }
 }
 
 async function main(names) {
