@@ -9,7 +9,7 @@ export {
   generate,
   generateMany,
 } from './api/generate.ts';
-export { type Device, type LoadOptions, loadModel, type Model } from './api/load-model.ts';
+export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export type { Message } from './checkpoint/tokenizer/chat-template.ts';
@@ -27,6 +27,7 @@ export type {
 } from './engine/language-model.ts';
 export type { KernelTime, Profile } from './engine/profile.ts';
 export type { AdapterDescription } from './gpu/device.ts';
+export type { Device } from './gpu/device-like.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
 export type { ModelDefaults } from './sampling/options.ts';

@@ -9,23 +9,13 @@ import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import type { Profile } from '../engine/profile.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import type { Device } from '../gpu/device-like.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { loadDefaults } from './model-defaults.ts';
-
-/** What every `GPUDevice` has, whoever declares that type: so that these declarations need none of WebGPU's. */
-export interface Device {
-  readonly adapterInfo: object;
-  readonly features: object;
-  readonly limits: object;
-  readonly queue: object;
-  readonly lost: Promise<unknown>;
-  createBuffer(descriptor: never): object;
-  createShaderModule(descriptor: never): object;
-}
 
 export interface LoadOptions {
   /** A `GPUDevice` of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
