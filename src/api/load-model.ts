@@ -53,6 +53,7 @@ export interface Model extends LanguageModel {
   dispose(): void;
 }
 
+/** @internal */
 export const DEFAULT_POSITIONS = 16384;
 
 /**
@@ -77,6 +78,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
  * @throws AdapterError, OutOfMemoryError
+ * @internal
  */
 export async function buildModel(
   config: ModelConfig,

@@ -1,30 +1,37 @@
 import { AdapterError, OptionError } from '../base/errors.ts';
 import { dawn } from './dawn.ts';
+import type { Device } from './device-like.ts';
 
 /** Which adapter computes. */
 export interface AdapterChoice {
-  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
-  device?: GPUDevice;
+  /** A `GPUDevice` of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
+  device?: Device;
   /** A part of the name of the adapter to open, in any case. There is this choice where WebGPU is the npm package `webgpu`, as under Node. */
   adapter?: string;
   /** Refuses an adapter that computes on the CPU. */
   requireGpu?: boolean;
 }
 
-/** What an adapter is called. Browsers keep the description to themselves. */
+/** What an adapter is called. Browsers keep the description to themselves. @internal */
 export function adapterName({ description, vendor, architecture, device }: GPUAdapterInfo): string {
   return description || [vendor, architecture].filter(Boolean).join(' ') || device || 'unnamed adapter';
 }
 
-/** A software adapter. Not every WebGPU tells; the names are of those that there are. */
-export function isCpu({ vendor, architecture, device, description, isFallbackAdapter }: GPUAdapterInfo) {
+/** A software adapter. Not every WebGPU tells; the names are of those that there are. @internal */
+export function isCpu({
+  vendor,
+  architecture,
+  device,
+  description,
+  isFallbackAdapter,
+}: GPUAdapterInfo): boolean {
   const names = [vendor, architecture, device, description].join(' ');
   return (
     isFallbackAdapter === true || /llvmpipe|lavapipe|swiftshader|software|warp|basic render/i.test(names)
   );
 }
 
-/** @throws AdapterError where the adapter is not what was asked for */
+/** @throws AdapterError where the adapter is not what was asked for @internal */
 export function checkAdapter(info: GPUAdapterInfo, { requireGpu }: AdapterChoice): void {
   if (requireGpu && isCpu(info)) {
     throw new AdapterError(
@@ -33,7 +40,7 @@ export function checkAdapter(info: GPUAdapterInfo, { requireGpu }: AdapterChoice
   }
 }
 
-/** The best adapter, or the best of those whose name has `name` in it. @throws AdapterError, OptionError */
+/** The best adapter, or the best of those whose name has `name` in it. @throws AdapterError, OptionError @internal */
 export async function findAdapter(name?: string): Promise<GPUAdapter> {
   const own = globalThis.navigator?.gpu;
   if (name !== undefined) {

@@ -1,7 +1,7 @@
 import { DeviceLostError, OptionError } from '../base/errors.ts';
 import { type AdapterChoice, adapterName, checkAdapter, findAdapter, isCpu } from './adapter.ts';
 
-/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. */
+/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. @internal */
 export const Usage = {
   MAP_READ: 0x1,
   MAP_WRITE: 0x2,
@@ -34,6 +34,7 @@ const WANTED_LIMITS = [
 
 /**
  * A device and what is needed to talk to it: allocation with errors that reject, readback, loss.
+ * @internal
  */
 export class Gpu {
   readonly device: GPUDevice;
@@ -68,9 +69,10 @@ export class Gpu {
     device.addEventListener('uncapturederror', this.onError);
   }
 
-  private readonly onError = (event: GPUUncapturedErrorEvent) => {
+  /** Takes an `Event`: Deno's types do not know which one comes. */
+  private readonly onError = (event: Event) => {
     if (this.owned) event.preventDefault();
-    this.failure ??= new Error(`WebGPU: ${event.error.message}`);
+    this.failure ??= new Error(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
   };
 
   /**
@@ -78,7 +80,8 @@ export class Gpu {
    * @throws AdapterError where there is none, or none as is asked for; OptionError
    */
   static async open(choice: AdapterChoice = {}): Promise<Gpu> {
-    const { device, adapter: name } = choice;
+    const { adapter: name } = choice;
+    const device = choice.device as GPUDevice | undefined;
     if (device) {
       if (name !== undefined)
         throw new OptionError(
