@@ -1,5 +1,6 @@
 // Makes a checkout ready to run, and is quick where it is: dependencies, build, a WebGPU adapter. Idempotent.
-// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that.
+// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that. Where there is no root it says
+// how to do without.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -83,8 +84,9 @@ function describeInputs() {
 /** In a process of its own: a broken driver may crash it, and a driver installed meanwhile is only seen by a new one. */
 function probe() {
   const script = `
-    const { create } = await import('webgpu').catch((error) => {
-      console.error(error.message);
+    const { create } = await import('webgpu').catch(async (error) => {
+      const { explainLoadFailure, readLoadFailure } = await import('./dist/src/gpu/load-failure.js');
+      console.error(explainLoadFailure(await readLoadFailure(error)));
       process.exit(4);
     });
     globalThis.dawn = create([]);
@@ -109,6 +111,9 @@ function readMachine() {
     platform: process.platform,
     osRelease: read('/etc/os-release'),
     sources: files.map((name) => ({ name, text: read(name) })),
+    arch: process.arch,
+    glibc: process.report.getReport().header.glibcVersionRuntime,
+    driverFiles: process.env.VK_DRIVER_FILES,
     uid,
     sudo: process.platform === 'linux' && uid !== 0 && spawnSync('sudo', ['-n', 'true']).status === 0,
     allowed: !process.env.EGPS_NO_SETUP,
@@ -118,12 +123,12 @@ function readMachine() {
 function findAdapter() {
   const first = probe();
   if (first.found) return;
-  if (!first.loads) stop(`AdapterError: the npm package "webgpu" does not work here\n${tail(first.output)}`);
+  if (!first.loads) stop(`AdapterError: the npm package "webgpu" does not load here: ${tail(first.output)}`);
 
   const machine = readMachine();
   const plan = planDriver(machine);
   if (plan.kind === 'advise') {
-    const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${plan.line ? `; run: ${plan.line}` : ''}`;
+    const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${waysOut(plan)}`;
     if (machine.allowed) stop(message);
     return say(message);
   }
@@ -132,13 +137,23 @@ function findAdapter() {
     `no WebGPU adapter found; installing ${plan.packages.join(' ')} from ${plan.suite}, which computes on the CPU`,
   );
   const failure = install(plan);
-  if (failure) stop(`AdapterError: the driver could not be installed; run: ${plan.line}\n${tail(failure)}`);
+  if (failure) stop(`${tail(failure)}\nAdapterError: the driver could not be installed${waysOut(plan)}`);
   const second = probe();
   if (!second.found) {
     stop(
       `AdapterError: ${plan.packages.join(' ')} is installed, still no WebGPU adapter\n${tail(second.output)}`,
     );
   }
+}
+
+/** The lines to type, each of which is enough. */
+function waysOut({ line, withoutRoot }) {
+  const ways = [
+    line && `  ${line}`,
+    withoutRoot &&
+      `  ${withoutRoot}\n    needs no root: SwiftShader, a driver that computes on the CPU and is slow, for this shell`,
+  ].filter(Boolean);
+  return ways.length ? `; type\n${ways.join('\nor\n')}` : '';
 }
 
 /** Carries an install plan out; what was printed where it fails. */
