@@ -37,7 +37,7 @@ export async function openBench(): Promise<Bench> {
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
   });
   const { info } = adapter;
-  const gpu = await Gpu.open(device);
+  const gpu = await Gpu.open({ device });
   const { cpu } = gpu.adapter;
   gpu.dispose(); // leaves the device alive
   return {

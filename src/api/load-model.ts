@@ -8,6 +8,7 @@ import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import type { Profile } from '../engine/profile.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
@@ -16,15 +17,15 @@ import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { loadDefaults } from './model-defaults.ts';
 
-export interface LoadOptions {
-  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
-  device?: GPUDevice;
+export interface LoadOptions extends AdapterChoice {
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
   signal?: AbortSignal;
+  /** Called once it is known what computes, before the weights are read. */
+  onAdapter?(adapter: AdapterDescription): void;
   onProgress?(loadedBytes: number, totalBytes: number): void;
 }
 
@@ -88,7 +89,8 @@ export async function buildModel(
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
-    gpu = await Gpu.open(options.device);
+    gpu = await Gpu.open(options);
+    options.onAdapter?.(gpu.adapter);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
