@@ -85,8 +85,8 @@ function describeInputs() {
 function probe() {
   const script = `
     const { create } = await import('webgpu').catch(async (error) => {
-      const { explainLoadFailure, readLoadFailure } = await import('./dist/src/gpu/load-failure.js');
-      console.error(explainLoadFailure(await readLoadFailure(error)));
+      const { trouble } = await import('./dist/src/gpu/dawn-trouble.js');
+      console.error(trouble(error));
       process.exit(4);
     });
     globalThis.dawn = create([]);
@@ -120,12 +120,18 @@ function readMachine() {
   };
 }
 
+/** Those with glibc 2.34 and the libstdc++ of GCC 12, which webgpu 0.6 asks for. */
+const ENOUGH =
+  'Its binary runs on Debian 12, Ubuntu 22.04, Fedora 36, RHEL 10 and what is newer, and in a container of one of these.';
+
 function findAdapter() {
   const first = probe();
   if (first.found) return;
-  if (!first.loads) stop(`AdapterError: the npm package "webgpu" does not load here: ${tail(first.output)}`);
-
   const machine = readMachine();
+  if (!first.loads) {
+    const remedy = machine.platform === 'linux' ? `\n${ENOUGH}` : '';
+    stop(`AdapterError: the npm package "webgpu" does not load here: ${tail(first.output)}${remedy}`);
+  }
   const plan = planDriver(machine);
   if (plan.kind === 'advise') {
     const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${waysOut(plan)}`;
