@@ -118,7 +118,10 @@ test('the commands that the documentation shows are understood', () => {
   const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
   const lists = [...text.matchAll(/^SAMPLERS=(.*)$/gm)].map(([, list]) => list);
   assert.is(lists.length, 1);
-  const commands = text.replaceAll('\\\n', ' ').matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
+  const commands = text
+    .replaceAll('\\\n', ' ')
+    .replace(/^ +set -- /m, 'egps eval ')
+    .matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
   let found = 0;
   for (const [, command] of commands) {
     const [name, ...words] = (
