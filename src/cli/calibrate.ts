@@ -6,7 +6,7 @@ import { encodePrompt, withModelDefaults } from '../api/generate.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
 import { seed, value, whole } from './args.ts';
-import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
+import { type Command, embeddedModel, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
 
 const SAMPLES = 128;
@@ -24,7 +24,7 @@ prompt in JSON is a string, an array of token ids, or an object with such a "pro
 prompts of its own, any other needs --prompts: some that it will be used for.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     prompts: { value: 'FILE', help: 'prompts to answer' },
     samples: { value: 'N', help: `answers to draw, spread over the prompts (default: ${SAMPLES})` },
     'max-new-tokens': { value: 'T', help: "horizon: most tokens of an answer (default: the model's)" },
@@ -53,7 +53,7 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     if (!dry) await access(folder.dir, constants.W_OK).catch((error) => refuse(target, error));
 
     const longest = Math.max(...encoded.map(({ length }) => length));
-    const model = await openModel(folder, longest + plain.maxNewTokens, io);
+    const model = await openModel(folder, longest + plain.maxNewTokens, parsed, io);
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
     let fitted: Calibration;

@@ -7,9 +7,10 @@ import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import type { OptionSpec, Parsed } from './args.ts';
-import { bytes } from './format.ts';
+import { type OptionSpec, type Parsed, value } from './args.ts';
+import { adapterText, bytes } from './format.ts';
 import { oneLine, type Redraw } from './terminal.ts';
 
 /** A subcommand of `egps`. */
@@ -54,9 +55,11 @@ export function version(): string {
   return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
 }
 
-export const MODEL_OPTION: OptionSpec = {
-  value: 'DIR',
-  help: 'folder of the model (default: the embedded model, abacus)',
+/** Of every command that computes. */
+export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu', OptionSpec>> = {
+  model: { value: 'DIR', help: 'folder of the model (default: the embedded model, abacus)' },
+  adapter: { value: 'NAME', help: 'compute on the adapter that has NAME in its name (default: the best)' },
+  'require-gpu': { help: 'refuse an adapter that computes on the CPU' },
 };
 
 /** What is known of a model before its weights are read. */
@@ -74,14 +77,29 @@ export async function openFolder(dir: string = embeddedModel()): Promise<Folder>
   return { dir, config, defaults, tokenizer };
 }
 
+/** The first line of every command that computes. */
+export function sayAdapter(adapter: AdapterDescription, io: Io): void {
+  io.err(`adapter: ${adapterText(adapter)}\n`);
+}
+
 /**
- * Loads the weights, showing progress, and says what in the checkpoint is not used.
+ * Says what computes, loads the weights, showing progress, and says what in the checkpoint is not used.
  * @param positions of the longest prompt with its answer; the cache has room for many times as much where that is little
+ * @param onAdapter says what computes
  */
-export async function openModel({ dir }: Folder, positions: number, io: Io): Promise<Model> {
+export async function openModel(
+  { dir }: Folder,
+  positions: number,
+  parsed: Parsed,
+  io: Io,
+  onAdapter = (adapter: AdapterDescription) => sayAdapter(adapter, io),
+): Promise<Model> {
   const model = await loadModel(dir, {
+    adapter: value(parsed, 'adapter'),
+    requireGpu: parsed.flags.has('require-gpu'),
     cachePositions: positions > DEFAULT_POSITIONS ? positions : undefined,
     signal: io.signal,
+    onAdapter,
     onProgress(loaded, total) {
       io.redraw.update(() => ({
         text: '',

@@ -4,7 +4,7 @@ import { OptionError, OutputError } from '../base/errors.ts';
 import { encodeSafetensors } from '../checkpoint/encode-safetensors.ts';
 import type { Activation } from '../engine/activations.ts';
 import { tokenIds, value, whole } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import { type Command, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { table } from './format.ts';
 
 /** First values of a row of the table. */
@@ -19,7 +19,7 @@ f32 tensors [positions, width] by these names, and in its metadata the token ids
 with transformers.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     layer: { value: 'N', help: 'the layer, from 0' },
     position: { value: 'P', help: 'this position alone, from 0 (default: all positions of the text)' },
     tokens: { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
@@ -46,7 +46,7 @@ with transformers.
     if (position !== undefined && position >= ids.length) {
       throw new OptionError(`--position is ${position}: the text has ${ids.length} tokens, from 0 on`);
     }
-    const model = await openModel(folder, ids.length, io);
+    const model = await openModel(folder, ids.length, parsed, io);
     try {
       let activations = await model.activations(ids, layer);
       if (position !== undefined) activations = activations.map((activation) => rowOf(activation, position));

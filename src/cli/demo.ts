@@ -12,7 +12,7 @@ import {
   type Command,
   type Folder,
   type Io,
-  MODEL_OPTION,
+  MODEL_OPTIONS,
   openFolder,
   openModel,
   readText,
@@ -47,7 +47,7 @@ options of its egps.json, and answers what is most probable by its run. How it c
 written to ${PAGE} in the current folder, a page for a browser.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     seed: { value: 'S', help: 'picks the problems and the random numbers (default: others each time)' },
   },
 
@@ -66,7 +66,7 @@ written to ${PAGE} in the current folder, a page for a browser.
     if (own && dir === undefined) say(`The embedded model knows only problems such as: ${EXAMPLE}`);
     say(`Seed ${number}; --seed ${number} repeats it all. ${own ? OWN : DRAWN}`);
     io.out(`${definitions(width())}\n\n`);
-    const model = await openModel(folder, positions, io);
+    const model = await openModel(folder, positions, parsed, io);
     try {
       io.out('compiling kernels … ');
       const began = performance.now();

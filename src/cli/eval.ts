@@ -17,6 +17,7 @@ import {
 } from '../eval/runner.ts';
 import { countsOnRecord, partOf, shardName, shardOf } from '../eval/shard.ts';
 import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
@@ -24,9 +25,10 @@ import {
   embeddedModel,
   type Folder,
   type Io,
-  MODEL_OPTION,
+  MODEL_OPTIONS,
   openFolder,
   openModel,
+  sayAdapter,
   version,
 } from './command.ts';
 import { merge } from './eval-merge.ts';
@@ -68,7 +70,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
   options: {
     task: { value: 'TASK', help: `${TASKS.join(', ')}, or FILE.jsonl` },
     data: { value: 'FILE', help: 'where the benchmark lies: math500, humaneval, gpqa' },
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     sampler: { value: 'LIST', help: 'samplers with their options (default: egps)' },
     alpha: SAMPLER_OPTIONS.alpha,
     'max-new-tokens': SAMPLER_OPTIONS['max-new-tokens'],
@@ -95,20 +97,20 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
     const graders = await openGraders(task.items, {
       allowCodeExecution: parsed.flags.has('allow-code-execution'),
     });
-    if (graders.unconfined.length > 0) {
-      const what = graders.unconfined.join(', ');
-      io.err(`egps: warning: on this system the code that is run is not kept from: ${what}\n`);
-    }
     let run: RunFolder | undefined;
     let model: Model | undefined;
     try {
       const own = items.map(({ item }) => item);
       run = await RunFolder.open(out, plan, own);
-      tell(task, items, plan, io);
+      const tellAll = () => {
+        tellRisks(graders.unconfined, io);
+        tell(task, items, plan, io);
+      };
       try {
-        if (run.progress().missing > 0) {
+        if (run.progress().missing === 0) tellAll();
+        else {
           const { samples, seed, concurrency, voting } = asked;
-          model = await openFor(folder, asked, io);
+          model = await openFor(folder, asked, parsed, io, tellAll);
           const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
           const { description: adapter } = model.adapter;
           await run.begin({ process: process_, adapter, concurrency, versions: versions() });
@@ -228,6 +230,12 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   return { task, items, entries, voting, samples, seed: number, concurrency, folder, plan, out };
 }
 
+function tellRisks(unconfined: readonly string[], io: Io): void {
+  if (unconfined.length === 0) return;
+  const what = unconfined.join(', ');
+  io.err(`egps: warning: on this system the code that is run is not kept from: ${what}\n`);
+}
+
 /** What of the task is not, or not yet, evaluated here. */
 function tell({ skipped }: Task, items: readonly Prompted[], { shard, items: all }: Plan, io: Io): void {
   if (shard) io.err(`egps: shard ${shard.index} of ${shard.count}: ${items.length} of ${all.length} items\n`);
@@ -269,12 +277,28 @@ export function cacheFor({
   return { least, wanted: Math.min(concurrency, items.length) * responses * least };
 }
 
-/** Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had. */
-async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
+/**
+ * Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had.
+ * @param tell called when it has been said what computes
+ */
+async function openFor(
+  folder: Folder,
+  asked: Asked,
+  parsed: Parsed,
+  io: Io,
+  tell: () => void,
+): Promise<Model> {
   const { least, wanted } = cacheFor(asked);
+  let told = false;
+  const onAdapter = (adapter: AdapterDescription) => {
+    if (told) return;
+    told = true;
+    sayAdapter(adapter, io);
+    tell();
+  };
   for (let positions = wanted; ; positions /= 2) {
     try {
-      return await openModel(folder, Math.ceil(Math.max(positions, least)), io);
+      return await openModel(folder, Math.ceil(Math.max(positions, least)), parsed, io, onAdapter);
     } catch (error) {
       if (!(error instanceof OutOfMemoryError) || positions <= least) throw error;
     }

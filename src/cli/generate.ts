@@ -19,7 +19,7 @@ import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
 import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';
 import { type Parsed, tokenIds, value, whole } from './args.ts';
-import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import { type Command, type Io, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import type { View } from './terminal.ts';
@@ -34,7 +34,7 @@ this order, and what they say about convergence goes to standard error; the wall
 from the start of the run.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     ...SAMPLER_OPTIONS,
     chat: { help: 'wrap the prompt in the chat template of the model' },
     pick: {
@@ -73,7 +73,7 @@ from the start of the run.
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));
     const promptTokens = encodePrompt(folder.tokenizer, prompt, parsed.flags.has('chat'));
-    const model = await openModel(folder, promptTokens.length + options.maxNewTokens, io);
+    const model = await openModel(folder, promptTokens.length + options.maxNewTokens, parsed, io);
     const print = (answer: Answer, chain: number, wallSeconds: number) => {
       if (parsed.flags.has('json')) {
         io.out(`${json(answerJson(answer, { ...options, chain }, model.adapter, wallSeconds))}\n`);
@@ -95,7 +95,7 @@ from the start of the run.
       warnOfGates([answer], io);
       if (!parsed.flags.has('json')) {
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
-        io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+        io.err(`${accountLines(answer, wallSeconds)}\n`);
       }
       if (file !== undefined) await writeFile(file, traceOf(model, answer, options, wallSeconds));
     } finally {
@@ -180,7 +180,7 @@ async function many(
   const { sampler, steps, finalSteps, blockSize } = options;
   const diagnostics = diagnose(answers, sampler === 'karan-du' ? steps : finalSteps, blockSize);
   const counts = `${total(drawn)} tokens drawn · ${total(computed)} computed`;
-  io.err(`${counts} · ${rate(total(drawn), elapsed())} · ${model.adapter.description}\n`);
+  io.err(`${counts} · ${rate(total(drawn), elapsed())}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
   warnOfGates(answers, io);
 }

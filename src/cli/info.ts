@@ -1,7 +1,7 @@
 import { withModelDefaults } from '../api/generate.ts';
 import { value } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
-import { bytes } from './format.ts';
+import { type Command, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
+import { adapterText, bytes } from './format.ts';
 
 const PROMPT = 256;
 
@@ -10,22 +10,17 @@ export const infoCommand: Command = {
   usage: '[options]',
   notes: `The memory is that of \`egps generate\` with the defaults of the model and a prompt of ${PROMPT} tokens.
 `,
-  options: { model: MODEL_OPTION },
+  options: MODEL_OPTIONS,
 
   async run(parsed, io) {
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, {});
-    const model = await openModel(folder, PROMPT + options.maxNewTokens, io);
+    const model = await openModel(folder, PROMPT + options.maxNewTokens, parsed, io);
     try {
       const { adapter, config, memory } = model;
       const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
       const { weights, cache, scratch } = memory;
       const lines: [string, string][] = [
-        ['adapter', [adapter.description, adapter.vendor, adapter.architecture].filter(Boolean).join(', ')],
-        ['subgroups', adapter.subgroups ? 'used' : 'not used'],
-        ['features', adapter.features.join(', ') || 'none'],
-        ['limits', ''],
-        ...limits.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
         ['model', folder.dir],
         ...Object.entries(config).map(([name, value]): [string, string] => [`  ${name}`, plain(value)]),
         ['tokenizer', model.tokenizer ? `${model.tokenizer.vocabSize} tokens` : 'none: token ids only'],
@@ -38,6 +33,13 @@ export const infoCommand: Command = {
         ['  weights', bytes(weights)],
         ['  cache', `${bytes(cache)} for ${model.cachePositions} positions`],
         ['  scratch', bytes(scratch)],
+        ['adapter', adapterText(adapter)],
+        ['  vendor', adapter.vendor || 'not told'],
+        ['  architecture', adapter.architecture || 'not told'],
+        ['subgroups', adapter.subgroups ? 'used' : 'not used'],
+        ['features', adapter.features.join(', ') || 'none'],
+        ['limits', ''],
+        ...limits.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
       ];
       const width = Math.max(...lines.map(([name]) => name.length));
       io.out(

@@ -4,6 +4,7 @@ import { didYouMean } from '../base/nearest.ts';
 import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
+import { hideNoise } from './native-stderr.ts';
 import { oneLine, Redraw, writers } from './terminal.ts';
 
 const interrupt = new AbortController();
@@ -35,11 +36,14 @@ process.once('SIGINT', () => stop(130));
 process.on('SIGTERM', () => stop(143));
 
 const argv = process.argv.slice(2);
+let endStderr = async () => {};
 try {
   await dispatch(argv);
 } catch (error) {
   redraw.close();
   process.exitCode = report(error);
+} finally {
+  await endStderr();
 }
 
 async function dispatch([name, ...rest]: string[]): Promise<void> {
@@ -52,6 +56,7 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   }
   const parsed = parse({ ...command.options, ...COMMON }, rest);
   if (parsed.flags.has('help')) return io.out(commandHelp(name));
+  endStderr = hideNoise();
   await command.run(parsed, io);
 }
 

@@ -189,6 +189,7 @@ command('a dry run tells everything and writes nothing', async () => {
   const there = readdirSync(bare).sort();
   const run = await egps(...small, '--dry-run', '--json', '--seed', '5');
   assert.is(run.code, 0, run.err);
+  assert.match(run.err, /^adapter: \S/);
   assert.equal(readdirSync(bare).sort(), there);
   const told = JSON.parse(run.out);
   assert.equal(Object.keys(told), [

@@ -91,8 +91,20 @@ test('four shards, one of them killed and started again, merge to the results of
     await succeeds([...RUN, '--out', parts, '--shard', 'auto/4'], { JOB_COMPLETION_INDEX: '3' });
 
     await refused(['merge', parts], /shard-0-of-4: lacks \d+ of 18 responses: \["abacus-0-/, 1);
-    await succeeds(shard(0));
+    const named = (name: string) => [...shard(0), '--adapter', name];
+    const [, names] = await refused(
+      named('no such adapter'),
+      /no adapter has "no such adapter" in its name/,
+      1,
+    );
+    const [, name = ''] = /there are "(.*?)"/.exec(names) ?? [];
+    const resumed = await succeeds(named(name));
+    assert.match(resumed.err, /^adapter: .*\negps: shard 0 of 4: 2 of 8 items\n/m);
+    assert.not.match((await succeeds(shard(0))).err, /^adapter: /m); // nothing is left to compute
     const merged = await succeeds(['merge', parts]);
+    assert.not.match(merged.err, /^adapter: /m);
+    const { run } = JSON.parse(readFileSync(join(parts, 'summary.json'), 'utf8'));
+    assert.is(run.adapters.length, 1);
     // Costs are another time's.
     const same = (out: string) =>
       out.replace(/ +\d+ +\d+ +\d+ +[\d.]+( +\d+ +\d+)$/gm, '$1').replace(/ +/g, ' ');
