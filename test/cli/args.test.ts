@@ -110,6 +110,7 @@ test('every option is documented, and everything documented is parsed', () => {
 test('the commands that the documentation shows are understood', () => {
   const files = [
     'README.md',
+    'docs/clusters.md',
     'docs/debugging.md',
     'docs/evaluating.md',
     'docs/reproducing-the-paper.md',
