@@ -138,6 +138,12 @@ cpSync(dirname(VK_DRIVER_FILES), join(image.root, 'tmp/driver'), { recursive: tr
 const driver = { VK_DRIVER_FILES: `/tmp/driver/${basename(VK_DRIVER_FILES)}` };
 const answer = egps([...problem, '--sampler', 'greedy'], driver);
 expect('with a driver it computes', answer.code === 0 && /boxed/.test(answer.text), answer.text);
+const refused = egps(['info', '--require-gpu'], driver);
+expect(
+  'where a GPU is required it refuses that driver',
+  refused.code !== 0 && /on the CPU/.test(refused.text),
+  refused.text,
+);
 
 const size = (root) => Number(spawnSync('du', ['-sm', root], { encoding: 'utf8' }).stdout.split('\t')[0]);
 console.log(`${size(image.root) - size(base)} MB on top of the base`);

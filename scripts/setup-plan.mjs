@@ -67,19 +67,20 @@ export const hasSwiftShader = ({ platform, arch, glibc }) =>
  * What to do about a missing adapter.
  *
  * @param machine `platform`, `arch` and `uid` as Node gives them, `glibc` as above, the text of os-release, apt's source files
- *   as `{ name, text }`, whether `sudo` works without a password, `allowed`: whether the system may be changed, and `driverFiles`:
- *   the drivers that the environment restricts Vulkan to, if it does.
+ *   as `{ name, text }`, whether `sudo` works without a password, `allowed`: whether the system may be changed, and `drivers`:
+ *   the variables of the environment that restrict Vulkan to certain drivers, if there are any.
  * @returns `{ kind: 'install', packages, suite, write?, commands, line }` or `{ kind: 'advise', reason, line? }`, where
  *   `line` is what to type into a shell, `commands` the same as argument vectors, and `write` a file to write before.
  *   Either may have `withoutRoot`, a line that asks for no root.
  */
 export function planDriver(machine) {
-  const { driverFiles } = machine;
-  if (driverFiles) {
+  const [restriction] = Object.entries(machine.drivers);
+  if (restriction) {
+    const [name, files] = restriction;
     return {
       kind: 'advise',
-      reason: `VK_DRIVER_FILES is ${driverFiles}, and there is none`,
-      line: 'unset VK_DRIVER_FILES',
+      reason: `${name} is ${JSON.stringify(files)}, which gives none`,
+      line: `unset ${name}`,
     };
   }
   const withoutRoot = hasSwiftShader(machine) ? WITHOUT_ROOT : undefined;

@@ -113,7 +113,11 @@ function readMachine() {
     sources: files.map((name) => ({ name, text: read(name) })),
     arch: process.arch,
     glibc: process.report.getReport().header.glibcVersionRuntime,
-    driverFiles: process.env.VK_DRIVER_FILES,
+    drivers: Object.fromEntries(
+      ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES']
+        .filter((name) => process.env[name])
+        .map((name) => [name, process.env[name]]),
+    ),
     uid,
     sudo: process.platform === 'linux' && uid !== 0 && spawnSync('sudo', ['-n', 'true']).status === 0,
     allowed: !process.env.EGPS_NO_SETUP,

@@ -48,6 +48,7 @@ const machine = (change: object) => ({
   platform: 'linux',
   arch: 'x64',
   glibc: '2.36',
+  drivers: {},
   osRelease: DEBIAN_12,
   sources: [STANZAS],
   uid: 0,
@@ -205,10 +206,12 @@ test('whatever there is or is not of root and of packages, a line that needs nei
 });
 
 test('drivers that the environment names and that are not there: nothing is installed beside them', () => {
-  const plan = planDriver(machine({ driverFiles: '/gone/icd.json' }));
-  assert.is(plan.kind, 'advise');
-  assert.match(plan.reason, 'VK_DRIVER_FILES is /gone/icd.json');
-  assert.is(plan.line, 'unset VK_DRIVER_FILES');
+  for (const name of ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES']) {
+    const plan = planDriver(machine({ drivers: { [name]: '/gone/icd.json' } }));
+    assert.is(plan.kind, 'advise');
+    assert.match(plan.reason, `${name} is "/gone/icd.json"`);
+    assert.is(plan.line, `unset ${name}`);
+  }
 });
 
 test.run();
