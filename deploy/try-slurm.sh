@@ -78,7 +78,10 @@ results() { cat "$OUT/shard-$1-of-4/results.jsonl" 2>/dev/null | wc -l; }
 wait_for() { while [ -n "$(squeue -h -j "$1" 2>/dev/null)" ]; do sleep 0.2; done; }
 
 first=$(submit --array=0-3)
-until [ "$(results 2)" -ge 3 ]; do sleep 0.1; done
+until [ "$(results 2)" -ge 3 ]; do
+  [ -n "$(squeue -h -j "${first}_2" 2>/dev/null)" ] || fail "task 2 has ended: $(cat "$dir/egps-2.log")"
+  sleep 0.1
+done
 scancel "${first}_2"
 wait_for "$first"
 for task in 0 1 2 3; do echo "task $task: $(results $task) of 40 results"; done
