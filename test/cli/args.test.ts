@@ -114,6 +114,7 @@ test('every option is documented, and everything documented is parsed', () => {
 test('the commands that the documentation shows are understood', () => {
   const files = [
     'README.md',
+    'docs/clusters.md',
     'docs/debugging.md',
     'docs/evaluating.md',
     'docs/reproducing-the-paper.md',
@@ -122,7 +123,10 @@ test('the commands that the documentation shows are understood', () => {
   const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
   const lists = [...text.matchAll(/^SAMPLERS=(.*)$/gm)].map(([, list]) => list);
   assert.is(lists.length, 1);
-  const commands = text.replaceAll('\\\n', ' ').matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
+  const commands = text
+    .replaceAll('\\\n', ' ')
+    .replace(/^ +set -- /m, 'egps eval ')
+    .matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
   let found = 0;
   for (const [, command] of commands) {
     const [name, ...words] = (

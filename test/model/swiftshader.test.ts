@@ -3,8 +3,7 @@
  * shader-f16. A driver is chosen before a process starts, so this file runs itself again under it.
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import { forward } from '../../reference/oracle.ts';
@@ -12,7 +11,6 @@ import { loadWeights } from '../../reference/weights.ts';
 import type { LoadOptions } from '../../src/api/load-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { gpuTuning } from '../../src/model/tuning.ts';
-import { swiftShaderFolder } from '../support/browser.ts';
 import { bits, decode, prompted } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets, withGpuKernels } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
@@ -89,8 +87,12 @@ if (process.env.VK_DRIVER_FILES?.endsWith(DRIVER)) {
   testOnSwiftShader();
   test.run();
 } else if (process.platform === 'linux' && process.arch === 'x64') {
-  const folder = swiftShaderFolder();
-  const env = { ...process.env, LD_LIBRARY_PATH: folder, VK_DRIVER_FILES: join(folder, DRIVER) };
+  const { swiftShader } = await import(pathToFileURL('scripts/swiftshader.mjs').href);
+  const variables = await swiftShader();
+  const script = `eval "$(node scripts/swiftshader.mjs)" && printf '%s\\n' "$LD_LIBRARY_PATH" "$VK_DRIVER_FILES"`;
+  const shell = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+  assert.equal(shell.stdout.split('\n').slice(0, 2), Object.values(variables), shell.stderr);
+  const env = { ...process.env, ...variables };
   const run = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], { env, stdio: 'inherit' });
   process.exitCode = run.status ?? 1;
 } else {

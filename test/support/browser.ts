@@ -67,13 +67,6 @@ function systemChromium(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Where Chromium's own Vulkan driver lies: SwiftShader, which computes on the CPU. Linux on x64 only. */
-export function swiftShaderFolder(): string {
-  install();
-  unpack();
-  return unpacked;
-}
-
 /** In a folder of its own at first, as below: two tests may get here at the same time. */
 function install(): void {
   const modules = join(folder, 'node_modules');
