@@ -1,11 +1,12 @@
-import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
+import { RUNTIME } from '../base/runtime.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
+import { hostName } from '../eval/lock.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
 import { type Plan, RunFolder } from '../eval/run-folder.ts';
 import {
@@ -109,7 +110,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
         if (run.progress().missing > 0) {
           const { samples, seed, concurrency, voting } = asked;
           model = await openFor(folder, asked, io);
-          const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
+          const process_ = `${hostName()}/${process.pid}/${new Date().toISOString()}`;
           const { description: adapter } = model.adapter;
           await run.begin({ process: process_, adapter, concurrency, versions: versions() });
           await evaluate({
@@ -282,7 +283,11 @@ async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
 }
 
 function versions(): Record<string, string> {
-  return { egps: version(), node: process.version, platform: `${process.platform} ${process.arch}` };
+  return {
+    egps: version(),
+    [RUNTIME]: `v${process.versions[RUNTIME]}`,
+    platform: `${process.platform} ${process.arch}`,
+  };
 }
 
 function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']> {
