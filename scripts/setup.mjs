@@ -1,5 +1,6 @@
 // Makes a checkout ready to run, and is quick where it is: dependencies, build, a WebGPU adapter. Idempotent.
-// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that.
+// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that. With --build it only
+// installs dependencies and builds, for a package that is used elsewhere.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -170,4 +171,4 @@ const tail = (text) => text.trimEnd().split('\n').slice(-20).join('\n');
 checkNode();
 installDependencies();
 build();
-findAdapter();
+if (!process.argv.includes('--build')) findAdapter();

@@ -16,9 +16,20 @@ import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { loadDefaults } from './model-defaults.ts';
 
+/** What every `GPUDevice` has, whoever declares that type: so that these declarations need none of WebGPU's. */
+export interface Device {
+  readonly adapterInfo: object;
+  readonly features: object;
+  readonly limits: object;
+  readonly queue: object;
+  readonly lost: Promise<unknown>;
+  createBuffer(descriptor: never): object;
+  createShaderModule(descriptor: never): object;
+}
+
 export interface LoadOptions {
-  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
-  device?: GPUDevice;
+  /** A `GPUDevice` of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
+  device?: Device;
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
@@ -52,6 +63,7 @@ export interface Model extends LanguageModel {
   dispose(): void;
 }
 
+/** @internal */
 export const DEFAULT_POSITIONS = 16384;
 
 /**
@@ -76,6 +88,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
  * @throws AdapterError, OutOfMemoryError
+ * @internal
  */
 export async function buildModel(
   config: ModelConfig,
@@ -88,7 +101,7 @@ export async function buildModel(
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
-    gpu = await Gpu.open(options.device);
+    gpu = await Gpu.open(options.device as GPUDevice | undefined);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

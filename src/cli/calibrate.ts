@@ -1,26 +1,18 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
+import { abacus } from '../api/abacus.ts';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { encodePrompt, withModelDefaults } from '../api/generate.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
 import { seed, value, whole } from './args.ts';
-import {
-  type Command,
-  checkWritable,
-  embeddedModel,
-  type Folder,
-  MODEL_OPTION,
-  openFolder,
-  openModel,
-} from './command.ts';
+import { type Command, checkWritable, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
 
 const SAMPLES = 128;
 const BAR = 24;
 
 export const calibrateCommand: Command = {
-  summary: 'fit the gate and the block size to a model',
   usage: '[options]',
   notes: `Draws plain samples (temperature 1), shows where their entropy lies, and writes gate and blockSize to
 egps.json in the folder of the model; what else stands there stays. The gate is the highest that leaves 95 %
@@ -98,7 +90,7 @@ prompts of its own, any other needs --prompts: some that it will be used for.
 
 /** The embedded model's held-out problems. @throws OptionError for any other model */
 function ownPrompts(dir: string): string {
-  if (resolve(dir) === embeddedModel()) return join(dir, 'heldout.json');
+  if (resolve(dir) === abacus) return join(dir, 'heldout.json');
   throw new OptionError(
     `${dir} has no prompts of its own: give some that it will be used for, --prompts FILE`,
   );

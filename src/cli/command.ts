@@ -3,6 +3,7 @@ import { lstat, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { abacus } from '../api/abacus.ts';
 import { DEFAULT_POSITIONS, loadModel, type Model } from '../api/load-model.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
@@ -15,8 +16,6 @@ import { oneLine, type Redraw } from './terminal.ts';
 
 /** A subcommand of `egps`. */
 export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** What follows `egps NAME` in the usage line. */
   readonly usage: string;
   /** What the help says below the options. */
@@ -39,20 +38,11 @@ export interface Io {
   err(text: string): void;
 }
 
-/** The package's folder, wherever the command is run from. */
-function packageFolder(): string {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
-  return root;
-}
-
-export function embeddedModel(): string {
-  return join(packageFolder(), 'models', 'abacus');
-}
-
 /** Of this package. */
 export function version(): string {
-  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
+  let root = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 }
 
 export const MODEL_OPTION: OptionSpec = {
@@ -69,7 +59,7 @@ export interface Folder {
 }
 
 /** @throws CheckpointError */
-export async function openFolder(dir: string = embeddedModel()): Promise<Folder> {
+export async function openFolder(dir: string = abacus): Promise<Folder> {
   const config = await loadConfig(dir);
   const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
   return { dir, config, defaults, tokenizer };

@@ -11,7 +11,6 @@ import { table } from './format.ts';
 const SHOWN = 4;
 
 export const debugCommand: Command = {
-  summary: 'show the activations around a layer of the model',
   usage: '--layer N [options] [TEXT]',
   notes: `The names are those of the modules in transformers: NAME.input is what goes into a module, NAME.output what
 comes out. Without TEXT the text is read from standard input, less its last line feed. The file of --out holds

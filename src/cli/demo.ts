@@ -40,7 +40,6 @@ const DRAWN = 'The model answers problems that it was not trained on, each in tw
 const OWN = 'The model answers your problem in two ways:';
 
 export const demoCommand: Command = {
-  summary: 'ten problems that the model was not trained on, plainly and by egps; or one of yours',
   usage: '[options] [PROBLEM]',
   notes: `Without PROBLEM the problems are drawn from heldout.json in the folder of the model. Plain sampling draws each
 token from the model as it is (temperature 1); egps samples from the same model, not trained further, with the

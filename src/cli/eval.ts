@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path';
+import { abacus } from '../api/abacus.ts';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
@@ -22,7 +23,6 @@ import { tracePage } from '../report/trace-page.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
   type Command,
-  embeddedModel,
   type Folder,
   type Io,
   MODEL_OPTION,
@@ -43,7 +43,6 @@ const PROMPT_STYLES = ['base', 'chat'];
 const TELL = 60;
 
 export const evalCommand: Command = {
-  summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
   usage: '--task TASK [options]\n       egps eval merge DIR… [--out DIR]',
   notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval,
 gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact,
@@ -192,7 +191,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   }
   const data = value(parsed, 'data');
   const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
-  const dir = value(parsed, 'model') ?? embeddedModel();
+  const dir = value(parsed, 'model') ?? abacus;
   const folder = await openFolder(dir);
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
   const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);

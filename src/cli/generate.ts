@@ -31,7 +31,6 @@ import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import type { View } from './terminal.ts';
 
 export const generateCommand: Command = {
-  summary: 'answer a prompt',
   usage: '[options] [PROMPT]',
   notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
 output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands

@@ -6,7 +6,6 @@ import { bytes } from './format.ts';
 const PROMPT = 256;
 
 export const infoCommand: Command = {
-  summary: 'show the adapter, the model and the memory it takes',
   usage: '[options]',
   notes: `The memory is that of \`egps generate\` with the defaults of the model and a prompt of ${PROMPT} tokens.
 `,

@@ -45,13 +45,13 @@ try {
 async function dispatch([name, ...rest]: string[]): Promise<void> {
   if (name === undefined) throw new OptionError(`no command${commandList()}`);
   if (name === '--help' || name === '-h') return io.out(generalHelp());
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) {
+  if (!Object.hasOwn(COMMANDS, name)) {
     const nearest = didYouMean(name, Object.keys(COMMANDS)) || commandList();
     throw new OptionError(`unknown command ${JSON.stringify(name)}${nearest}`);
   }
+  const command = await COMMANDS[name].load();
   const parsed = parse({ ...command.options, ...COMMON }, rest);
-  if (parsed.flags.has('help')) return io.out(commandHelp(name));
+  if (parsed.flags.has('help')) return io.out(commandHelp(name, command));
   await command.run(parsed, io);
 }
 

@@ -7,7 +7,6 @@ import { table } from './format.ts';
 const REPEATS = 15;
 
 export const profileCommand: Command = {
-  summary: "time the model's kernels by the GPU's own clock",
   usage: '[options]',
   notes: `Measures ${REPEATS} passes of decoding after one that warms up. Each row has a sequence of its own. The
 adapter needs timestamp queries.

@@ -20,7 +20,6 @@ interface ScoredToken {
 }
 
 export const scoreCommand: Command = {
-  summary: 'tell how likely a text is, token by token',
   usage: '[options] [TEXT]',
   notes: `Prints for every token its id, its text, log p given what precedes it, and of the distribution it was scored
 under the entropy and log Z (the log of the sum of p^A). Nothing precedes the first token: it has no numbers.

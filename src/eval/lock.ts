@@ -64,7 +64,7 @@ export class FolderLock {
    * @param silence milliseconds without a sign of life after which a process of another machine counts as dead
    * @throws OutputError naming the process that holds it
    */
-  static async acquire(folder: string, silence = SILENCE): Promise<FolderLock> {
+  static async acquire(folder: string, silence: number = SILENCE): Promise<FolderLock> {
     const locks = join(folder, 'lock');
     await mkdir(locks).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST' || !(await stat(locks)).isDirectory()) throw error;

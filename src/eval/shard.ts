@@ -43,7 +43,11 @@ const NONE: Recorded = { folder: '', counts: [] };
  * of its tasks are submitted again, and of these the array's own count says nothing. undefined for all items.
  * @throws OptionError
  */
-export function shardOf(given: string | undefined, env: Environment, recorded = NONE): Shard | undefined {
+export function shardOf(
+  given: string | undefined,
+  env: Environment,
+  recorded: Recorded = NONE,
+): Shard | undefined {
   if (given === undefined) {
     const job = jobOf(env);
     return job && { index: job.index, count: countOf(job, recorded) };

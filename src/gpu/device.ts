@@ -1,6 +1,6 @@
 import { AdapterError, DeviceLostError } from '../base/errors.ts';
 
-/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. */
+/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. @internal */
 export const Usage = {
   MAP_READ: 0x1,
   MAP_WRITE: 0x2,
@@ -58,6 +58,7 @@ async function gpu(): Promise<GPU> {
 /**
  * A device and what is needed to talk to it: allocation with errors that reject, readback, loss.
  * @throws AdapterError where no adapter is found.
+ * @internal
  */
 export class Gpu {
   readonly device: GPUDevice;

@@ -17,8 +17,8 @@ for (const [name, ...argv] of JSON.parse(process.argv[2])) {
   const err = (text: string) => {
     told.err += text;
   };
-  const command = COMMANDS[name];
   try {
+    const command = await COMMANDS[name].load();
     await command.run(parse({ ...command.options, ...COMMON }, argv), {
       signal,
       redraw,
