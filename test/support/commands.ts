@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { COMMANDS } from '../../src/cli/commands.ts';
 
 const PROBLEM = 'Mia has 28 coins. Mia finds 19. How many coins now?';
 const ITEMS = [
@@ -37,6 +38,8 @@ export function runCommands(
     again: evaluate, // a finished run: nothing is computed
     calibrate: ['calibrate', '--model', at('model'), ...fit],
   };
+  const known = Object.values(commands).map(([name]) => name);
+  assert.equal([...new Set([...known, 'demo'])].sort(), Object.keys(COMMANDS).sort(), 'every command');
   const said: Said[] = JSON.parse(run(JSON.stringify(names.map((name) => commands[name]))));
   const out = new Map(names.map((name, i) => [name, said[i].out]));
   for (const [i, { error }] of said.entries()) assert.is(error, null, `${names[i]}: ${error}`);
