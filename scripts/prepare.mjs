@@ -8,10 +8,6 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Where the package manager was started, which it tells. */
 const from = relative(root, process.env.INIT_CWD ?? root);
 if (from.startsWith('..') || isAbsolute(from)) {
-  const { status } = spawnSync('npm', ['run', 'prepack'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
+  const { status } = spawnSync('npm run prepack', { cwd: root, stdio: ['ignore', 2, 2], shell: true });
   process.exitCode = status ?? 1;
 }

@@ -27,11 +27,8 @@ function checkNode() {
 function installDependencies() {
   if (dependenciesAreInstalled()) return;
   say('installing the dependencies of package-lock.json (npm ci)');
-  const run = spawnSync('npm', ['ci'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
+  // By a shell, since on Windows npm is no program; with arguments apart Node warns of that.
+  const run = spawnSync('npm ci', { cwd: root, stdio: ['ignore', 2, 2], shell: true });
   if (run.status !== 0) stop('npm ci failed');
 }
 

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { abacus } from '../api/abacus.ts';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
@@ -7,7 +6,7 @@ import { encodePrompt, withModelDefaults } from '../api/generate.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
 import { seed, value, whole } from './args.ts';
-import { type Command, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
+import { type Command, checkWritable, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
 
 const SAMPLES = 128;
@@ -50,7 +49,7 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     const prompts = await readPrompts(file ?? ownPrompts(folder.dir));
     const encoded = encodeAll(prompts, folder, plain.maxNewTokens);
     const target = join(folder.dir, 'egps.json');
-    if (!dry) await access(folder.dir, constants.W_OK).catch((error) => refuse(target, error));
+    if (!dry) await checkWritable(temporaryFor(target)).catch((error) => refuse(target, error));
 
     const longest = Math.max(...encoded.map(({ length }) => length));
     const model = await openModel(folder, longest + plain.maxNewTokens, parsed, io);
@@ -204,6 +203,8 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
   });
 }
 
+const temporaryFor = (file: string): string => `${file}.${process.pid}.tmp`;
+
 /**
  * Puts values into the egps.json of a folder; the other keys and their order stay. The file is replaced as a whole, or not at all.
  * @throws CheckpointError for a file there that is no egps.json, or one that cannot be written
@@ -211,7 +212,7 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
 export async function writeDefaults(dir: string, values: { gate: number; blockSize: number }): Promise<void> {
   const file = join(dir, 'egps.json');
   const defaults = { ...(await loadDefaults(dir)), ...values };
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = temporaryFor(file);
   try {
     await writeFile(temporary, `${JSON.stringify(defaults, null, 2)}\n`);
     await rename(temporary, file);

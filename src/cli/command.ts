@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { lstat, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -101,6 +102,17 @@ export async function openModel(
   io.redraw.clear();
   for (const warning of model.warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
   return model;
+}
+
+/**
+ * Fails where a file cannot be written, before anything is computed. It is opened, since `access` knows the modes alone (and under
+ * Deno asks who the user is), and removed again where it was not there. Pipes and devices are left alone.
+ */
+export async function checkWritable(file: string): Promise<void> {
+  const [entry, target] = await Promise.all([lstat, stat].map((of) => of(file).catch(() => undefined)));
+  if (target && !target.isFile() && !target.isDirectory()) return;
+  await (await open(file, 'a')).close();
+  if (!entry) await rm(file);
 }
 
 /**

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { CheckpointError } from '../base/errors.ts';
+import { RUNTIME } from '../base/runtime.ts';
 import { readJson } from '../checkpoint/json.ts';
 import { warmUp } from '../engine/warm-up.ts';
 import { checkPrompt } from '../sampling/sample.ts';
@@ -84,7 +85,7 @@ written to ${PAGE} in the current folder, a page for a browser.
       io.out(`\n${inFull(told, process.stdout.isTTY ? width() : 0)}\n\n`);
       say(`egps, ${shareLines(told.egps.outcome?.answer.answers ?? [])}\n`);
       await writePage(model, told.egps, say, io);
-      io.out(`\n${nextSteps(own !== undefined, calls(process.env, 'Deno' in globalThis))}\n`);
+      io.out(`\n${nextSteps(own !== undefined, calls(process.env, RUNTIME === 'deno'))}\n`);
     } finally {
       model.dispose();
     }

@@ -1,12 +1,13 @@
-import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { abacus } from '../api/abacus.ts';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
+import { RUNTIME } from '../base/runtime.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
+import { hostName } from '../eval/lock.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
 import { type Plan, RunFolder } from '../eval/run-folder.ts';
 import {
@@ -110,7 +111,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
         else {
           const { samples, seed, concurrency, voting } = asked;
           model = await openFor(folder, asked, parsed, io, tellAll);
-          const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
+          const process_ = `${hostName()}/${process.pid}/${new Date().toISOString()}`;
           const { description: adapter } = model.adapter;
           await run.begin({ process: process_, adapter, concurrency, versions: versions() });
           await evaluate({
@@ -305,7 +306,11 @@ async function openFor(
 }
 
 function versions(): Record<string, string> {
-  return { egps: version(), node: process.version, platform: `${process.platform} ${process.arch}` };
+  return {
+    egps: version(),
+    [RUNTIME]: `v${process.versions[RUNTIME]}`,
+    platform: `${process.platform} ${process.arch}`,
+  };
 }
 
 function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']> {

@@ -1,6 +1,4 @@
-import { constants } from 'node:fs';
-import { access, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import type { Extract } from '../answers/extract.ts';
 import {
   type Answer,
@@ -19,7 +17,15 @@ import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
 import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';
 import { type Parsed, tokenIds, value, whole } from './args.ts';
-import { type Command, type Io, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
+import {
+  type Command,
+  checkWritable,
+  type Io,
+  MODEL_OPTIONS,
+  openFolder,
+  openModel,
+  readText,
+} from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import type { View } from './terminal.ts';
@@ -66,7 +72,11 @@ from the start of the run.
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
-    if (file !== undefined) await checkWritable(file);
+    if (file !== undefined) {
+      await checkWritable(file).catch(({ message }) => {
+        throw new OptionError(`--trace ${file} cannot be written: ${message}`);
+      });
+    }
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
@@ -111,13 +121,6 @@ function extract(text: string | undefined): Extract | undefined {
   } catch (error) {
     throw new OptionError(`--extract ${text}: ${(error as Error).message}`);
   }
-}
-
-/** Before anything is computed. @throws OptionError */
-async function checkWritable(file: string): Promise<void> {
-  await access(dirname(resolve(file)), constants.W_OK).catch(({ message }) => {
-    throw new OptionError(`--trace ${file} cannot be written: ${message}`);
-  });
 }
 
 /** Chains that decode side by side. */

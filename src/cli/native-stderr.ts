@@ -3,6 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RUNTIME } from '../base/runtime.ts';
 
 /** What Dawn says of drivers that allow more than it makes use of, which nobody needs to know. It has no switch for that. */
 const NOISE =
@@ -22,8 +23,7 @@ const nothing = () => {};
  * @returns what ends it; the process then waits until all is written
  */
 export async function hideNoise(): Promise<() => void> {
-  if (process.platform !== 'linux' || process.versions.bun || 'Deno' in globalThis || process.pid === 1)
-    return nothing;
+  if (process.platform !== 'linux' || RUNTIME !== 'node' || process.pid === 1) return nothing;
   process.stderr; // opens its own descriptor
   let dir: string | undefined;
   try {

@@ -17,7 +17,7 @@ export async function shardsIn(folder: string): Promise<string[]> {
     if (error.code === 'ENOTDIR') return []; // a file: what opens it as a folder says so
     throw error;
   });
-  return (names ?? []).filter((name) => SHARD.test(name));
+  return (names ?? []).filter((name) => SHARD.test(name)).sort(); // Node alone has them sorted
 }
 
 const SHARD = /^shard-\d+-of-(\d+)$/;
