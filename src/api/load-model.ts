@@ -14,6 +14,7 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
+import { trust } from '../selftest/trusted.ts';
 import { loadDefaults } from './model-defaults.ts';
 
 export interface LoadOptions {
@@ -57,7 +58,7 @@ export const DEFAULT_POSITIONS = 16384;
 /**
  * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
  * tokenizer.json, generation_config.json and egps.json.
- * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
+ * @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
@@ -75,7 +76,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
- * @throws AdapterError, OutOfMemoryError
+ * @throws AdapterError, KernelError, OutOfMemoryError
  */
 export async function buildModel(
   config: ModelConfig,
@@ -89,6 +90,7 @@ export async function buildModel(
   let scoped = false;
   try {
     gpu = await Gpu.open(options.device);
+    await trust(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

@@ -1,7 +1,10 @@
 import { withModelDefaults } from '../api/generate.ts';
+import { ModelFolder } from '../checkpoint/model-folder.ts';
+import { Gpu } from '../gpu/device.ts';
+import { type KernelCheck, selfTest } from '../selftest/self-test.ts';
 import { value } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
-import { bytes } from './format.ts';
+import { type Command, embeddedModel, type Io, MODEL_OPTION, openFolder, openModel } from './command.ts';
+import { bytes, table } from './format.ts';
 
 const PROMPT = 256;
 
@@ -9,10 +12,16 @@ export const infoCommand: Command = {
   summary: 'show the adapter, the model and the memory it takes',
   usage: '[options]',
   notes: `The memory is that of \`egps generate\` with the defaults of the model and a prompt of ${PROMPT} tokens.
+--self-test takes seconds, and minutes where a software driver has to compile the kernels first. It exits with 1
+if a kernel is WRONG: further from float64 than its bound, in root mean squares of its outputs.
 `,
-  options: { model: MODEL_OPTION },
+  options: {
+    model: MODEL_OPTION,
+    'self-test': { help: 'check all kernels against float64 instead, in the sizes of the model and in odd ones' },
+  },
 
   async run(parsed, io) {
+    if (parsed.flags.has('self-test')) return testKernels(value(parsed, 'model') ?? embeddedModel(), io);
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, {});
     const model = await openModel(folder, PROMPT + options.maxNewTokens, io);
@@ -51,6 +60,34 @@ export const infoCommand: Command = {
     }
   },
 };
+
+async function testKernels(dir: string, io: Io): Promise<void> {
+  const folder = await ModelFolder.open(dir, io.signal);
+  await folder.close();
+  const { config, tensors } = folder;
+  const gpu = await Gpu.open();
+  try {
+    io.redraw.update(() => ({ text: '', facts: ['checking kernels'] }));
+    const checks = await selfTest(gpu, { config, dtypeOf: (name) => tensors.get(name)?.dtype ?? 'F32' });
+    io.redraw.clear();
+    io.out(`${gpu.adapter.description}\n\n${checkTable(checks)}\n`);
+    if (checks.some(({ right }) => !right)) process.exitCode = 1;
+  } finally {
+    gpu.dispose();
+  }
+}
+
+export function checkTable(checks: readonly KernelCheck[]): string {
+  const short = (x: number) => (x === 0 ? '0' : x.toExponential(1));
+  const rows = checks.map(({ kernel, form, error, bound, right }) => [
+    kernel,
+    form,
+    short(error),
+    short(bound),
+    right ? 'ok' : 'WRONG',
+  ]);
+  return table([['kernel', 'form', 'error', 'bound', ''], ...rows], [false, false, true, true, false]);
+}
 
 function plain(value: unknown): string {
   if (value instanceof Set) return [...value].join(', ');

@@ -3,11 +3,10 @@ import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
 import { Kernels, type Sources } from '../gpu/kernel.ts';
-import { shaders } from '../gpu/shaders.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
 import { type Check, isRight, worst } from './compare.ts';
 import { attentionForm, DEFINITIONS } from './definitions.ts';
-import { checkPacking, PACKINGS, type Packing } from './packing.ts';
+import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
 import { RandomTensors } from './random-tensors.ts';
 import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
 import { allPlans, fewPlans, type Plan, runPlan } from './trials.ts';
@@ -28,7 +27,7 @@ export interface Made {
   readonly dtypeOf: (name: string) => Dtype;
 }
 
-const odd = (sizes: Partial<ModelConfig>): ModelConfig => ({
+const made = (sizes: Partial<ModelConfig>): ModelConfig => ({
   modelType: 'qwen2',
   vocabSize: 203,
   hiddenSize: 40,
@@ -46,17 +45,28 @@ const odd = (sizes: Partial<ModelConfig>): ModelConfig => ({
   ...sizes,
 });
 
-/** The smallest: both projections into the stream have the same sizes, and so the same kernel. */
-const SMALL: Made = { config: odd({}), dtypeOf: () => 'BF16' };
+/** Sizes of the embedded model, so that a driver that has compiled kernels for the one has them for the other. */
+export const EMBEDDED: Made = {
+  config: made({
+    vocabSize: 364,
+    hiddenSize: 128,
+    intermediateSize: 384,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 32,
+    tieWordEmbeddings: true,
+  }),
+  dtypeOf: () => 'BF16',
+};
 
 /** No size is a multiple of eight; several slices of logits; every dtype. */
 const ODD: readonly Made[] = [
   {
-    config: odd({ hiddenSize: 51, headDim: 12, intermediateSize: 37, vocabSize: 67, tieWordEmbeddings: true }),
+    config: made({ hiddenSize: 51, headDim: 12, intermediateSize: 37, vocabSize: 67, tieWordEmbeddings: true }),
     dtypeOf: () => 'F32',
   },
   {
-    config: odd({
+    config: made({
       hiddenSize: 76,
       headDim: 20,
       numAttentionHeads: 4,
@@ -71,43 +81,38 @@ const ODD: readonly Made[] = [
 /** Rows of a pass here, at most. */
 const CAPACITY = 128;
 
-/**
- * Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape.
- */
-export async function selfTest(device: Gpu, shape: Made, sources: Sources = shaders): Promise<KernelCheck[]> {
+/** Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape. */
+export async function selfTest(device: Gpu, shape: Made): Promise<KernelCheck[]> {
+  const own = { ...shape, config: { ...shape.config, numHiddenLayers: 1, maxPositionEmbeddings: 256 } };
   const checks = new Checks();
-  const own: Made = {
-    ...shape,
-    config: { ...shape.config, numHiddenLayers: 1, maxPositionEmbeddings: 256 },
-  };
   await scratch(device, async (gpu) => {
-    const kernels = new Kernels(gpu, sources);
-    for (const packing of PACKINGS) await checkPack(gpu, kernels, packing, checks);
+    for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
   });
   for (const each of [...ODD, own]) {
     const tuning = { ...tuningFor(device.adapter, each.config.vocabSize), capacity: CAPACITY };
-    const plans = allPlans({ tuning });
-    await scratch(device, (gpu) => check(gpu, sources, each, tuning, plans, checks));
+    await holdShape(device, each, tuning, allPlans(tuning), checks);
   }
   return checks.all();
 }
 
-/** The same in short: gross faults of the commonest forms. */
-export async function quickSelfTest(device: Gpu, sources: Sources = shaders): Promise<KernelCheck[]> {
+/** The same in short: of each kernel the form that is used most. */
+export async function quickSelfTest(
+  device: Gpu,
+  tuning: Tuning = quickTuning(device),
+  sources?: Sources,
+): Promise<KernelCheck[]> {
   const checks = new Checks();
-  const tuning = quickTuning(device);
-  await scratch(device, async (gpu) => {
-    await checkPack(gpu, new Kernels(gpu, sources), PACKINGS[0], checks);
-    await check(gpu, sources, SMALL, tuning, fewPlans({ tuning }), checks);
-  });
+  await scratch(device, (gpu) =>
+    checkPack(gpu, new Kernels(gpu, sources), PACKINGS[0], EMBEDDED.config.hiddenSize, checks),
+  );
+  await holdShape(device, EMBEDDED, tuning, fewPlans(tuning), checks, sources);
   return checks.all();
 }
 
-/** The smallest and the largest tiles of the tuning. */
+/** With the largest tiles alone. */
 export function quickTuning({ adapter }: Pick<Gpu, 'adapter'>): Tuning {
-  const tuning = tuningFor(adapter, SMALL.config.vocabSize);
-  const tiles = [...new Set([Math.min(...tuning.tiles), Math.max(...tuning.tiles)])];
-  return { ...tuning, tiles, capacity: CAPACITY };
+  const tuning = tuningFor(adapter, EMBEDDED.config.vocabSize);
+  return { ...tuning, tiles: [Math.max(...tuning.tiles)], capacity: CAPACITY };
 }
 
 /** Everything that is allocated goes again; the device stays. */
@@ -120,31 +125,34 @@ async function scratch(device: Gpu, use: (gpu: Gpu) => Promise<void>): Promise<v
   }
 }
 
-async function check(
-  gpu: Gpu,
-  sources: Sources,
+/** Runs a model of this shape by these plans, and checks each kernel of each pass. */
+export async function holdShape(
+  device: Gpu,
   { config, dtypeOf }: Made,
   tuning: Tuning,
   plans: readonly Plan[],
   checks: Checks,
+  sources?: Sources,
 ): Promise<void> {
-  const kernels = new Kernels(gpu, sources);
-  const tensors = new RandomTensors(config, dtypeOf);
-  const positions = PAGE * (12 + 4 * Math.max(...tuning.tiles));
-  const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions);
-  for (const [turn, plan] of plans.entries()) {
-    const { trial, steps } = await runPlan(subject, plan, turn);
-    for (const step of steps) {
-      const found = DEFINITIONS[step.kernel](subject, step, trial);
-      checks.add({ kernel: step.kernel, form: formOf(subject, step, trial) }, found);
-      if (!Number.isFinite(found.error)) break; // what comes after it says nothing
+  await scratch(device, async (gpu) => {
+    const tensors = new RandomTensors(config, dtypeOf);
+    const positions = PAGE * (12 + 4 * Math.max(...tuning.tiles));
+    const kernels = new Kernels(gpu, sources);
+    const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions);
+    for (const [turn, plan] of plans.entries()) {
+      const { trial, steps } = await runPlan(subject, plan, turn);
+      for (const step of steps) {
+        const found = DEFINITIONS[step.kernel](subject, step, trial);
+        checks.add({ kernel: step.kernel, form: formOf(subject, step, trial) }, found);
+        if (!Number.isFinite(found.error)) break; // what comes after it says nothing
+      }
     }
-  }
+  });
 }
 
-async function checkPack(gpu: Gpu, kernels: Kernels, packing: Packing, checks: Checks): Promise<void> {
+async function checkPack(gpu: Gpu, kernels: Kernels, packing: Packing, columns: number, checks: Checks): Promise<void> {
   const form = packing.map((dtype) => dtype.toLowerCase()).join(', ');
-  checks.add({ kernel: 'pack', form }, await checkPacking(gpu, kernels, packing));
+  checks.add({ kernel: 'pack', form }, await checkPacking(gpu, kernels, packing, columns));
 }
 
 const HEAD = ['lm_head.weight'];
@@ -184,7 +192,7 @@ function formOf({ config, tensors, tuning, model }: Subject, step: Step, trial: 
 }
 
 /** By kernel and form, in the order of their first checks. */
-class Checks {
+export class Checks {
   private readonly found = new Map<string, KernelCheck>();
 
   add(named: Pick<KernelCheck, 'kernel' | 'form'>, check: Check): void {

@@ -2,6 +2,7 @@
 import { type CachedSequence, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { RowState } from '../engine/write-rows.ts';
 import { SPAN } from '../model/operations.ts';
+import type { Tuning } from '../model/tuning.ts';
 import { pages } from './definitions.ts';
 import { runTrial, type Step, type Subject, type Trial } from './subject.ts';
 
@@ -115,14 +116,14 @@ export interface Plan {
   readonly prefill?: boolean;
 }
 
-/** The least that runs every kernel but some of those between the smallest and the largest tile. */
-export function fewPlans({ tuning }: Pick<Subject, 'tuning'>): Plan[] {
+/** The least that runs every kernel. */
+export function fewPlans(tuning: Tuning): Plan[] {
   const plans: Plan[] = [{ rows: short(1) }, { rows: long(Math.max(...tuning.tiles) + 1) }];
   if (tuning.tiledPrefill) plans.push({ rows: prompt(66, SPAN - 6), prefill: true });
   return plans;
 }
 
-export function allPlans({ tuning }: Pick<Subject, 'tuning'>): Plan[] {
+export function allPlans(tuning: Tuning): Plan[] {
   const most = Math.max(...tuning.tiles);
   return [
     ...tuning.tiles.map((tile): Plan => ({ rows: short(tile) })),
