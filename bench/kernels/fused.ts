@@ -10,15 +10,7 @@ import { rmsNorm, rotary, siluGate } from '../../src/selftest/float64.ts';
 import { readBack } from '../harness/device.ts';
 import { short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
-import {
-  type Candidate,
-  type Dispatch,
-  type Figure,
-  type Lab,
-  measure,
-  report,
-  runOnce,
-} from './measure.ts';
+import { type Candidate, type Dispatch, type Figure, type Lab, measure, report, runOnce } from './measure.ts';
 import {
   layer,
   loadWeights,

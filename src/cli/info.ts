@@ -17,7 +17,9 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
 `,
   options: {
     model: MODEL_OPTION,
-    'self-test': { help: 'check all kernels against float64 instead, in the sizes of the model and in odd ones' },
+    'self-test': {
+      help: 'check all kernels against float64 instead, in the sizes of the model and in odd ones',
+    },
   },
 
   async run(parsed, io) {
@@ -67,9 +69,7 @@ async function testKernels(dir: string, io: Io): Promise<void> {
   const { config, tensors } = folder;
   const gpu = await Gpu.open();
   try {
-    io.redraw.update(() => ({ text: '', facts: ['checking kernels'] }));
     const checks = await selfTest(gpu, { config, dtypeOf: (name) => tensors.get(name)?.dtype ?? 'F32' });
-    io.redraw.clear();
     io.out(`${gpu.adapter.description}\n\n${checkTable(checks)}\n`);
     if (checks.some(({ right }) => !right)) process.exitCode = 1;
   } finally {

@@ -31,7 +31,17 @@ export const LIST = 64;
 export const HEADER = ['token', 'distance', 'bad', 'count', 'base', 'mean', 'sharp', 'tempered'] as const;
 export const RESULT_BYTES = 4 * HEADER.length + 8 * LIST;
 /** Members of a struct Slice before its list; only the self-test reads it. */
-export const SLICE = ['maximum', 'top', 'bad', 'buckets', 'base', 'mean', 'sharp', 'tempered', 'count'] as const;
+export const SLICE = [
+  'maximum',
+  'top',
+  'bad',
+  'buckets',
+  'base',
+  'mean',
+  'sharp',
+  'tempered',
+  'count',
+] as const;
 export const SLICE_BYTES = 4 * SLICE.length + 8 * LIST;
 
 /** What a row asks: the constants of row.wgsl. */

@@ -42,3 +42,6 @@ export function worst(checks: readonly Check[]): Check {
   };
   return checks.reduce((a, b) => (share(b) > share(a) ? b : a));
 }
+
+/** Bits of an f32, the same for every NaN: what moves one may change its bits. */
+export const oneNaN = (bits: number): number => ((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bits);

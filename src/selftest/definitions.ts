@@ -1,10 +1,17 @@
 // What each kernel of a pass computes, in float64 and from what it found in its buffers: so an error stays with the kernel that made it.
 import { PAGE } from '../cache/kv-cache.ts';
 import { SPAN } from '../model/operations.ts';
-import { type Check, compare, exact, worst } from './compare.ts';
+import { type Check, compare, exact, oneNaN, worst } from './compare.ts';
 import { attention, matvec, rotary, siluGate } from './float64.ts';
 import { type RowIn, rowsIn } from './rows-in.ts';
-import { type Contents, type KernelName, positionsOf, type Step, type Subject, type Trial } from './subject.ts';
+import {
+  type Contents,
+  type KernelName,
+  positionsOf,
+  type Step,
+  type Subject,
+  type Trial,
+} from './subject.ts';
 import { drawn, summarised } from './summaries.ts';
 
 /** Multiplications for one kernel. Where all rows or outputs would take more, some are checked. */
@@ -16,11 +23,11 @@ type Definition = (subject: Subject, step: Step, trial: Trial) => Check;
 export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
   'copy-pages': (subject, { before, after }, { copies }) => {
     const { pageWords } = pages(subject);
-    const expected = before.u32('cache').slice();
+    const expected = before.u32('cache').map(oneNaN);
     for (const { from, to } of copies) {
       expected.copyWithin(to * pageWords, from * pageWords, (from + 1) * pageWords);
     }
-    return exact(after.u32('cache'), expected);
+    return exact(after.u32('cache').map(oneNaN), expected);
   },
 
   embed: (subject, { before, after }) => {
@@ -215,7 +222,13 @@ function products(
 function places({ config, model }: Subject, row: number) {
   const { hidden, squares } = model.sizes;
   const h = row * (2 * hidden + squares);
-  return { h, scaled: h + hidden, squares: h + 2 * hidden, end: h + 2 * hidden + squares, width: config.hiddenSize };
+  return {
+    h,
+    scaled: h + hidden,
+    squares: h + 2 * hidden,
+    end: h + 2 * hidden + squares,
+    width: config.hiddenSize,
+  };
 }
 
 function streams(subject: Subject, contents: Contents, rows: readonly number[]): Float64Array[] {
@@ -332,7 +345,7 @@ function othersStay(subject: Subject, before: Contents, after: Contents, rows: r
   const { numKeyValueHeads: kvHeads, headDim } = subject.config;
   const { keyAt, valueAt } = pages(subject);
   const tables = before.u32('tables');
-  const [old, now] = [before.u32('cache').slice(), after.u32('cache')];
+  const [old, now] = [before.u32('cache').map(oneNaN), after.u32('cache').map(oneNaN)];
   for (const { position, valid, table } of rows) {
     if (position < valid) continue;
     const page = tables[table + Math.floor(position / PAGE)];

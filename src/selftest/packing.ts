@@ -3,7 +3,7 @@ import { toF32 } from '../checkpoint/values.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import { WeightLoader } from '../model/weights.ts';
-import { type Check, exact } from './compare.ts';
+import { type Check, exact, oneNaN } from './compare.ts';
 
 /** Two tensors, one under the other, that pack.wgsl puts into one matrix. */
 export type Packing = readonly [first: Dtype, second: Dtype];
@@ -22,7 +22,10 @@ const ROWS = [5, 333] as const;
 const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
 
 /** Holds a packed matrix against its tensors, bit by bit. */
-export async function checkPacking(gpu: Gpu, kernels: Kernels, packing: Packing,
+export async function checkPacking(
+  gpu: Gpu,
+  kernels: Kernels,
+  packing: Packing,
   columns: number,
 ): Promise<Check> {
   const source = new Patterns(packing, columns);
@@ -31,9 +34,7 @@ export async function checkPacking(gpu: Gpu, kernels: Kernels, packing: Packing,
   const all = packing.flatMap((dtype, i) => Array.from(wordsOf(dtype, source.bytes[i], bf16)));
   let error = 0;
   for (const { weights, range, count } of slabs) {
-    const words = new Uint32Array(
-      await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size),
-    );
+    const words = new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size));
     const found = Array.from({ length: count * columns }, (_, n) =>
       element(words, columns, Math.floor(n / columns), n % columns, bf16),
     );
@@ -81,6 +82,3 @@ function element(words: Uint32Array, columns: number, row: number, column: numbe
   const word = words[(block * 8 + (row & 7)) * 4 + (at & 3)];
   return at < 4 ? word & 0xffff : word >>> 16;
 }
-
-/** JavaScript may change the bits of a NaN. */
-const oneNaN = (bits: number): number => ((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bits);

@@ -47,7 +47,7 @@ export class RandomTensors implements TensorSource {
     const tensor = this.tensors.get(name);
     if (!tensor) return new Float64Array(width);
     const start = startOf(name) + row * width;
-    const value = valueOf(tensor);
+    const value = entryOf(tensor);
     return Float64Array.from({ length: width }, (_, i) => value(this.noise[(start + i) % PERIOD]));
   }
 
@@ -55,7 +55,7 @@ export class RandomTensors implements TensorSource {
     const key = `${tensor.dtype} ${formOf(tensor)}`;
     let bytes = this.encoded.get(key);
     if (!bytes) {
-      const values = new Float32Array(this.noise).map(valueOf(tensor));
+      const values = new Float32Array(this.noise).map(entryOf(tensor));
       bytes = encode(values, tensor.dtype);
       this.encoded.set(key, bytes);
     }
@@ -70,7 +70,7 @@ function formOf({ name, shape }: TensorInfo): number | 'norm' {
   return Math.round(Math.log2((/embed_tokens|lm_head/.test(name) ? 2 : 1) / 36 / Math.sqrt(shape[1])));
 }
 
-function valueOf(tensor: TensorInfo): (noise: number) => number {
+function entryOf(tensor: TensorInfo): (noise: number) => number {
   const form = formOf(tensor);
   if (form === 'norm') return (n) => 1 + Math.round(n / 8) / 128;
   const scale = 2 ** form;

@@ -1,6 +1,7 @@
 // What summarise.wgsl and draw.wgsl make of a row of logits, in float64 and by the definitions of summary.wgsl and pick.wgsl.
-import { ASK, LIST, SLICE, SLICE_BYTES, unpackResult } from '../model/rows.ts';
+
 import { SLICE as SLICE_LOGITS } from '../model/operations.ts';
+import { ASK, LIST, SLICE, SLICE_BYTES, unpackResult } from '../model/rows.ts';
 import { philox } from '../sampling/random.ts';
 import { type Check, compare, exact, worst } from './compare.ts';
 import { type RowIn, rowsIn } from './rows-in.ts';
@@ -18,7 +19,8 @@ interface Split {
 }
 
 const bucketOf = (d: number): number => Math.floor(Math.min(-4 * d, BUCKETS));
-const indexOfLargest = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+const indexOfLargest = (logits: Float32Array): number =>
+  logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
 
 /** The most buckets up to `most` that have no more than LIST logits together. */
 function wholeBuckets(logits: Float32Array, most: number): number {
@@ -98,7 +100,15 @@ export function summarised(subject: Subject, { after }: Step): Check {
     const top = indexOfLargest(logits);
     const whole = wholeBuckets(logits, BUCKETS);
     const { ids, sums: others } = split(logits, whole, row);
-    facts.push(slice.maximum, slice.top, slice.bad, slice.buckets, slice.count, ...slice.ids, ...slice.values);
+    facts.push(
+      slice.maximum,
+      slice.top,
+      slice.bad,
+      slice.buckets,
+      slice.count,
+      ...slice.ids,
+      ...slice.values,
+    );
     expectedFacts.push(logits[top], first + top, 0, whole, ids.length);
     expectedFacts.push(...ids.map((id) => first + id), ...ids.map((id) => logits[id]));
     sums.push(slice.sums);
@@ -150,10 +160,7 @@ function tokenIs(token: number, logits: Float32Array, ids: readonly number[], ro
   if (row.ask !== ASK.draw || row.inverse_temperature === 0) {
     return exact([token], [row.ask === ASK.given ? row.word : top]);
   }
-  const words = philox(
-    [row.chain, row.step_candidate, row.position + 1, 0],
-    [row.seed_low, row.seed_high],
-  );
+  const words = philox([row.chain, row.step_candidate, row.position + 1, 0], [row.seed_low, row.seed_high]);
   const kept = keptOf(logits, ids, weights, row);
   const all = kept.map((weight, id) => (row.top_k > 0 || row.top_p < 1 ? weight : weight + tail[id]));
   // The tail comes behind the list, and another word tells which of it.
@@ -162,7 +169,12 @@ function tokenIs(token: number, logits: Float32Array, ids: readonly number[], ro
 }
 
 /** Weights of the list's tokens; 0 for those that top-k and then top-p leave out. */
-function keptOf(logits: Float32Array, ids: readonly number[], weights: Float64Array, row: RowIn): Float64Array {
+function keptOf(
+  logits: Float32Array,
+  ids: readonly number[],
+  weights: Float64Array,
+  row: RowIn,
+): Float64Array {
   const above = (id: number) => ids.filter((other) => logits[other] > logits[id]);
   const first = ids.filter((id) => row.top_k === 0 || above(id).length < row.top_k);
   const mass = (of: readonly number[]) => of.reduce((total, id) => total + weights[id], 0);

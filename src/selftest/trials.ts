@@ -57,13 +57,17 @@ class Sequences {
   /** Random keys and values wherever a sequence has some; NaN everywhere else, so that it is noticed if anything of that is read. */
   fill(): void {
     const { gpu, cache, config } = this.subject;
-    const { keyAt, valueAt } = pages(this.subject);
+    const { pageWords, keyAt, valueAt } = pages(this.subject);
     const words = new Float32Array(cache.layers[0].size / 4).fill(Number.NaN);
     let state = 7;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return state / 2 ** 30 - 2;
     };
+    // Pages that become copies of others hold something else before.
+    for (const { to } of this.copies) {
+      for (let i = 0; i < pageWords; i++) words[to * pageWords + i] = random();
+    }
     for (const { table, length } of this.all) {
       for (let position = 0; position < length; position++) {
         const page = table.at(Math.floor(position / PAGE));
@@ -90,26 +94,32 @@ type Place = readonly [sequence: CachedSequence, position: number];
 type Rows = (sequences: Sequences) => Place[];
 
 /** Rows on both sides of the borders of pages, each with a sequence of its own. */
-const short = (rows: number): Rows => (sequences) =>
-  Array.from({ length: rows }, (_, i) => {
-    const position = [20, PAGE - 1, PAGE, 0, 1][i % 5];
-    return [sequences.of(position), position];
-  });
+const short =
+  (rows: number): Rows =>
+  (sequences) =>
+    Array.from({ length: rows }, (_, i) => {
+      const position = [20, PAGE - 1, PAGE, 0, 1][i % 5];
+      return [sequences.of(position), position];
+    });
 
 /** Forks of a long prompt, one of which computes again what it has; of several rows the last is a short one. */
-const long = (rows: number): Rows => (sequences) => {
-  const prompt = sequences.of(PROMPT);
-  return Array.from({ length: rows }, (_, i) => {
-    if (i > 0 && i === rows - 1) return [sequences.of(3), 3];
-    return [sequences.fork(prompt), i === 2 ? PROMPT - 6 : PROMPT];
-  });
-};
+const long =
+  (rows: number): Rows =>
+  (sequences) => {
+    const prompt = sequences.of(PROMPT);
+    return Array.from({ length: rows }, (_, i) => {
+      if (i > 0 && i === rows - 1) return [sequences.of(3), 3];
+      return [sequences.fork(prompt), i === 2 ? PROMPT - 6 : PROMPT];
+    });
+  };
 
 /** A part of a prompt, behind its first positions. */
-const prompt = (rows: number, first: number): Rows => (sequences) => {
-  const sequence = sequences.of(first, first + rows);
-  return Array.from({ length: rows }, (_, i) => [sequence, first + i]);
-};
+const prompt =
+  (rows: number, first: number): Rows =>
+  (sequences) => {
+    const sequence = sequences.of(first, first + rows);
+    return Array.from({ length: rows }, (_, i) => [sequence, first + i]);
+  };
 
 export interface Plan {
   readonly rows: Rows;

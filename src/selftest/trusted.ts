@@ -7,15 +7,17 @@ import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
 import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
 
+type Test = (gpu: Gpu) => Promise<readonly KernelCheck[]>;
+
 /** Under way or passed in this process, by identity. */
-const passed = new Map<string, Promise<void>>();
+const inProcess = new Map<string, Promise<void>>();
 
 /**
  * Lets an adapter pass that computes rightly. It is tested once for each adapter, driver, runtime and set of shaders: what has passed is
  * remembered in the user's cache folder, or where there is none as long as the process lives.
  * @throws KernelError
  */
-export async function trust(gpu: Gpu, test: (gpu: Gpu) => Promise<readonly KernelCheck[]> = quickSelfTest): Promise<void> {
+export async function trust(gpu: Gpu, test: Test = quickSelfTest, passed = inProcess): Promise<void> {
   const identity = identityOf(gpu);
   let passing = passed.get(identity);
   if (!passing) {
@@ -26,7 +28,7 @@ export async function trust(gpu: Gpu, test: (gpu: Gpu) => Promise<readonly Kerne
   await passing;
 }
 
-async function pass(gpu: Gpu, identity: string, test: (gpu: Gpu) => Promise<readonly KernelCheck[]>): Promise<void> {
+async function pass(gpu: Gpu, identity: string, test: Test): Promise<void> {
   const file = fileOf(identity);
   if (file && (await readFile(file, 'utf8').catch(() => '')) === identity) return;
   const wrong = (await test(gpu)).find(({ right }) => !right);
@@ -84,7 +86,10 @@ function mayAsk(): boolean {
   const { Deno } = globalThis as {
     Deno?: { permissions: { querySync(of: { name: string }): { state: string } } };
   };
-  return !Deno || ['env', 'read', 'write'].every((name) => Deno.permissions.querySync({ name }).state === 'granted');
+  return (
+    !Deno ||
+    ['env', 'read', 'write'].every((name) => Deno.permissions.querySync({ name }).state === 'granted')
+  );
 }
 
 /** Whole or not at all: others may be reading it. */
