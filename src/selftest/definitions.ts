@@ -3,6 +3,7 @@ import { PAGE } from '../cache/kv-cache.ts';
 import { SPAN } from '../model/operations.ts';
 import { type Check, compare, exact, oneNaN, worst } from './compare.ts';
 import { attention, matvec, rotary, siluGate } from './float64.ts';
+import { attended, gather, normed, pages, places, queriesOf, range, streams, sum } from './layouts.ts';
 import { type RowIn, rowsIn } from './rows-in.ts';
 import {
   type Contents,
@@ -181,8 +182,6 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
   draw: drawn,
 };
 
-export const range = (length: number, first = 0): number[] => Array.from({ length }, (_, i) => first + i);
-
 /** All numbers below `count` or, of more than `most`, some with the first and the last. */
 function some(count: number, most: number): number[] {
   if (count <= most) return range(count);
@@ -192,16 +191,6 @@ function some(count: number, most: number): number[] {
 
 /** `work`: of one of them. */
 const someRows = (rows: number, work: number): number[] => some(rows, Math.max(FEW_ROWS, WORK / work));
-
-/** Where a page of the cache has keys and values, see shaders/qkv.wgsl. */
-export function pages({ config: { numKeyValueHeads: kvHeads, headDim } }: Pick<Subject, 'config'>) {
-  const pageWords = 2 * kvHeads * PAGE * headDim;
-  const keyAt = (page: number, head: number, slot: number, i: number) =>
-    page * pageWords + head * PAGE * headDim + ((i >> 2) * PAGE + slot) * 4 + (i & 3);
-  const valueAt = (page: number, head: number, slot: number, i: number) =>
-    page * pageWords + ((kvHeads + head) * PAGE + slot) * headDim + i;
-  return { pageWords, keyAt, valueAt };
-}
 
 /** Rows of a matrix times each of x: [x][outputs]. */
 function products(
@@ -216,43 +205,6 @@ function products(
     for (const [m, each] of x.entries()) y[m][n] = matvec(w, each)[0];
   }
   return y;
-}
-
-/** Where a row of shaders/stream.wgsl has h, g∘h and the sums of squares. */
-function places({ config, model }: Subject, row: number) {
-  const { hidden, squares } = model.sizes;
-  const h = row * (2 * hidden + squares);
-  return {
-    h,
-    scaled: h + hidden,
-    squares: h + 2 * hidden,
-    end: h + 2 * hidden + squares,
-    width: config.hiddenSize,
-  };
-}
-
-function streams(subject: Subject, contents: Contents, rows: readonly number[]): Float64Array[] {
-  const stream = contents.f32('stream');
-  return rows.map((row) => {
-    const { h, width } = places(subject, row);
-    return Float64Array.from(stream.subarray(h, h + width));
-  });
-}
-
-const sum = (values: Float32Array | Float64Array): number => {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i];
-  return total;
-};
-
-/** h / rms(h) ∘ g as the stream gives it: g∘h and the squares of h. */
-function normed(subject: Subject, contents: Contents, rows: readonly number[]): Float64Array[] {
-  const stream = contents.f32('stream');
-  return rows.map((row) => {
-    const { scaled, squares, end, width } = places(subject, row);
-    const factor = 1 / Math.sqrt(sum(stream.subarray(squares, end)) / width + subject.config.rmsNormEps);
-    return Float64Array.from(stream.subarray(scaled, scaled + width), (value) => value * factor);
-  });
 }
 
 /** Whether the stream holds h and what belongs to it for the norm that follows. */
@@ -281,27 +233,6 @@ function streamIs(
   ]);
 }
 
-function queriesOf({ config }: Subject, contents: Contents, row: number): Float64Array {
-  const width = config.numAttentionHeads * config.headDim;
-  return Float64Array.from(contents.f32('queries').subarray(row * width, (row + 1) * width));
-}
-
-/** Keys and values [positions, kvHeads, headDim] that a row attends to, of these positions. */
-function gather(subject: Subject, contents: Contents, { position, table }: RowIn, from: number, to: number) {
-  const { numKeyValueHeads: kvHeads, headDim } = subject.config;
-  const { keyAt, valueAt } = pages(subject);
-  const tables = contents.u32('tables');
-  const cache = contents.f32('cache');
-  const length = (Math.min(to, position + 1) - from) * kvHeads * headDim;
-  const of = (at: typeof keyAt) =>
-    Float64Array.from({ length }, (_, n) => {
-      const place = from + Math.floor(n / (kvHeads * headDim));
-      const page = tables[table + Math.floor(place / PAGE)];
-      return cache[at(page, Math.floor(n / headDim) % kvHeads, place % PAGE, n % headDim)];
-    });
-  return { keys: of(keyAt), values: of(valueAt) };
-}
-
 /** log Σ e^score of each head. */
 function logSums(q: Float64Array, keys: Float64Array, { numKeyValueHeads, headDim }: Subject['config']) {
   const heads = q.length / headDim;
@@ -316,13 +247,6 @@ function logSums(q: Float64Array, keys: Float64Array, { numKeyValueHeads, headDi
     }
     return Math.log(total);
   });
-}
-
-function attended({ config, model }: Subject, contents: Contents, rows: readonly number[]) {
-  const out = contents.f32('attention');
-  const stride = model.sizes.attended;
-  const width = config.numAttentionHeads * config.headDim;
-  return rows.map((row) => out.subarray(row * stride, row * stride + width));
 }
 
 function attendedIs(

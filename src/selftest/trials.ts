@@ -3,7 +3,7 @@ import { type CachedSequence, PAGE, type PageCopy } from '../cache/kv-cache.ts';
 import type { RowState } from '../engine/write-rows.ts';
 import { SPAN } from '../model/operations.ts';
 import type { Tuning } from '../model/tuning.ts';
-import { pages } from './definitions.ts';
+import { pages } from './layouts.ts';
 import { runTrial, type Step, type Subject, type Trial } from './subject.ts';
 
 /** What rows ask of their logits, by turns. */
