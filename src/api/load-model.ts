@@ -15,6 +15,7 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
+import { trust } from '../selftest/trusted.ts';
 import { loadDefaults } from './model-defaults.ts';
 
 export interface LoadOptions extends AdapterChoice {
@@ -59,7 +60,7 @@ export const DEFAULT_POSITIONS = 16384;
 /**
  * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
  * tokenizer.json, generation_config.json and egps.json.
- * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
+ * @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
@@ -77,7 +78,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
- * @throws AdapterError, OutOfMemoryError
+ * @throws AdapterError, KernelError, OutOfMemoryError
  * @internal
  */
 export async function buildModel(
@@ -93,6 +94,7 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
+    await trust(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
