@@ -3,7 +3,7 @@ export const RUNTIME: 'node' | 'deno' | 'bun' =
   'Deno' in globalThis ? 'deno' : 'Bun' in globalThis ? 'bun' : 'node';
 
 interface Permission {
-  readonly name: 'run' | 'sys';
+  readonly name: 'env' | 'read' | 'run' | 'sys' | 'write';
   readonly kind?: 'hostname' | 'uid';
 }
 

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
 import { KernelError } from '../base/errors.ts';
+import { isAllowed, RUNTIME } from '../base/runtime.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
 import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
@@ -63,12 +64,14 @@ function identityOf(gpu: Gpu): string {
 
 /** What compiles the shaders. */
 function runtime(): string {
-  if (process.versions.deno) return `deno ${process.versions.deno}`;
-  const require = createRequire(import.meta.url);
+  const own = `${RUNTIME} ${process.versions[RUNTIME]}`;
+  if (RUNTIME === 'deno') return own;
   try {
-    return `node ${process.versions.node}, webgpu ${require('webgpu/package.json').version}`;
+    // A bundle in CommonJS has no `import.meta`.
+    const require = createRequire(import.meta.url ?? join(process.cwd(), 'package.json'));
+    return `${own}, webgpu ${require('webgpu/package.json').version}`;
   } catch {
-    return `node ${process.versions.node}`;
+    return own;
   }
 }
 
@@ -80,24 +83,13 @@ function fileOf(identity: string): string | undefined {
 }
 
 function cacheFolder(): string | undefined {
-  if (!mayAsk()) return;
+  if (!(['env', 'read', 'write'] as const).every((name) => isAllowed({ name }))) return;
   const { env, platform } = process;
   const home = (name: string, ...rest: string[]) => (env[name] ? join(env[name], ...rest) : undefined);
   if (platform === 'win32') return home('LOCALAPPDATA');
   if (platform === 'darwin') return home('HOME', 'Library', 'Caches');
   const folder = env.XDG_CACHE_HOME;
   return folder && isAbsolute(folder) ? folder : home('HOME', '.cache');
-}
-
-/** Deno stops and asks the user about what it has not been allowed. */
-function mayAsk(): boolean {
-  const { Deno } = globalThis as {
-    Deno?: { permissions: { querySync(of: { name: string }): { state: string } } };
-  };
-  return (
-    !Deno ||
-    ['env', 'read', 'write'].every((name) => Deno.permissions.querySync({ name }).state === 'granted')
-  );
 }
 
 /** Whole or not at all: others may be reading it. */
