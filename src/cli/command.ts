@@ -2,13 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { DEFAULT_POSITIONS, loadModel, type Model } from '../api/load-model.ts';
+import { loadFolder, type Model } from '../api/load-model.ts';
+import { DEFAULT_POSITIONS } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import type { OptionSpec, Parsed } from './args.ts';
+import { locateModel } from './fetch.ts';
 import { bytes } from './format.ts';
 import { oneLine, type Redraw } from './terminal.ts';
 
@@ -55,38 +57,46 @@ export function version(): string {
 }
 
 export const MODEL_OPTION: OptionSpec = {
-  value: 'DIR',
-  help: 'folder of the model (default: the embedded model, abacus)',
+  value: 'MODEL',
+  help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
 };
 
 /** What is known of a model before its weights are read. */
 export interface Folder {
   readonly dir: string;
+  /** The last part of its path or name. */
+  readonly title: string;
   readonly config: ModelConfig;
   readonly defaults: ModelDefaults;
   readonly tokenizer: Tokenizer | null;
 }
 
-/** @throws CheckpointError */
-export async function openFolder(dir: string = embeddedModel()): Promise<Folder> {
+/** Fetches what is missing of a model of the Hub. @throws CheckpointError, HubError, OutputError */
+export async function openFolder(model: string = embeddedModel(), io: Io): Promise<Folder> {
+  const { dir, title } = await locateModel(model, io);
   const config = await loadConfig(dir);
   const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
-  return { dir, config, defaults, tokenizer };
+  return { dir, title, config, defaults, tokenizer };
+}
+
+/** Of the cache; undefined where the default is enough. */
+export function positionsFor(positions: number): number | undefined {
+  return positions > DEFAULT_POSITIONS ? positions : undefined;
 }
 
 /**
  * Loads the weights, showing progress, and says what in the checkpoint is not used.
  * @param positions of the longest prompt with its answer; the cache has room for many times as much where that is little
  */
-export async function openModel({ dir }: Folder, positions: number, io: Io): Promise<Model> {
-  const model = await loadModel(dir, {
-    cachePositions: positions > DEFAULT_POSITIONS ? positions : undefined,
+export async function openModel({ dir, title }: Folder, positions: number, io: Io): Promise<Model> {
+  const model = await loadFolder(dir, {
+    cachePositions: positionsFor(positions),
     signal: io.signal,
     onProgress(loaded, total) {
       io.redraw.update(() => ({
         text: '',
         done: loaded / total,
-        facts: [`loading ${dir}`, `${bytes(loaded)} of ${bytes(total)}`],
+        facts: [`loading ${title}`, `${bytes(loaded)} of ${bytes(total)}`],
       }));
     },
   });

@@ -70,5 +70,5 @@ export function nextSteps(own: boolean, { demo, generate }: Calls): string {
   const first = own
     ? `Next, problems whose answers are known:\n  ${demo.replace(/ --$/, '')}`
     : `Next, a problem of your own, put like those above:\n  ${demo} "${EXAMPLE}"`;
-  return `${first}\nOr a language model of your own, a folder DIR of Hugging Face's:\n  ${generate} --model DIR "your prompt"`;
+  return `${first}\nOr a language model of the Hugging Face Hub, or a folder of yours:\n  ${generate} --model Qwen/Qwen2.5-0.5B "your prompt"`;
 }

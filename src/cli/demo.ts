@@ -57,7 +57,7 @@ written to ${PAGE} in the current folder, a page for a browser.
     const words = parsed.words.map((word) => word.trim()); // what the model knows ends with a question mark
     const own = words.length > 0 ? { prompt: await readText(words, 'problem', io) } : undefined;
     const dir = value(parsed, 'model');
-    const folder = await openFolder(dir);
+    const folder = await openFolder(dir, io);
     const problems = own ? [own] : drawProblems(await readProblems(folder.dir), COUNT, number);
     const pairs = pairsOf(problems, number, folder.defaults);
     const positions = checkRoom(folder, pairs);

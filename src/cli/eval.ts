@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
@@ -21,7 +21,6 @@ import { tracePage } from '../report/trace-page.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
   type Command,
-  embeddedModel,
   type Folder,
   type Io,
   MODEL_OPTION,
@@ -90,7 +89,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
   async run(parsed, io) {
     if (parsed.words[0] === 'merge') return merge(parsed, io);
     if (parsed.words.length > 0) throw new OptionError(`unexpected ${JSON.stringify(parsed.words[0])}`);
-    const asked = await readArguments(parsed);
+    const asked = await readArguments(parsed, io);
     const { task, items, entries, folder, plan, out } = asked;
     const graders = await openGraders(task.items, {
       allowCodeExecution: parsed.flags.has('allow-code-execution'),
@@ -165,7 +164,7 @@ interface Asked {
 }
 
 /** Reads everything there is to read but the weights. @throws OptionError, DataError, CheckpointError */
-async function readArguments(parsed: Parsed): Promise<Asked> {
+async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
   const read = <T>(name: string, as: (option: string, text: string) => T): T | undefined => {
     const text = value(parsed, name);
     return text === undefined ? undefined : as(`--${name}`, text);
@@ -191,8 +190,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   }
   const data = value(parsed, 'data');
   const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
-  const dir = value(parsed, 'model') ?? embeddedModel();
-  const folder = await openFolder(dir);
+  const folder = await openFolder(value(parsed, 'model'), io);
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
   const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);
 
@@ -202,8 +200,8 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
     egps: version(),
     task: file === name ? basename(name) : name,
     data: file && (await fileDigest(file)),
-    model: basename(resolve(dir)),
-    modelDigest: await modelDigest(dir),
+    model: folder.title,
+    modelDigest: await modelDigest(folder.dir),
     promptStyle: style,
     samplers: entries.flatMap(({ options, readings }) =>
       readings.map(({ sampler, finalSteps = options.finalSteps }) => {

@@ -68,7 +68,7 @@ from the start of the run.
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
     if (file !== undefined) await checkWritable(file);
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(value(parsed, 'model'), io);
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));

@@ -1,56 +1,173 @@
 import { withModelDefaults } from '../api/generate.ts';
-import { value } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
+import { ANY_GPU, MemoryPlan } from '../api/memory.ts';
+import { loadDefaults } from '../api/model-defaults.ts';
+import { AdapterError, OptionError } from '../base/errors.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import { ModelFolder } from '../checkpoint/model-folder.ts';
+import type { TensorInfo } from '../checkpoint/safetensors.ts';
+import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import { findModel } from '../hub/find.ts';
+import { RemoteModel } from '../hub/remote-model.ts';
+import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
+import { number, value } from './args.ts';
+import { type Command, embeddedModel, type Io, MODEL_OPTION, positionsFor } from './command.ts';
+import { fetchLine } from './fetch.ts';
 import { bytes } from './format.ts';
+import { oneLine } from './terminal.ts';
 
 const PROMPT = 256;
+const GB = 1e9;
+
+type Line = readonly [name: string, value: string];
 
 export const infoCommand: Command = {
   summary: 'show the adapter, the model and the memory it takes',
   usage: '[options]',
-  notes: `The memory is that of \`egps generate\` with the defaults of the model and a prompt of ${PROMPT} tokens.
+  notes: `Reads the configuration and the headers of the weights, of a model on the Hub too: nothing is fetched and
+nothing is allocated. The memory is that of \`egps generate\` with the defaults of the model and a prompt of
+${PROMPT} tokens. With --memory: the positions of the largest cache with which the model fits into so much, and how
+many chains behind that prompt they hold.
 `,
-  options: { model: MODEL_OPTION },
+  options: {
+    model: MODEL_OPTION,
+    memory: { value: 'GB', help: 'show what fits into so much memory' },
+  },
 
   async run(parsed, io) {
-    const folder = await openFolder(value(parsed, 'model'));
-    const options = withModelDefaults(folder.defaults, {});
-    const model = await openModel(folder, PROMPT + options.maxNewTokens, io);
-    try {
-      const { adapter, config, memory } = model;
-      const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
-      const { weights, cache, scratch } = memory;
-      const lines: [string, string][] = [
-        ['adapter', [adapter.description, adapter.vendor, adapter.architecture].filter(Boolean).join(', ')],
-        ['subgroups', adapter.subgroups ? 'used' : 'not used'],
-        ['features', adapter.features.join(', ') || 'none'],
-        ['limits', ''],
-        ...limits.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
-        ['model', folder.dir],
-        ...Object.entries(config).map(([name, value]): [string, string] => [`  ${name}`, plain(value)]),
-        ['tokenizer', model.tokenizer ? `${model.tokenizer.vocabSize} tokens` : 'none: token ids only'],
-        ['egps.json', ''],
-        ...Object.entries(folder.defaults).map(([name, value]): [string, string] => [
-          `  ${name}`,
-          plain(value),
-        ]),
-        ['memory', bytes(weights + cache + scratch)],
-        ['  weights', bytes(weights)],
-        ['  cache', `${bytes(cache)} for ${model.cachePositions} positions`],
-        ['  scratch', bytes(scratch)],
-      ];
-      const width = Math.max(...lines.map(([name]) => name.length));
-      io.out(
-        lines
-          .map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd())
-          .join('\n')
-          .concat('\n'),
-      );
-    } finally {
-      model.dispose();
-    }
+    const typed = value(parsed, 'memory');
+    const limit = typed === undefined ? undefined : number('--memory', typed) * GB;
+    if (limit !== undefined && limit <= 0) throw new OptionError(`--memory is ${typed}: more than 0`);
+    const model = await look(value(parsed, 'model') ?? embeddedModel(), io);
+    const { adapter, why } = await openedAdapter();
+    const { maxNewTokens } = withModelDefaults(model.defaults, {});
+    const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU);
+    const lines = [
+      ...adapterLines(adapter, why),
+      ...modelLines(model),
+      ...memoryLines(plan, model, PROMPT + maxNewTokens),
+      ...(limit === undefined ? [] : [fitLine(plan, limit, maxNewTokens)]),
+    ];
+    const width = Math.max(...lines.map(([name]) => name.length));
+    io.out(lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd().concat('\n')).join(''));
   },
 };
+
+/** What is known of a model whose weights are not read. */
+interface Known {
+  readonly where: readonly Line[];
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly defaults: ModelDefaults;
+  readonly tokenizer: string;
+}
+
+async function look(model: string, io: Io): Promise<Known> {
+  const found = await findModel(model, io.signal);
+  const warnings: string[] = [];
+  const warn = (message: string) => warnings.push(message);
+  const known = found instanceof RemoteModel ? lookRemote(found) : await lookHere(found.dir, io, warn);
+  if (!(found instanceof RemoteModel)) warnings.unshift(...found.warnings);
+  for (const warning of warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
+  return known;
+}
+
+function lookRemote(model: RemoteModel): Known {
+  const { config, tensors, hasTokenizer, defaults } = model.description;
+  return {
+    where: [
+      ['model', model.name],
+      ['  commit', model.commit],
+      ['  download', fetchLine(model)],
+    ],
+    config,
+    tensors,
+    defaults: defaults === undefined ? {} : modelDefaults(`${model.name}/egps.json`, defaults),
+    tokenizer: hasTokenizer ? 'on the Hub' : NO_TOKENIZER,
+  };
+}
+
+async function lookHere(dir: string, io: Io, warn: (message: string) => void): Promise<Known> {
+  const folder = await ModelFolder.open(dir, io.signal);
+  await folder.close();
+  const { config, tensors, tokenizer } = folder;
+  folder.warnings.forEach(warn);
+  return {
+    where: [['model', dir]],
+    config,
+    tensors,
+    defaults: await loadDefaults(dir, warn),
+    tokenizer: tokenizer ? `${tokenizer.vocabSize} tokens` : NO_TOKENIZER,
+  };
+}
+
+const NO_TOKENIZER = 'none: token ids only';
+
+/** The adapter, or why there is none: a model can be looked at without one. */
+async function openedAdapter(): Promise<{ adapter?: AdapterDescription; why: string }> {
+  try {
+    const gpu = await Gpu.open();
+    gpu.dispose();
+    return { adapter: gpu.adapter, why: '' };
+  } catch (error) {
+    if (error instanceof AdapterError) return { why: error.message };
+    throw error;
+  }
+}
+
+function adapterLines(adapter: AdapterDescription | undefined, why: string): Line[] {
+  if (!adapter) return [['adapter', `${why}; the memory is that on an ordinary GPU`]];
+  const { description, vendor, architecture, subgroups, features } = adapter;
+  const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    ['adapter', [description, vendor, architecture].filter(Boolean).join(', ')],
+    ['subgroups', subgroups ? 'used' : 'not used'],
+    ['features', features.join(', ') || 'none'],
+    ['limits', ''],
+    ...limits.map(([name, value]): Line => [`  ${name}`, String(value)]),
+  ];
+}
+
+function modelLines({ where, config, tensors, defaults, tokenizer }: Known): Line[] {
+  let parameters = 0;
+  let stored = 0;
+  for (const { shape, begin, end } of tensors.values()) {
+    parameters += shape.reduce((n, m) => n * m, 1);
+    stored += end - begin;
+  }
+  return [
+    ...where,
+    ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
+    ['parameters', `${parameters}, ${bytes(stored)} as stored`],
+    ['tokenizer', tokenizer],
+    ['egps.json', ''],
+    ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),
+  ];
+}
+
+function memoryLines(plan: MemoryPlan, { config }: Known, positions: number): Line[] {
+  const taken = plan.at(positionsFor(positions));
+  const context = Math.min(taken.positions, config.maxPositionEmbeddings);
+  return [
+    ['memory', bytes(taken.total)],
+    ['  weights', bytes(taken.weights)],
+    [
+      '  cache',
+      `${bytes(taken.cache)} for ${taken.positions} positions, ${bytes(plan.position)} of keys and values each`,
+    ],
+    ['  scratch', `${bytes(taken.scratch)} of activations, for contexts of up to ${context} positions`],
+  ];
+}
+
+function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
+  const positions = plan.positionsIn(limit);
+  const chains = Math.max(0, Math.floor((positions - PROMPT) / maxNewTokens));
+  const within =
+    positions === 0
+      ? `nothing: weights and activations alone take more`
+      : `${positions} positions in the cache`;
+  const held = `${chains} chains of ${maxNewTokens} tokens behind a prompt of ${PROMPT}`;
+  return [`fits ${bytes(limit)}`, positions === 0 ? within : `${within}: ${held}`];
+}
 
 function plain(value: unknown): string {
   if (value instanceof Set) return [...value].join(', ');
