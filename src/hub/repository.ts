@@ -60,19 +60,29 @@ export class Repository {
   /** The file, undefined where there is none, and the commit that the revision stands for. @throws HubError */
   async head(path: string, revision: string, tries?: number): Promise<Head> {
     const { headers, status } = await this.ask(path, { method: 'HEAD', revision, tries });
-    const commit = headers.get('x-repo-commit') ?? '';
+    const told = headers.get('x-repo-commit');
+    if (status === 404) return { commit: told ?? revision, file: undefined };
     const wrong = (what: string) => {
       const hint = `${this.settings.endpoint} does not answer as a Hub does: check HF_ENDPOINT and the proxy`;
       return new HubError(show(this.name), `${what} of ${path} is missing or malformed; ${hint}`, { status });
     };
+    const commit = told ?? revision;
     if (!isCommit(commit)) throw wrong('the commit');
-    if (status === 404) return { commit, file: undefined };
     const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '').replace(/^(W\/)?"|"$/g, '');
     if (!/^\w[\w.-]*$/.test(etag)) throw wrong('the etag'); // it becomes the name of a file
     const length = headers.get('x-linked-size') ?? (status < 300 ? headers.get('content-length') : null);
-    const size = Number(length ?? Number.NaN);
+    const size = length === null ? await this.measure(path, revision) : Number(length);
     if (!Number.isSafeInteger(size) || size < 0) throw wrong('the size');
     return { commit, file: { path, size, etag } };
+  }
+
+  /** Bytes of a file whose head does not tell. */
+  private async measure(path: string, revision: string): Promise<number> {
+    const { headers, body } = await this.open(path, revision, 0, 1);
+    const [, total] = /\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? [];
+    let bytes = 0;
+    for await (const chunk of body) bytes += chunk.length;
+    return total === undefined ? bytes : Number(total);
   }
 
   /** Bytes `from` to `to`, the latter not included. @throws HubError */
@@ -138,7 +148,9 @@ export class Repository {
       const answer = await this.repeat(tries, () => this.once(path, asked));
       const { status, headers } = answer;
       if (status < 400) return answer;
-      const isMissing = status === 404 && headers.get('x-error-code') === 'EntryNotFound';
+      // A plain server says no more than 404; that the commit is there is known by then.
+      const code = headers.get('x-error-code') ?? (isCommit(asked.revision) ? 'EntryNotFound' : undefined);
+      const isMissing = status === 404 && code === 'EntryNotFound';
       if (isMissing && asked.method === 'HEAD') return answer;
       const wait = waitOf(headers);
       if (!PASSING.has(status) || tried >= tries || (wait ?? 0) > LONGEST_WAIT)

@@ -397,7 +397,7 @@ gpu('--trace writes a page, and where it cannot says so before anything is compu
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {
-  const { code, out } = await egps(['info', '--model', speaking]);
+  const { code, out } = await egps(['info', '--model', speaking, '--memory', '1']);
   assert.is(code, 0);
   for (const line of [
     /^adapter +\S/m,
@@ -405,6 +405,7 @@ gpu('info tells the adapter, the model and its memory', async () => {
     /maxBufferSize +\d+/,
     /numHiddenLayers +2/,
     /gate +0\.3/,
+    /^fits 1 GB +\d+ positions in the cache: \d+ chains of 24 tokens behind a prompt of 256$/m,
   ]) {
     assert.match(out, line);
   }
