@@ -8,6 +8,7 @@ import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import type { Profile } from '../engine/profile.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { findModel } from '../hub/find.ts';
@@ -19,15 +20,15 @@ import type { ModelDefaults } from '../sampling/options.ts';
 import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
-export interface LoadOptions {
-  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
-  device?: GPUDevice;
+export interface LoadOptions extends AdapterChoice {
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
   signal?: AbortSignal;
+  /** Called once it is known what computes, before the weights are read. */
+  onAdapter?(adapter: AdapterDescription): void;
   /** Told while weights go to the GPU. */
   onProgress?(loadedBytes: number, totalBytes: number): void;
   /** Told while files come from the Hub; both count what an interrupted run has left. */
@@ -69,13 +70,14 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   let local = await findModel(model, signal);
   if (local instanceof RemoteModel) {
     checkComputed(local.description.config);
+    (await Gpu.open(options)).dispose(); // refuses an adapter that is not to be had while that costs nothing
     local = await local.fetch({ signal, onProgress: onFetch });
   }
   const loaded = await loadFolder(local.dir, options);
   return Object.assign(loaded, { warnings: [...local.warnings, ...loaded.warnings] });
 }
 
-/** @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError */
+/** @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError @internal */
 export async function loadFolder(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
@@ -90,7 +92,7 @@ export async function loadFolder(dir: string, options: LoadOptions = {}): Promis
   }
 }
 
-/** What a checkpoint may have and the kernels do not compute. @throws UnsupportedModelError */
+/** What a checkpoint may have and the kernels do not compute. @throws UnsupportedModelError @internal */
 export function checkComputed({ headDim }: ModelConfig): void {
   if (headDim > 128) throw new UnsupportedModelError('head_dim', headDim, 'at most 128');
 }
@@ -98,6 +100,7 @@ export function checkComputed({ headDim }: ModelConfig): void {
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
  * @throws AdapterError, OutOfMemoryError
+ * @internal
  */
 export async function buildModel(
   config: ModelConfig,
@@ -110,7 +113,8 @@ export async function buildModel(
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
-    gpu = await Gpu.open(options.device);
+    gpu = await Gpu.open(options);
+    options.onAdapter?.(gpu.adapter);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

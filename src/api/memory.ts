@@ -63,7 +63,7 @@ export class MemoryPlan {
     config: ModelConfig,
     tensors: ReadonlyMap<string, TensorInfo>,
     adapter: Adapter,
-    tune = tuningFor,
+    tune: typeof tuningFor = tuningFor,
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
     const sizes = new WeightSizes(tensors, maxBindingOf(adapter));

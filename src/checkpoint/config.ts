@@ -51,6 +51,7 @@ const POSITIVE = 'a positive number within the range of f32';
  * are used. `file` is for messages.
  * @throws CheckpointError a required key is missing, or a value is of the wrong kind or out of range
  * @throws UnsupportedModelError a key asks for something that is not computed
+ * @internal
  */
 export function parseConfig(json: unknown, file: string, generationConfig?: unknown): ModelConfig {
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
@@ -195,6 +196,7 @@ function isPositive(value: unknown): value is number {
 /**
  * Reads config.json and, where there is one, generation_config.json; `warn` is told what is doubtful in them.
  * @throws CheckpointError, UnsupportedModelError
+ * @internal
  */
 export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
   const file = join(dir, 'config.json');
@@ -203,7 +205,7 @@ export async function loadConfig(dir: string, warn?: (message: string) => void):
   return parseConfig(json, file, await readJson(join(dir, 'generation_config.json'), warn));
 }
 
-/** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. */
+/** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. @internal */
 export function tensorShapes(config: ModelConfig): Map<string, number[]> {
   return new Map(calledFor(config));
 }
@@ -234,6 +236,7 @@ function* calledFor(config: ModelConfig): Generator<[name: string, shape: number
  * Checks that every tensor the configuration calls for is there in its shape. Returns the names of those it does not
  * call for.
  * @throws CheckpointError
+ * @internal
  */
 export function checkTensors(
   config: ModelConfig,

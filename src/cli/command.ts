@@ -1,23 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { lstat, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { abacus } from '../api/abacus.ts';
 import { loadFolder, type Model } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import type { OptionSpec, Parsed } from './args.ts';
+import { chosenAdapter, sayAdapter } from './adapter.ts';
+import { type OptionSpec, type Parsed, value } from './args.ts';
 import { locateModel } from './fetch.ts';
 import { bytes } from './format.ts';
 import { oneLine, type Redraw } from './terminal.ts';
 
 /** A subcommand of `egps`. */
 export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** What follows `egps NAME` in the usage line. */
   readonly usage: string;
   /** What the help says below the options. */
@@ -40,25 +42,21 @@ export interface Io {
   err(text: string): void;
 }
 
-/** The package's folder, wherever the command is run from. */
-function packageFolder(): string {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
-  return root;
-}
-
-export function embeddedModel(): string {
-  return join(packageFolder(), 'models', 'abacus');
-}
-
 /** Of this package. */
 export function version(): string {
-  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
+  let root = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root);
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 }
 
-export const MODEL_OPTION: OptionSpec = {
-  value: 'MODEL',
-  help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
+/** Of every command that computes. */
+export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu', OptionSpec>> = {
+  model: {
+    value: 'MODEL',
+    help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
+  },
+  adapter: { value: 'NAME', help: 'compute on the adapter that has NAME in its name (default: the best)' },
+  'require-gpu': { help: 'refuse an adapter that computes on the CPU' },
 };
 
 /** What is known of a model before its weights are read. */
@@ -66,17 +64,28 @@ export interface Folder {
   readonly dir: string;
   /** The last part of its path or name. */
   readonly title: string;
+  /** What is doubtful about where it was found; told below the adapter. */
+  readonly warnings: readonly string[];
   readonly config: ModelConfig;
   readonly defaults: ModelDefaults;
   readonly tokenizer: Tokenizer | null;
 }
 
-/** Fetches what is missing of a model of the Hub. @throws CheckpointError, HubError, OutputError */
-export async function openFolder(model: string = embeddedModel(), io: Io): Promise<Folder> {
-  const { dir, title } = await locateModel(model, io);
-  const config = await loadConfig(dir);
-  const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
-  return { dir, title, config, defaults, tokenizer };
+/** Fetches what is missing of a model of the Hub. @throws CheckpointError, HubError, OutputError, AdapterError */
+export async function openFolder(parsed: Parsed, io: Io): Promise<Folder> {
+  const { dir, title, warnings } = await locateModel(
+    value(parsed, 'model') ?? abacus,
+    chosenAdapter(parsed),
+    io,
+  );
+  try {
+    const config = await loadConfig(dir);
+    const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
+    return { dir, title, warnings, config, defaults, tokenizer };
+  } catch (error) {
+    warn(warnings, io); // they may well be the reason
+    throw error;
+  }
 }
 
 /** Of the cache; undefined where the default is enough. */
@@ -84,14 +93,27 @@ export function positionsFor(positions: number): number | undefined {
   return positions > DEFAULT_POSITIONS ? positions : undefined;
 }
 
+export function warn(warnings: readonly string[], io: Io): void {
+  for (const warning of warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
+}
+
 /**
- * Loads the weights, showing progress, and says what in the checkpoint is not used.
+ * Says what computes, loads the weights, showing progress, and says what is doubtful.
  * @param positions of the longest prompt with its answer; the cache has room for many times as much where that is little
+ * @param onAdapter says what computes
  */
-export async function openModel({ dir, title }: Folder, positions: number, io: Io): Promise<Model> {
+export async function openModel(
+  { dir, title, warnings }: Folder,
+  positions: number,
+  parsed: Parsed,
+  io: Io,
+  onAdapter: (adapter: AdapterDescription) => void = (adapter) => sayAdapter(adapter, io),
+): Promise<Model> {
   const model = await loadFolder(dir, {
+    ...chosenAdapter(parsed),
     cachePositions: positionsFor(positions),
     signal: io.signal,
+    onAdapter,
     onProgress(loaded, total) {
       io.redraw.update(() => ({
         text: '',
@@ -101,8 +123,19 @@ export async function openModel({ dir, title }: Folder, positions: number, io: I
     },
   });
   io.redraw.clear();
-  for (const warning of model.warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
+  warn([...warnings, ...model.warnings], io);
   return model;
+}
+
+/**
+ * Fails where a file cannot be written, before anything is computed. It is opened, since `access` knows the modes alone (and under
+ * Deno asks who the user is), and removed again where it was not there. Pipes and devices are left alone.
+ */
+export async function checkWritable(file: string): Promise<void> {
+  const [entry, target] = await Promise.all([lstat, stat].map((of) => of(file).catch(() => undefined)));
+  if (target && !target.isFile() && !target.isDirectory()) return;
+  await (await open(file, 'a')).close();
+  if (!entry) await rm(file);
 }
 
 /**

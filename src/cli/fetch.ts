@@ -1,25 +1,24 @@
 import { freemem } from 'node:os';
 import { checkComputed } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS, MemoryPlan } from '../api/memory.ts';
-import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
+import { lookAtAdapter } from './adapter.ts';
 import type { Io } from './command.ts';
 import { bytes, seconds } from './format.ts';
-import { oneLine } from './terminal.ts';
 
 /** Finds a model, fetches what is missing of it, and says beforehand how much that is and whether it fits. */
-export async function locateModel(model: string, io: Io): Promise<LocalModel> {
+export async function locateModel(model: string, choice: AdapterChoice, io: Io): Promise<LocalModel> {
   const found = await findModel(model, io.signal);
-  const local = found instanceof RemoteModel ? await fetchModel(found, io) : found;
-  for (const warning of local.warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
-  return local;
+  return found instanceof RemoteModel ? fetchModel(found, choice, io) : found;
 }
 
-async function fetchModel(model: RemoteModel, io: Io): Promise<LocalModel> {
+async function fetchModel(model: RemoteModel, choice: AdapterChoice, io: Io): Promise<LocalModel> {
   checkComputed(model.description.config);
-  for (const line of [fetchLine(model), await memoryLine(model, await openedAdapter())])
-    io.err(`egps: ${line}\n`);
+  const adapter = await lookAtAdapter(choice, io);
+  for (const line of [fetchLine(model), await memoryLine(model, adapter)]) io.err(`egps: ${line}\n`);
   const { name, begun } = model;
   let here = begun;
   let isWaiting = false;
@@ -65,10 +64,4 @@ async function memoryLine({ description }: RemoteModel, adapter: AdapterDescript
   if (!adapter.cpu) return `${takes}; how much ${adapter.description} has, WebGPU does not tell`;
   const free = freemem();
   return `${takes}; ${bytes(free)} are free${total > free ? ': it does not fit' : ''}`;
-}
-
-async function openedAdapter(): Promise<AdapterDescription> {
-  const gpu = await Gpu.open();
-  gpu.dispose();
-  return gpu.adapter;
 }

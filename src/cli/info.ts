@@ -1,3 +1,4 @@
+import { abacus } from '../api/abacus.ts';
 import { withModelDefaults } from '../api/generate.ts';
 import { ANY_GPU, MemoryPlan } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
@@ -5,15 +6,16 @@ import { AdapterError, OptionError } from '../base/errors.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
-import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
-import { RemoteModel } from '../hub/remote-model.ts';
+import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
 import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
+import { chosenAdapter, lookAtAdapter } from './adapter.ts';
 import { number, value } from './args.ts';
-import { type Command, embeddedModel, type Io, MODEL_OPTION, positionsFor } from './command.ts';
+import { type Command, type Io, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
 import { fetchLine } from './fetch.ts';
-import { bytes } from './format.ts';
-import { oneLine } from './terminal.ts';
+import { adapterText, bytes } from './format.ts';
 
 const PROMPT = 256;
 const GB = 1e9;
@@ -21,7 +23,6 @@ const GB = 1e9;
 type Line = readonly [name: string, value: string];
 
 export const infoCommand: Command = {
-  summary: 'show the adapter, the model and the memory it takes',
   usage: '[options]',
   notes: `Reads the configuration and the headers of the weights, of a model on the Hub too: nothing is fetched and
 nothing is allocated. The memory is that of \`egps generate\` with the defaults of the model and a prompt of
@@ -29,7 +30,7 @@ ${PROMPT} tokens. With --memory: the positions of the largest cache with which t
 many chains behind that prompt they hold.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     memory: { value: 'GB', help: 'show what fits into so much memory' },
   },
 
@@ -37,15 +38,16 @@ many chains behind that prompt they hold.
     const typed = value(parsed, 'memory');
     const limit = typed === undefined ? undefined : number('--memory', typed) * GB;
     if (limit !== undefined && limit <= 0) throw new OptionError(`--memory is ${typed}: more than 0`);
-    const model = await look(value(parsed, 'model') ?? embeddedModel(), io);
-    const { adapter, why } = await openedAdapter();
+    const model = await look(value(parsed, 'model') ?? abacus, io.signal);
+    const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
+    warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
     const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU);
     const lines = [
-      ...adapterLines(adapter, why),
       ...modelLines(model),
       ...memoryLines(plan, model, PROMPT + maxNewTokens),
       ...(limit === undefined ? [] : [fitLine(plan, limit, maxNewTokens)]),
+      ...adapterLines(adapter, why),
     ];
     const width = Math.max(...lines.map(([name]) => name.length));
     io.out(lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd().concat('\n')).join(''));
@@ -59,16 +61,12 @@ interface Known {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly defaults: ModelDefaults;
   readonly tokenizer: string;
+  readonly warnings: readonly string[];
 }
 
-async function look(model: string, io: Io): Promise<Known> {
-  const found = await findModel(model, io.signal);
-  const warnings: string[] = [];
-  const warn = (message: string) => warnings.push(message);
-  const known = found instanceof RemoteModel ? lookRemote(found) : await lookHere(found.dir, io, warn);
-  if (!(found instanceof RemoteModel)) warnings.unshift(...found.warnings);
-  for (const warning of warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
-  return known;
+async function look(model: string, signal: AbortSignal): Promise<Known> {
+  const found = await findModel(model, signal);
+  return found instanceof RemoteModel ? lookRemote(found) : lookHere(found, signal);
 }
 
 function lookRemote(model: RemoteModel): Known {
@@ -83,43 +81,49 @@ function lookRemote(model: RemoteModel): Known {
     tensors,
     defaults: defaults === undefined ? {} : modelDefaults(`${model.name}/egps.json`, defaults),
     tokenizer: hasTokenizer ? 'on the Hub' : NO_TOKENIZER,
+    warnings: [],
   };
 }
 
-async function lookHere(dir: string, io: Io, warn: (message: string) => void): Promise<Known> {
-  const folder = await ModelFolder.open(dir, io.signal);
+async function lookHere({ dir, warnings: found }: LocalModel, signal: AbortSignal): Promise<Known> {
+  const folder = await ModelFolder.open(dir, signal);
   await folder.close();
   const { config, tensors, tokenizer } = folder;
-  folder.warnings.forEach(warn);
+  const warnings = [...found, ...folder.warnings];
   return {
     where: [['model', dir]],
     config,
     tensors,
-    defaults: await loadDefaults(dir, warn),
+    defaults: await loadDefaults(dir, (message) => warnings.push(message)),
     tokenizer: tokenizer ? `${tokenizer.vocabSize} tokens` : NO_TOKENIZER,
+    warnings,
   };
 }
 
 const NO_TOKENIZER = 'none: token ids only';
 
-/** The adapter, or why there is none: a model can be looked at without one. */
-async function openedAdapter(): Promise<{ adapter?: AdapterDescription; why: string }> {
+/** The adapter, or why there is none: a model can be looked at without one, unless a certain one is asked for. */
+async function openedAdapter(
+  choice: AdapterChoice,
+  io: Io,
+): Promise<{ adapter?: AdapterDescription; why: string }> {
   try {
-    const gpu = await Gpu.open();
-    gpu.dispose();
-    return { adapter: gpu.adapter, why: '' };
+    return { adapter: await lookAtAdapter(choice, io), why: '' };
   } catch (error) {
-    if (error instanceof AdapterError) return { why: error.message };
+    const isAsked = choice.adapter !== undefined || choice.requireGpu;
+    if (error instanceof AdapterError && !isAsked) return { why: error.message };
     throw error;
   }
 }
 
 function adapterLines(adapter: AdapterDescription | undefined, why: string): Line[] {
   if (!adapter) return [['adapter', `${why}; the memory is that on an ordinary GPU`]];
-  const { description, vendor, architecture, subgroups, features } = adapter;
+  const { vendor, architecture, subgroups, features } = adapter;
   const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
-    ['adapter', [description, vendor, architecture].filter(Boolean).join(', ')],
+    ['adapter', adapterText(adapter)],
+    ['  vendor', vendor || 'not told'],
+    ['  architecture', architecture || 'not told'],
     ['subgroups', subgroups ? 'used' : 'not used'],
     ['features', features.join(', ') || 'none'],
     ['limits', ''],

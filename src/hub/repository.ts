@@ -125,7 +125,7 @@ export class Repository {
   }
 
   /** Before a further try. */
-  async pause(tried: number, milliseconds = PAUSE * 2 ** (tried - 1)): Promise<void> {
+  async pause(tried: number, milliseconds: number = PAUSE * 2 ** (tried - 1)): Promise<void> {
     await sleep(milliseconds, undefined, { signal: this.signal }).catch((error) => {
       throw this.told(error);
     });

@@ -8,6 +8,7 @@ import { request as overHttps } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { OptionError } from '../base/errors.ts';
+import { RUNTIME } from '../base/runtime.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,7 +35,7 @@ export type Transport = (url: URL, asked: Asked) => Promise<Reply>;
  * takes twice the work a byte that Node's older interface does.
  */
 export function transportFor(env: Environment = process.env): Transport {
-  return 'Deno' in globalThis ? overFetch : (url, asked) => overNode(proxyFor(url, env), url, asked);
+  return RUNTIME === 'deno' ? overFetch : (url, asked) => overNode(proxyFor(url, env), url, asked);
 }
 
 async function overFetch(url: URL, asked: Asked): Promise<Reply> {

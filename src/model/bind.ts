@@ -11,6 +11,7 @@ export type Operations = ReturnType<typeof bindOperations>;
 /**
  * Every operation of the model: its kernel, and what that is bound to. A projection into the stream also applies the weight of the norm
  * that comes next. Bind groups are labelled with what the operation computes, in Hugging Face's names where these have one.
+ * @internal
  */
 export function bindOperations(
   kernels: Kernels,

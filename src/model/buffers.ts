@@ -13,7 +13,7 @@ const LOGITS_BYTES = 64 << 20;
 /** Everything that a pass computes, and what it reads beside the weights and the cache. */
 export type Buffers = ReturnType<typeof allocate>;
 
-/** Bytes of each buffer, by its label. */
+/** Bytes of each buffer, by its label. @internal */
 export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: number) {
   const { vocabSize, headDim, numAttentionHeads: heads } = config;
   const { capacity } = tuning;
@@ -40,6 +40,7 @@ export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: 
   return { bytes, total: Object.values(bytes).reduce((n, m) => n + m), logitRows, slots };
 }
 
+/** @internal */
 export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
   const { bytes, total, logitRows, slots } = sizeBuffers(config, tuning, contextLength);
   const scratch = (label: keyof typeof bytes) => gpu.buffer(label, bytes[label]);

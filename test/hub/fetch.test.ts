@@ -88,7 +88,7 @@ test('before it is fetched a model is known by its headers, and nothing is kept'
     const found = await findModel('org/m');
     assert.instance(found, RemoteModel);
     const { description, missing, begun } = found as RemoteModel;
-    assert.is(description.config.hiddenSize, 64);
+    assert.is(description.config.hiddenSize, 48);
     assert.is(description.tensors.size > 20, true);
     assert.is(begun, 0);
     const { size } = hub.models['org/m'] as ReturnType<typeof smallModel>;
@@ -101,7 +101,7 @@ test('a connection that is cut goes on where it was', () =>
   withHub({ 'org/m': smallModel() }, async (hub) => {
     const { size } = hub.models['org/m'] as ReturnType<typeof smallModel>;
     let cuts = 0;
-    hub.fault = (request) => (isDownload(request) && cuts++ < 7 ? { cutAfter: 20_000 } : undefined);
+    hub.fault = (request) => (isDownload(request) && cuts++ < 7 ? { cutAfter: 10_000 } : undefined);
     const dir = await fetched('org/m');
     assert.equal(
       readFileSync(join(dir, 'model.safetensors')),

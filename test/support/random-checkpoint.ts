@@ -6,7 +6,7 @@ import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
 export const SMALL: ModelConfig = {
   modelType: 'qwen2',
-  vocabSize: 131,
+  vocabSize: 97,
   hiddenSize: 48,
   intermediateSize: 100,
   numHiddenLayers: 2,
@@ -18,7 +18,7 @@ export const SMALL: ModelConfig = {
   maxPositionEmbeddings: 256,
   tieWordEmbeddings: false,
   attentionBias: true,
-  eosTokens: [130],
+  eosTokens: [96],
 };
 
 /**
