@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import * as assert from 'uvu/assert';
+import { smallModel } from './hub/model.ts';
 import { runCommands } from './support/commands.ts';
 import { withFolder } from './support/folder.ts';
-import { endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
+import { withHub } from './support/hub-server.ts';
+import { endOf, endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
 import { test } from './support/suite.ts';
 
 const deno = programOf('deno');
@@ -40,6 +42,15 @@ test('deno task egps is allowed what its commands need, and no programs', () =>
       underDeno(flags, 'test/support/run-commands.ts', JSON.stringify([command])),
     );
     assert.match(error, /Deno has not been allowed to: `deno run -A src\/cli\/main\.ts eval/);
+  }));
+
+test('deno task egps fetches a model of the Hub, and is told what is free', () =>
+  withHub({ 'org/m': smallModel() }, async () => {
+    const score = ['src/cli/main.ts', 'score', '--model', 'org/m', '--tokens', '1,2'];
+    const { code, stderr } = await endOf(deno, ['run', ...allowedBy('egps'), ...score], () => {});
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /^adapter: .*\negps: org\/m@main: .* to fetch into .*, where .* are free\n/);
+    if (/^adapter: .*on the CPU/.test(stderr)) assert.match(stderr, /^egps: it takes .*; .* are free$/m);
   }));
 
 test('deno task generate writes its page, and Ctrl-C and a reader that goes away end it', () =>

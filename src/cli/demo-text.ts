@@ -58,7 +58,7 @@ export interface Calls {
 }
 
 export function calls(env: Readonly<Record<string, string | undefined>>, deno: boolean): Calls {
-  if (deno) return { demo: 'deno task start', generate: 'deno task generate' };
+  if (deno) return { demo: 'deno task start', generate: 'deno task egps generate' };
   if (env.npm_lifecycle_event === 'start') {
     return { demo: 'npm start --', generate: 'node dist/src/cli/main.js generate' };
   }

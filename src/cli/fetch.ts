@@ -1,6 +1,7 @@
 import { freemem } from 'node:os';
 import { checkComputed } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS, MemoryPlan } from '../api/memory.ts';
+import { isAllowed } from '../base/runtime.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
@@ -62,6 +63,7 @@ async function memoryLine({ description }: RemoteModel, adapter: AdapterDescript
   const most = positions < DEFAULT_POSITIONS ? ', the most that the adapter can bind' : '';
   const takes = `it takes ${bytes(total)} of memory with a cache of ${positions} positions${most}`;
   if (!adapter.cpu) return `${takes}; how much ${adapter.description} has, WebGPU does not tell`;
+  if (!isAllowed({ name: 'sys', kind: 'systemMemoryInfo' })) return takes;
   const free = freemem();
   return `${takes}; ${bytes(free)} are free${total > free ? ': it does not fit' : ''}`;
 }

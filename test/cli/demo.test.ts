@@ -197,6 +197,7 @@ test('words are explained within the line, and commands are those that work here
   );
   assert.match(nextSteps(true, npm), /\n {2}npm start\n/);
   assert.match(nextSteps(false, calls({}, true)), '  deno task start "');
+  assert.match(nextSteps(false, calls({}, true)), '  deno task egps generate --model '); // which may fetch
   assert.match(nextSteps(true, calls({}, false)), '  egps demo\n');
 });
 
