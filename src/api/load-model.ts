@@ -17,6 +17,7 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
+import { trust } from '../selftest/trusted.ts';
 import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
@@ -63,7 +64,7 @@ export interface Model extends LanguageModel {
  * Loads a model of Hugging Face's format: config.json, model.safetensors (or shards), and where there are any tokenizer.json,
  * generation_config.json and egps.json.
  * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched
- * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
+ * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
   const { signal, onFetch } = options;
@@ -77,7 +78,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   return Object.assign(loaded, { warnings: [...local.warnings, ...loaded.warnings] });
 }
 
-/** @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError @internal */
+/** @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError @internal */
 export async function loadFolder(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
@@ -99,7 +100,7 @@ export function checkComputed({ headDim }: ModelConfig): void {
 
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
- * @throws AdapterError, OutOfMemoryError
+ * @throws AdapterError, KernelError, OutOfMemoryError
  * @internal
  */
 export async function buildModel(
@@ -115,6 +116,7 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
+    await trust(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

@@ -7,15 +7,17 @@ import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
-import type { AdapterDescription } from '../gpu/device.ts';
+import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
 import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
-import { chosenAdapter, lookAtAdapter } from './adapter.ts';
-import { number, value } from './args.ts';
+import { type KernelCheck, selfTest } from '../selftest/self-test.ts';
+import { refuseWrong } from '../selftest/trusted.ts';
+import { chosenAdapter, lookAtAdapter, sayAdapter } from './adapter.ts';
+import { number, type Parsed, value } from './args.ts';
 import { type Command, type Io, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
 import { fetchLine } from './fetch.ts';
-import { adapterText, bytes } from './format.ts';
+import { adapterText, bytes, table } from './format.ts';
 
 const PROMPT = 256;
 const GB = 1e9;
@@ -28,13 +30,19 @@ export const infoCommand: Command = {
 nothing is allocated. The memory is that of \`egps generate\` with the defaults of the model and a prompt of
 ${PROMPT} tokens. With --memory: the positions of the largest cache with which the model fits into so much, and how
 many chains behind that prompt they hold.
+--self-test takes seconds, and minutes where a software driver has to compile the kernels first. It exits with 1
+if a kernel is WRONG: further from float64 than its bound, in root mean squares of its outputs.
 `,
   options: {
     ...MODEL_OPTIONS,
     memory: { value: 'GB', help: 'show what fits into so much memory' },
+    'self-test': {
+      help: 'check all kernels against float64 instead, in the sizes of the model and in odd ones',
+    },
   },
 
   async run(parsed, io) {
+    if (parsed.flags.has('self-test')) return testKernels(parsed, io);
     const typed = value(parsed, 'memory');
     const limit = typed === undefined ? undefined : number('--memory', typed) * GB;
     if (limit !== undefined && limit <= 0) throw new OptionError(`--memory is ${typed}: more than 0`);
@@ -171,6 +179,32 @@ function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
       : `${positions} positions in the cache`;
   const held = `${chains} chains of ${maxNewTokens} tokens behind a prompt of ${PROMPT}`;
   return [`fits ${bytes(limit)}`, positions === 0 ? within : `${within}: ${held}`];
+}
+
+async function testKernels(parsed: Parsed, io: Io): Promise<void> {
+  const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
+  const gpu = await Gpu.open(chosenAdapter(parsed));
+  try {
+    sayAdapter(gpu.adapter, io);
+    warn(warnings, io);
+    const checks = await selfTest(gpu, { config, dtypeOf: (name) => tensors.get(name)?.dtype ?? 'F32' });
+    io.out(`${checkTable(checks)}\n`);
+    refuseWrong(gpu, checks);
+  } finally {
+    gpu.dispose();
+  }
+}
+
+export function checkTable(checks: readonly KernelCheck[]): string {
+  const short = (x: number) => (x === 0 ? '0' : x.toExponential(1));
+  const rows = checks.map(({ kernel, form, error, bound, right }) => [
+    kernel,
+    form,
+    short(error),
+    short(bound),
+    right ? 'ok' : 'WRONG',
+  ]);
+  return table([['kernel', 'form', 'error', 'bound', ''], ...rows], [false, false, true, true, false]);
 }
 
 function plain(value: unknown): string {

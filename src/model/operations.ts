@@ -9,7 +9,7 @@ export const SPAN = 128;
 /** Partial results of the attention: longer contexts mean fewer rows at once. */
 export const SPANS_BYTES: number = 32 << 20;
 /** Logits that a workgroup sums up. */
-const SLICE = 4096;
+export const SLICE = 4096;
 
 const pad8 = (n: number) => Math.ceil(n / 8) * 8;
 
