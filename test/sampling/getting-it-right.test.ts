@@ -6,7 +6,7 @@ import { test } from '../support/suite.ts';
 import { critical, detectable, gettingItRight } from './chi-square.ts';
 import { randomToy } from './exact.ts';
 
-const COUNT = 4000;
+const COUNT = 2500;
 const toy = randomToy(3, 4, 1);
 const target = { alpha: 2, temperature: 1 / 2 };
 
@@ -24,14 +24,14 @@ const COMBINATIONS: [CutLawName, number, Decoding, Acceptance][] = [
 ];
 
 test('from exact draws of π, with its own random numbers, the kernel leaves π as it is', async () => {
-  // Ten χ² tests, each of which fails falsely once in 10⁷ at most: 1e-6 in all. Each finds nine times in ten that 6 % of the mass
+  // Ten χ² tests, each of which fails falsely once in 10⁷ at most: 1e-6 in all. Each finds nine times in ten that 8 % of the mass
   // have moved from one state to another, be they the two likeliest; less elsewhere.
   for (const [law, tries, decoding, acceptance] of COMBINATIONS) {
     const subject = { toy, ...target, law: toy.law(law), decoding, acceptance };
     const { statistic, freedom, expected } = await gettingItRight(subject, { tries, steps: 3, count: COUNT });
     const most = critical(freedom);
     assert.ok(statistic < most, `${law}, ${tries}, ${decoding}, ${acceptance}: χ² ${statistic} of ${most}`);
-    assert.ok(detectable(expected, COUNT) < 0.06);
+    assert.ok(detectable(expected, COUNT) < 0.08);
   }
 });
 
@@ -48,7 +48,7 @@ test('and so it does where most tokens of the vocabulary are not listed', async 
       { entries },
     );
     assert.ok(statistic < critical(freedom), `${entries} listed: χ² ${statistic} of ${critical(freedom)}`);
-    assert.ok(detectable(expected, COUNT) < 0.07);
+    assert.ok(detectable(expected, COUNT) < 0.09);
   }
 });
 
