@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import * as assert from 'uvu/assert';
+import { smallModel } from './hub/model.ts';
 import { runCommands } from './support/commands.ts';
 import { withFolder } from './support/folder.ts';
-import { endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
+import { withHub } from './support/hub-server.ts';
+import { endOf, endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
 import { test } from './support/suite.ts';
 
 const deno = programOf('deno');
@@ -42,6 +44,15 @@ test('deno task egps is allowed what its commands need, and no programs', () =>
     assert.match(error, /Deno has not been allowed to: `deno run -A src\/cli\/main\.ts eval/);
   }));
 
+test('deno task egps fetches a model of the Hub, and is told what is free', () =>
+  withHub({ 'org/m': smallModel() }, async () => {
+    const score = ['src/cli/main.ts', 'score', '--model', 'org/m', '--tokens', '1,2'];
+    const { code, stderr } = await endOf(deno, ['run', ...allowedBy('egps'), ...score], () => {});
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /^adapter: .*\negps: org\/m@main: .* to fetch into .*, where .* are free\n/);
+    if (/^adapter: .*on the CPU/.test(stderr)) assert.match(stderr, /^egps: it takes .*; .* are free$/m);
+  }));
+
 test('deno task generate writes its page, and Ctrl-C and a reader that goes away end it', () =>
   withFolder({}, async (dir) => {
     const main = ['run', ...allowedBy('generate'), 'src/cli/main.ts'];
@@ -54,7 +65,7 @@ test('deno task generate writes its page, and Ctrl-C and a reader that goes away
 test('a process of this machine that Deno may not look up holds a folder as long as it gives signs of life', () => {
   const script = `
     import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-    import { FolderLock } from './src/eval/lock.ts';
+    import { FolderLock } from './src/base/lock.ts';
     const dir = Deno.makeTempDirSync();
     const lock = await FolderLock.acquire(dir);
     const [name] = readdirSync(dir + '/lock');

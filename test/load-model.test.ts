@@ -4,8 +4,16 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { generate } from '../src/api/generate.ts';
 import { loadModel, type Model } from '../src/api/load-model.ts';
-import { CheckpointError, NonFiniteError, OptionError, UnsupportedModelError } from '../src/base/errors.ts';
+import {
+  CheckpointError,
+  HubError,
+  NonFiniteError,
+  OptionError,
+  UnsupportedModelError,
+} from '../src/base/errors.ts';
+import { smallModel } from './hub/model.ts';
 import { failure } from './support/folder.ts';
+import { withHub } from './support/hub-server.ts';
 import { inTemporaryFolder } from './support/models.ts';
 import { overwrite, randomCheckpoint } from './support/random-checkpoint.ts';
 import { test } from './support/suite.ts';
@@ -138,5 +146,18 @@ test('without an adapter the error says what to install, and the process ends by
   assert.is(run.status, 0, run.stderr);
   assert.match(run.stdout, /^AdapterError no WebGPU adapter found .* mesa-vulkan-drivers/);
 });
+
+test('a model is loaded by its name on the Hub, and how far it is fetched is told', () =>
+  withHub({ 'org/m': smallModel() }, async () => {
+    const seen: [number, number][] = [];
+    const model = await loadModel('org/m', { onFetch: (...bytes) => seen.push(bytes) });
+    model.dispose();
+    const [bytes, size] = seen[seen.length - 1];
+    assert.is(bytes, size);
+    await failure(HubError, /org\/n@main: is no folder here and no model at/, () => loadModel('org/n'));
+    await failure(OptionError, /more than one "\/"/, () => loadModel('org/m/n'));
+    const late = { signal: AbortSignal.abort(new Error('no more')) };
+    await failure(Error, /^no more$/, () => loadModel('org/n', late));
+  }));
 
 test.run();

@@ -1,6 +1,6 @@
 /**
  * Runs every test file in a process of its own and counts. Arguments filter by path, and --name TEXT by the names of the tests:
- * `npm test -- engine --name prefill`.
+ * `npm test -- engine --name prefill`. Those that need Python and its packages run with --with-python only.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -23,6 +23,8 @@ const LONG = [
   'model/goldens',
   'eval/python',
 ];
+/** Tests against Python programs. */
+const PYTHON = `python${sep}`;
 /** Seconds after which a test is named while it runs, where nobody watches a terminal. */
 const PATIENCE = 20;
 
@@ -46,9 +48,9 @@ const running = new Set<() => void>();
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const root = join(folder, '..', '..');
 
-function findTests(filters: string[]): string[] {
+function findTests(filters: string[], withPython: boolean): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.js'))
+    .filter((file) => file.endsWith('.test.js') && (withPython || !file.startsWith(PYTHON)))
     .filter(
       (file) => filters.length === 0 || filters.some((filter) => file.split(sep).join('/').includes(filter)),
     )
@@ -150,10 +152,11 @@ class Watched {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { name: { type: 'string' } },
+    options: { name: { type: 'string' }, 'with-python': { type: 'boolean', default: false } },
     allowPositionals: true,
   });
-  const files = findTests(positionals);
+  const withPython = values['with-python'];
+  const files = findTests(positionals, withPython);
   const watched = new Watched();
   let passed = 0;
   let failed = 0;
@@ -183,6 +186,8 @@ async function main(): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  if (!withPython && positionals.length === 0)
+    console.log('left out: the tests against Python programs, npm run test:python');
   if (passed + failed === 0) {
     console.log('no tests were found');
     failed = 1;

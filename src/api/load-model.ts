@@ -1,4 +1,4 @@
-import { OptionError, OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
+import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
 import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
@@ -11,11 +11,14 @@ import type { Profile } from '../engine/profile.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
+import { findModel } from '../hub/find.ts';
+import { RemoteModel } from '../hub/remote-model.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { trust } from '../selftest/trusted.ts';
+import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
 export interface LoadOptions extends AdapterChoice {
@@ -27,7 +30,10 @@ export interface LoadOptions extends AdapterChoice {
   signal?: AbortSignal;
   /** Called once it is known what computes, before the weights are read. */
   onAdapter?(adapter: AdapterDescription): void;
+  /** Told while weights go to the GPU. */
   onProgress?(loadedBytes: number, totalBytes: number): void;
+  /** Told while files come from the Hub; both count what an interrupted run has left. */
+  onFetch?(fetchedBytes: number, totalBytes: number): void;
 }
 
 /** A language model on a GPU, ready to be sampled from. */
@@ -54,26 +60,42 @@ export interface Model extends LanguageModel {
   dispose(): void;
 }
 
-/** @internal */
-export const DEFAULT_POSITIONS = 16384;
-
 /**
- * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
- * tokenizer.json, generation_config.json and egps.json.
- * @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
+ * Loads a model of Hugging Face's format: config.json, model.safetensors (or shards), and where there are any tokenizer.json,
+ * generation_config.json and egps.json.
+ * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched
+ * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
-export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  const { signal, onFetch } = options;
+  let local = await findModel(model, signal);
+  if (local instanceof RemoteModel) {
+    checkComputed(local.description.config);
+    (await Gpu.open(options)).dispose(); // refuses an adapter that is not to be had while that costs nothing
+    local = await local.fetch({ signal, onProgress: onFetch });
+  }
+  const loaded = await loadFolder(local.dir, options);
+  return Object.assign(loaded, { warnings: [...local.warnings, ...loaded.warnings] });
+}
+
+/** @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError @internal */
+export async function loadFolder(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
     const { config, tokenizer, unexpectedTensors } = folder;
     const warnings = [...folder.warnings];
     const defaults = await loadDefaults(dir, (message) => warnings.push(message));
-    if (config.headDim > 128) throw new UnsupportedModelError('head_dim', config.headDim, 'at most 128');
+    checkComputed(config);
     const model = await buildModel(config, folder, options);
     return Object.assign(model, { tokenizer, defaults, unexpectedTensors, warnings });
   } finally {
     await folder.close();
   }
+}
+
+/** What a checkpoint may have and the kernels do not compute. @throws UnsupportedModelError @internal */
+export function checkComputed({ headDim }: ModelConfig): void {
+  if (headDim > 128) throw new UnsupportedModelError('head_dim', headDim, 'at most 128');
 }
 
 /**
@@ -98,7 +120,7 @@ export async function buildModel(
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
-    const positions = cachePositions(config, gpu, options.cachePositions);
+    const positions = cachePositions(config, gpu.maxBinding, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
     const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
     needed = total + (positions + 2 * PAGE) * bytesPerPosition(config) * config.numHiddenLayers;
@@ -139,14 +161,4 @@ export async function buildModel(
 
 function outOfMemory(needed: number, { message }: GPUError): OutOfMemoryError {
   return new OutOfMemoryError('the model', needed, undefined, `ask for fewer cachePositions (${message})`);
-}
-
-function cachePositions(config: ModelConfig, gpu: Gpu, asked: number | undefined): number {
-  if (asked === undefined) {
-    const most = Math.floor(gpu.maxBinding / (bytesPerPosition(config) * PAGE)) * PAGE;
-    return Math.min(DEFAULT_POSITIONS, most - 2 * PAGE);
-  }
-  if (!Number.isInteger(asked) || asked < 1)
-    throw new OptionError(`cachePositions is ${asked}: a whole number from 1 on`);
-  return Math.ceil(asked / PAGE) * PAGE;
 }

@@ -136,3 +136,24 @@ export class OutputError extends Error {
 export class GraderError extends Error {
   override name = 'GraderError';
 }
+
+/** A model that cannot be had from the Hub or its cache: which, why, and what to do. */
+export class HubError extends Error {
+  override name = 'HubError';
+  /** ID@REVISION */
+  readonly model: string;
+  /** The HTTP status, where there was an answer. */
+  readonly status?: number;
+  /** Files that are missing, where it is that. */
+  readonly missing: readonly string[];
+  constructor(
+    model: string,
+    message: string,
+    at: { status?: number; missing?: readonly string[]; cause?: unknown } = {},
+  ) {
+    super(`${model}: ${message}`, at.cause === undefined ? undefined : { cause: at.cause });
+    this.model = model;
+    this.status = at.status;
+    this.missing = at.missing ?? [];
+  }
+}

@@ -4,7 +4,7 @@ export const RUNTIME: 'node' | 'deno' | 'bun' =
 
 interface Permission {
   readonly name: 'env' | 'read' | 'run' | 'sys' | 'write';
-  readonly kind?: 'hostname' | 'uid';
+  readonly kind?: 'hostname' | 'systemMemoryInfo' | 'uid';
 }
 
 interface Permissions {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { CheckpointError } from '../base/errors.ts';
 
 /** More than the JSON of any model; a string may not be much longer. */
-const MAX_TEXT = 2 ** 28;
+export const MAX_TEXT: number = 2 ** 28;
 const MAX_READ = 1 << 30; // one read may not reach 2^31 bytes
 const POINTER = 'version https://git-lfs.github.com/spec/';
 

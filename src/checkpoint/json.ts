@@ -19,14 +19,18 @@ export function parseJson(file: string, bytes: Uint8Array): unknown {
   return value;
 }
 
-/**
- * A file as Python's json reads it; undefined where there is none. Of a key that stands twice the last one counts,
- * which `warn` is told. NaN and infinities become an infinity: no key that means anything here may be either.
- * @throws CheckpointError
- */
+/** A file as Python's json reads it; undefined where there is none. @throws CheckpointError */
 export async function readJson(file: string, warn?: (message: string) => void): Promise<unknown> {
   const bytes = await readBytes(file);
-  if (!bytes) return undefined;
+  return bytes && parseAsPython(file, bytes, warn);
+}
+
+/**
+ * Of a key that stands twice the last one counts, which `warn` is told. NaN and infinities become an infinity: no key that means anything
+ * here may be either.
+ * @throws CheckpointError
+ */
+export function parseAsPython(file: string, bytes: Uint8Array, warn?: (message: string) => void): unknown {
   const text = decodeText(file, bytes);
   const strict = checkDepth(file, text);
   const value = parse(file, strict);

@@ -1,5 +1,5 @@
 import { checkTensors, loadConfig, type ModelConfig } from './config.ts';
-import { Checkpoint, type TensorInfo, type TensorSource } from './safetensors.ts';
+import { Checkpoint, type Listing, type TensorInfo, type TensorSource } from './safetensors.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { toF32 } from './values.ts';
 
@@ -8,6 +8,17 @@ const HEAD = 'lm_head.weight';
 /** What older models keep beside their weights, and what is computed anew. */
 const DERIVED = /rotary_emb\.inv_freq|(^|\.)position_ids$/;
 const CHUNK = 1 << 22; // values compared at a time
+
+/** What is read of a model's folder beside its weights, as far as it is there; config.json must be. */
+export const SMALL_FILES = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'egps.json',
+] as const;
 
 /** All that the folder of a model says, its files checked against each other. Tensors are read as they are asked for. */
 export class ModelFolder implements TensorSource {
@@ -88,31 +99,31 @@ async function resolveHead(
   warn: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<Contents> {
-  const has = (name: string) => checkpoint.tensors.has(name) || checkpoint.others.has(name);
-  if (!config.tieWordEmbeddings || !has(HEAD)) return contents(config, checkpoint);
-  if (!has(EMBEDDING)) return contents(config, withHeadAsEmbedding(checkpoint));
-  const untied = contents({ ...config, tieWordEmbeddings: false }, checkpoint);
-  const [embedding, head] = [EMBEDDING, HEAD].map((name) => untied.tensors.get(name) as TensorInfo);
-  if (await equal(checkpoint, embedding, head, signal)) {
-    const tensors = new Map(untied.tensors);
-    tensors.delete(HEAD);
-    return { config, tensors, unexpected: untied.unexpected };
-  }
+  const asCopy = contentsOf(config, checkpoint);
+  const [embedding, head] = [EMBEDDING, HEAD].map((name) => checkpoint.tensors.get(name));
+  if (!config.tieWordEmbeddings || !embedding || !head) return asCopy;
+  if (await equal(checkpoint, embedding, head, signal)) return asCopy;
   warn(`${head.file}: tie_word_embeddings is true, but ${HEAD} is not ${EMBEDDING}: it is used, untied`);
-  return untied;
+  return contents({ ...config, tieWordEmbeddings: false }, checkpoint);
+}
+
+/** The same by the headers alone, where a head beside a tied embedding counts as its copy. @throws CheckpointError */
+export function contentsOf(config: ModelConfig, listing: Listing): Contents {
+  const has = (name: string) => listing.tensors.has(name) || listing.others.has(name);
+  if (!config.tieWordEmbeddings || !has(HEAD)) return contents(config, listing);
+  if (!has(EMBEDDING)) return contents(config, withHeadAsEmbedding(listing));
+  const { tensors, unexpected } = contents({ ...config, tieWordEmbeddings: false }, listing);
+  return { config, tensors: new Map([...tensors].filter(([name]) => name !== HEAD)), unexpected };
 }
 
 /** @throws CheckpointError */
-function contents(
-  config: ModelConfig,
-  checkpoint: Pick<Checkpoint, 'file' | 'tensors' | 'others'>,
-): Contents {
-  const unused = new Set(checkTensors(config, checkpoint));
-  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !unused.has(name)));
+function contents(config: ModelConfig, listing: Listing): Contents {
+  const unused = new Set(checkTensors(config, listing));
+  const tensors = new Map([...listing.tensors].filter(([name]) => !unused.has(name)));
   return { config, tensors, unexpected: [...unused].filter((name) => !DERIVED.test(name)) };
 }
 
-function withHeadAsEmbedding({ file, tensors, others }: Checkpoint) {
+function withHeadAsEmbedding({ file, tensors, others }: Listing): Listing {
   const renamed = <T>(map: ReadonlyMap<string, T>) =>
     new Map([...map].map(([name, tensor]) => [name === HEAD ? EMBEDDING : name, tensor]));
   return { file, tensors: renamed(tensors), others: renamed(others) };

@@ -8,7 +8,7 @@ import { isObject, parseJson, readJson } from './json.ts';
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
 /** A tensor of any dtype. */
-interface StoredTensor {
+export interface StoredTensor {
   readonly name: string;
   readonly dtype: string;
   /** Row-major; empty for a scalar. */
@@ -114,27 +114,39 @@ export interface TensorSource {
   readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void>;
 }
 
-/** The tensors of a model folder. Only headers are held in memory; tensors are read from disk as they are asked for. */
-export class Checkpoint implements TensorSource {
+/** What the headers of a checkpoint's files say. */
+export interface Listing {
   /** The file that lists the tensors: model.safetensors, or the index of its shards. */
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Tensors of dtypes that are not read here. */
   readonly others: ReadonlyMap<string, StoredTensor>;
-  private readonly handles: ReadonlyMap<string, FileHandle>;
+}
 
-  private constructor(
-    file: string,
-    stored: ReadonlyMap<string, StoredTensor>,
-    handles: ReadonlyMap<string, FileHandle>,
-  ) {
-    this.file = file;
-    const tensors = new Map<string, TensorInfo>();
-    const others = new Map<string, StoredTensor>();
-    for (const [name, tensor] of stored) {
+/** The tensors of all files together. @throws CheckpointError one stands in two of them */
+export function listTensors(file: string, files: Iterable<ReadonlyMap<string, StoredTensor>>): Listing {
+  const tensors = new Map<string, TensorInfo>();
+  const others = new Map<string, StoredTensor>();
+  for (const found of files) {
+    for (const [name, tensor] of found) {
+      const twin = tensors.get(name) ?? others.get(name);
+      if (twin) throw new CheckpointError(tensor.file, `stands in ${twin.file} too`, { tensor: name });
       if (isReadable(tensor)) tensors.set(name, tensor);
       else others.set(name, tensor);
     }
+  }
+  return { file, tensors, others };
+}
+
+/** The tensors of a model folder. Only headers are held in memory; tensors are read from disk as they are asked for. */
+export class Checkpoint implements TensorSource, Listing {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly others: ReadonlyMap<string, StoredTensor>;
+  private readonly handles: ReadonlyMap<string, FileHandle>;
+
+  private constructor({ file, tensors, others }: Listing, handles: ReadonlyMap<string, FileHandle>) {
+    this.file = file;
     this.tensors = tensors;
     this.others = others;
     this.handles = handles;
@@ -150,12 +162,18 @@ export class Checkpoint implements TensorSource {
     try {
       const single = join(dir, 'model.safetensors');
       const tensors = await openTensors(single, handles);
-      if (tensors) return new Checkpoint(single, tensors, handles);
+      if (tensors) return new Checkpoint(listTensors(single, [tensors]), handles);
       const file = join(dir, 'model.safetensors.index.json');
       const index = await readJson(file, warn);
       if (index === undefined)
         throw new CheckpointError(dir, 'has neither model.safetensors nor model.safetensors.index.json');
-      return new Checkpoint(file, await openShards(dir, file, index, handles), handles);
+      const shards: ReadonlyMap<string, StoredTensor>[] = [];
+      for (const shard of shardsOf(file, index)) {
+        const found = await openTensors(join(dir, shard), handles);
+        if (!found) throw new CheckpointError(file, `shard ${shard} is missing`);
+        shards.push(found);
+      }
+      return new Checkpoint(listTensors(file, shards), handles);
     } catch (error) {
       await closeAll(handles);
       throw error;
@@ -183,28 +201,11 @@ export class Checkpoint implements TensorSource {
   }
 }
 
-/** All tensors of all shards. The index says which shards there are; what it says of a tensor is not needed. */
-async function openShards(
-  dir: string,
-  indexFile: string,
-  index: unknown,
-  handles: Map<string, FileHandle>,
-): Promise<Map<string, StoredTensor>> {
+/** The shards of an index, by their paths in its folder; what it says of a tensor is not needed. @throws CheckpointError */
+export function shardsOf(indexFile: string, index: unknown): Set<string> {
   const weightMap = isObject(index) ? index.weight_map : undefined;
   if (!isObject(weightMap)) throw new CheckpointError(indexFile, 'weight_map is not an object');
-  const shards = new Set<string>();
-  for (const [name, shard] of Object.entries(weightMap)) shards.add(shardPath(indexFile, name, shard));
-  const tensors = new Map<string, StoredTensor>();
-  for (const shard of shards) {
-    const found = await openTensors(join(dir, shard), handles);
-    if (!found) throw new CheckpointError(indexFile, `shard ${shard} is missing`);
-    for (const [name, tensor] of found) {
-      const twin = tensors.get(name);
-      if (twin) throw new CheckpointError(tensor.file, `stands in ${twin.file} too`, { tensor: name });
-      tensors.set(name, tensor);
-    }
-  }
-  return tensors;
+  return new Set(Object.entries(weightMap).map(([name, shard]) => shardPath(indexFile, name, shard)));
 }
 
 /** A shard's path within the folder, in one form. Neither it nor what Windows makes of it leads out of the folder. */
@@ -226,20 +227,30 @@ async function openTensors(
   if (!opened) return undefined;
   const { handle, size } = opened;
   handles.set(file, handle);
-  const prefix = new Uint8Array(8);
-  if ((await readFully(handle, file, 0, prefix)) < 8)
-    throw new CheckpointError(file, `${size} bytes are too few for a safetensors file`);
-  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  return readHeader(file, size, async (from, to) => {
+    const bytes = new Uint8Array(to - from);
+    if ((await readFully(handle, file, from, bytes)) < bytes.length)
+      throw new CheckpointError(file, 'the file became shorter while its header was read');
+    return bytes;
+  });
+}
+
+/** The tensors of a file of `size` bytes, of which only the header is read. @throws CheckpointError */
+export async function readHeader(
+  file: string,
+  size: number,
+  read: (from: number, to: number) => Promise<Uint8Array>,
+): Promise<Map<string, StoredTensor>> {
+  if (size < 8) throw new CheckpointError(file, `${size} bytes are too few for a safetensors file`);
+  const prefix = await read(0, 8);
+  const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER)
     throw new CheckpointError(file, `a header of ${length} bytes: at most ${MAX_HEADER} are allowed`);
   if (length > size - 8) {
     const room = `the file has ${size - 8} bytes left`;
     throw new CheckpointError(file, `a header of ${length} bytes: ${room}`, { offset: 8 });
   }
-  const header = new Uint8Array(Number(length));
-  if ((await readFully(handle, file, 8, header)) < header.length)
-    throw new CheckpointError(file, 'the file became shorter while its header was read');
-  return parseHeader(file, header, size);
+  return parseHeader(file, await read(8, 8 + Number(length)), size);
 }
 
 async function closeAll(handles: ReadonlyMap<string, FileHandle>): Promise<void> {

@@ -44,7 +44,7 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     const file = value(parsed, 'prompts');
     const dry = parsed.flags.has('dry-run');
 
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(parsed, io);
     const plain = withModelDefaults(folder.defaults, { sampler: 'sample', ...given });
     const prompts = await readPrompts(file ?? ownPrompts(folder.dir));
     const encoded = encodeAll(prompts, folder, plain.maxNewTokens);

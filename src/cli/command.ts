@@ -4,15 +4,18 @@ import { dirname, join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { abacus } from '../api/abacus.ts';
-import { DEFAULT_POSITIONS, loadModel, type Model } from '../api/load-model.ts';
+import { loadFolder, type Model } from '../api/load-model.ts';
+import { DEFAULT_POSITIONS } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
+import { chosenAdapter, sayAdapter } from './adapter.ts';
 import { type OptionSpec, type Parsed, value } from './args.ts';
-import { adapterText, bytes } from './format.ts';
+import { locateModel } from './fetch.ts';
+import { bytes } from './format.ts';
 import { oneLine, type Redraw } from './terminal.ts';
 
 /** A subcommand of `egps`. */
@@ -48,7 +51,10 @@ export function version(): string {
 
 /** Of every command that computes. */
 export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu', OptionSpec>> = {
-  model: { value: 'DIR', help: 'folder of the model (default: the embedded model, abacus)' },
+  model: {
+    value: 'MODEL',
+    help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
+  },
   adapter: { value: 'NAME', help: 'compute on the adapter that has NAME in its name (default: the best)' },
   'require-gpu': { help: 'refuse an adapter that computes on the CPU' },
 };
@@ -56,51 +62,68 @@ export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu',
 /** What is known of a model before its weights are read. */
 export interface Folder {
   readonly dir: string;
+  /** The last part of its path or name. */
+  readonly title: string;
+  /** What is doubtful about where it was found; told below the adapter. */
+  readonly warnings: readonly string[];
   readonly config: ModelConfig;
   readonly defaults: ModelDefaults;
   readonly tokenizer: Tokenizer | null;
 }
 
-/** @throws CheckpointError */
-export async function openFolder(dir: string = abacus): Promise<Folder> {
-  const config = await loadConfig(dir);
-  const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
-  return { dir, config, defaults, tokenizer };
+/** Fetches what is missing of a model of the Hub. @throws CheckpointError, HubError, OutputError, AdapterError */
+export async function openFolder(parsed: Parsed, io: Io): Promise<Folder> {
+  const { dir, title, warnings } = await locateModel(
+    value(parsed, 'model') ?? abacus,
+    chosenAdapter(parsed),
+    io,
+  );
+  try {
+    const config = await loadConfig(dir);
+    const [defaults, tokenizer] = await Promise.all([loadDefaults(dir), Tokenizer.load(dir)]);
+    return { dir, title, warnings, config, defaults, tokenizer };
+  } catch (error) {
+    warn(warnings, io); // they may well be the reason
+    throw error;
+  }
 }
 
-/** The first line of every command that computes. */
-export function sayAdapter(adapter: AdapterDescription, io: Io): void {
-  io.err(`adapter: ${adapterText(adapter)}\n`);
+/** Of the cache; undefined where the default is enough. */
+export function positionsFor(positions: number): number | undefined {
+  return positions > DEFAULT_POSITIONS ? positions : undefined;
+}
+
+export function warn(warnings: readonly string[], io: Io): void {
+  for (const warning of warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
 }
 
 /**
- * Says what computes, loads the weights, showing progress, and says what in the checkpoint is not used.
+ * Says what computes, loads the weights, showing progress, and says what is doubtful.
  * @param positions of the longest prompt with its answer; the cache has room for many times as much where that is little
  * @param onAdapter says what computes
  */
 export async function openModel(
-  { dir }: Folder,
+  { dir, title, warnings }: Folder,
   positions: number,
   parsed: Parsed,
   io: Io,
   onAdapter: (adapter: AdapterDescription) => void = (adapter) => sayAdapter(adapter, io),
 ): Promise<Model> {
-  const model = await loadModel(dir, {
-    adapter: value(parsed, 'adapter'),
-    requireGpu: parsed.flags.has('require-gpu'),
-    cachePositions: positions > DEFAULT_POSITIONS ? positions : undefined,
+  const model = await loadFolder(dir, {
+    ...chosenAdapter(parsed),
+    cachePositions: positionsFor(positions),
     signal: io.signal,
     onAdapter,
     onProgress(loaded, total) {
       io.redraw.update(() => ({
         text: '',
         done: loaded / total,
-        facts: [`loading ${dir}`, `${bytes(loaded)} of ${bytes(total)}`],
+        facts: [`loading ${title}`, `${bytes(loaded)} of ${bytes(total)}`],
       }));
     },
   });
   io.redraw.clear();
-  for (const warning of model.warnings) io.err(`egps: warning: ${oneLine(warning)}\n`);
+  warn([...warnings, ...model.warnings], io);
   return model;
 }
 

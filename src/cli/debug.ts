@@ -36,7 +36,7 @@ with transformers.
       throw new OptionError('--tokens and TEXT exclude each other');
     }
     const typed = list === undefined ? undefined : tokenIds('--tokens', list);
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(parsed, io);
     const layers = folder.config.numHiddenLayers;
     if (layer >= layers) {
       throw new OptionError(`--layer is ${layer}: the model has ${layers} layers, 0 to ${layers - 1}`);

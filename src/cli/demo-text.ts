@@ -58,7 +58,7 @@ export interface Calls {
 }
 
 export function calls(env: Readonly<Record<string, string | undefined>>, deno: boolean): Calls {
-  if (deno) return { demo: 'deno task start', generate: 'deno task generate' };
+  if (deno) return { demo: 'deno task start', generate: 'deno task egps generate' };
   if (env.npm_lifecycle_event === 'start') {
     return { demo: 'npm start --', generate: 'node dist/src/cli/main.js generate' };
   }
@@ -70,5 +70,5 @@ export function nextSteps(own: boolean, { demo, generate }: Calls): string {
   const first = own
     ? `Next, problems whose answers are known:\n  ${demo.replace(/ --$/, '')}`
     : `Next, a problem of your own, put like those above:\n  ${demo} "${EXAMPLE}"`;
-  return `${first}\nOr a language model of your own, a folder DIR of Hugging Face's:\n  ${generate} --model DIR "your prompt"`;
+  return `${first}\nOr a language model of the Hugging Face Hub, or a folder of yours:\n  ${generate} --model Qwen/Qwen2.5-0.5B "your prompt"`;
 }

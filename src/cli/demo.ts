@@ -56,14 +56,14 @@ written to ${PAGE} in the current folder, a page for a browser.
     const number = typed === undefined ? BigInt(randomInt(1_000_000)) : seed('--seed', typed);
     const words = parsed.words.map((word) => word.trim()); // what the model knows ends with a question mark
     const own = words.length > 0 ? { prompt: await readText(words, 'problem', io) } : undefined;
-    const dir = value(parsed, 'model');
-    const folder = await openFolder(dir);
+    const folder = await openFolder(parsed, io);
     const problems = own ? [own] : drawProblems(await readProblems(folder.dir), COUNT, number);
     const pairs = pairsOf(problems, number, folder.defaults);
     const positions = checkRoom(folder, pairs);
 
     const say = (text: string) => io.out(`${wrap(text, width()).join('\n')}\n`);
-    if (own && dir === undefined) say(`The embedded model knows only problems such as: ${EXAMPLE}`);
+    if (own && value(parsed, 'model') === undefined)
+      say(`The embedded model knows only problems such as: ${EXAMPLE}`);
     say(`Seed ${number}; --seed ${number} repeats it all. ${own ? OWN : DRAWN}`);
     io.out(`${definitions(width())}\n\n`);
     const model = await openModel(folder, positions, parsed, io);

@@ -1,13 +1,12 @@
-import { basename, join, resolve } from 'node:path';
-import { abacus } from '../api/abacus.ts';
+import { basename, join } from 'node:path';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
+import { hostName } from '../base/lock.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { RUNTIME } from '../base/runtime.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
-import { hostName } from '../eval/lock.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
 import { type Plan, RunFolder } from '../eval/run-folder.ts';
 import {
@@ -21,6 +20,7 @@ import { countsOnRecord, partOf, shardName, shardOf } from '../eval/shard.ts';
 import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
+import { sayAdapter } from './adapter.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
   type Command,
@@ -29,7 +29,6 @@ import {
   MODEL_OPTIONS,
   openFolder,
   openModel,
-  sayAdapter,
   version,
 } from './command.ts';
 import { merge } from './eval-merge.ts';
@@ -92,7 +91,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
   async run(parsed, io) {
     if (parsed.words[0] === 'merge') return merge(parsed, io);
     if (parsed.words.length > 0) throw new OptionError(`unexpected ${JSON.stringify(parsed.words[0])}`);
-    const asked = await readArguments(parsed);
+    const asked = await readArguments(parsed, io);
     const { task, items, entries, folder, plan, out } = asked;
     const graders = await openGraders(task.items, {
       allowCodeExecution: parsed.flags.has('allow-code-execution'),
@@ -167,7 +166,7 @@ interface Asked {
 }
 
 /** Reads everything there is to read but the weights. @throws OptionError, DataError, CheckpointError */
-async function readArguments(parsed: Parsed): Promise<Asked> {
+async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
   const read = <T>(name: string, as: (option: string, text: string) => T): T | undefined => {
     const text = value(parsed, name);
     return text === undefined ? undefined : as(`--${name}`, text);
@@ -193,8 +192,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   }
   const data = value(parsed, 'data');
   const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
-  const dir = value(parsed, 'model') ?? abacus;
-  const folder = await openFolder(dir);
+  const folder = await openFolder(parsed, io);
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
   const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);
 
@@ -204,8 +202,8 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
     egps: version(),
     task: file === name ? basename(name) : name,
     data: file && (await fileDigest(file)),
-    model: basename(resolve(dir)),
-    modelDigest: await modelDigest(dir),
+    model: folder.title,
+    modelDigest: await modelDigest(folder.dir),
     promptStyle: style,
     samplers: entries.flatMap(({ options, readings }) =>
       readings.map(({ sampler, finalSteps = options.finalSteps }) => {

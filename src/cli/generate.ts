@@ -77,7 +77,7 @@ from the start of the run.
         throw new OptionError(`--trace ${file} cannot be written: ${message}`);
       });
     }
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(parsed, io);
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));

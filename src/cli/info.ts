@@ -1,23 +1,41 @@
 import { abacus } from '../api/abacus.ts';
 import { withModelDefaults } from '../api/generate.ts';
+import { ANY_GPU, MemoryPlan } from '../api/memory.ts';
+import { loadDefaults } from '../api/model-defaults.ts';
+import { AdapterError, OptionError } from '../base/errors.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
-import { Gpu } from '../gpu/device.ts';
+import type { TensorInfo } from '../checkpoint/safetensors.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
+import { type AdapterDescription, Gpu } from '../gpu/device.ts';
+import { findModel } from '../hub/find.ts';
+import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
+import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
 import { type KernelCheck, selfTest } from '../selftest/self-test.ts';
 import { refuseWrong } from '../selftest/trusted.ts';
-import { type Parsed, value } from './args.ts';
-import { type Command, type Io, MODEL_OPTIONS, openFolder, openModel, sayAdapter } from './command.ts';
+import { chosenAdapter, lookAtAdapter, sayAdapter } from './adapter.ts';
+import { number, type Parsed, value } from './args.ts';
+import { type Command, type Io, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
+import { fetchLine } from './fetch.ts';
 import { adapterText, bytes, table } from './format.ts';
 
 const PROMPT = 256;
+const GB = 1e9;
+
+type Line = readonly [name: string, value: string];
 
 export const infoCommand: Command = {
   usage: '[options]',
-  notes: `The memory is that of \`egps generate\` with the defaults of the model and a prompt of ${PROMPT} tokens.
+  notes: `Reads the configuration and the headers of the weights, of a model on the Hub too: nothing is fetched and
+nothing is allocated. The memory is that of \`egps generate\` with the defaults of the model and a prompt of
+${PROMPT} tokens. With --memory: the positions of the largest cache with which the model fits into so much, and how
+many chains behind that prompt they hold.
 --self-test takes seconds, and minutes where a software driver has to compile the kernels first. It exits with 1
 if a kernel is WRONG: further from float64 than its bound, in root mean squares of its outputs.
 `,
   options: {
     ...MODEL_OPTIONS,
+    memory: { value: 'GB', help: 'show what fits into so much memory' },
     'self-test': {
       help: 'check all kernels against float64 instead, in the sizes of the model and in odd ones',
     },
@@ -25,57 +43,150 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
 
   async run(parsed, io) {
     if (parsed.flags.has('self-test')) return testKernels(parsed, io);
-    const folder = await openFolder(value(parsed, 'model'));
-    const options = withModelDefaults(folder.defaults, {});
-    const model = await openModel(folder, PROMPT + options.maxNewTokens, parsed, io);
-    try {
-      const { adapter, config, memory } = model;
-      const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
-      const { weights, cache, scratch } = memory;
-      const lines: [string, string][] = [
-        ['model', folder.dir],
-        ...Object.entries(config).map(([name, value]): [string, string] => [`  ${name}`, plain(value)]),
-        ['tokenizer', model.tokenizer ? `${model.tokenizer.vocabSize} tokens` : 'none: token ids only'],
-        ['egps.json', ''],
-        ...Object.entries(folder.defaults).map(([name, value]): [string, string] => [
-          `  ${name}`,
-          plain(value),
-        ]),
-        ['memory', bytes(weights + cache + scratch)],
-        ['  weights', bytes(weights)],
-        ['  cache', `${bytes(cache)} for ${model.cachePositions} positions`],
-        ['  scratch', bytes(scratch)],
-        ['adapter', adapterText(adapter)],
-        ['  vendor', adapter.vendor || 'not told'],
-        ['  architecture', adapter.architecture || 'not told'],
-        ['subgroups', adapter.subgroups ? 'used' : 'not used'],
-        ['features', adapter.features.join(', ') || 'none'],
-        ['limits', ''],
-        ...limits.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
-      ];
-      const width = Math.max(...lines.map(([name]) => name.length));
-      io.out(
-        lines
-          .map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd())
-          .join('\n')
-          .concat('\n'),
-      );
-    } finally {
-      model.dispose();
-    }
+    const typed = value(parsed, 'memory');
+    const limit = typed === undefined ? undefined : number('--memory', typed) * GB;
+    if (limit !== undefined && limit <= 0) throw new OptionError(`--memory is ${typed}: more than 0`);
+    const model = await look(value(parsed, 'model') ?? abacus, io.signal);
+    const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
+    warn(model.warnings, io);
+    const { maxNewTokens } = withModelDefaults(model.defaults, {});
+    const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU);
+    const lines = [
+      ...modelLines(model),
+      ...memoryLines(plan, model, PROMPT + maxNewTokens),
+      ...(limit === undefined ? [] : [fitLine(plan, limit, maxNewTokens)]),
+      ...adapterLines(adapter, why),
+    ];
+    const width = Math.max(...lines.map(([name]) => name.length));
+    io.out(lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd().concat('\n')).join(''));
   },
 };
 
-async function testKernels(parsed: Parsed, io: Io): Promise<void> {
-  const folder = await ModelFolder.open(value(parsed, 'model') ?? abacus, io.signal);
+/** What is known of a model whose weights are not read. */
+interface Known {
+  readonly where: readonly Line[];
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly defaults: ModelDefaults;
+  readonly tokenizer: string;
+  readonly warnings: readonly string[];
+}
+
+async function look(model: string, signal: AbortSignal): Promise<Known> {
+  const found = await findModel(model, signal);
+  return found instanceof RemoteModel ? lookRemote(found) : lookHere(found, signal);
+}
+
+function lookRemote(model: RemoteModel): Known {
+  const { config, tensors, hasTokenizer, defaults } = model.description;
+  return {
+    where: [
+      ['model', model.name],
+      ['  commit', model.commit],
+      ['  download', fetchLine(model)],
+    ],
+    config,
+    tensors,
+    defaults: defaults === undefined ? {} : modelDefaults(`${model.name}/egps.json`, defaults),
+    tokenizer: hasTokenizer ? 'on the Hub' : NO_TOKENIZER,
+    warnings: [],
+  };
+}
+
+async function lookHere({ dir, warnings: found }: LocalModel, signal: AbortSignal): Promise<Known> {
+  const folder = await ModelFolder.open(dir, signal);
   await folder.close();
-  const { config, tensors } = folder;
-  const gpu = await Gpu.open({
-    adapter: value(parsed, 'adapter'),
-    requireGpu: parsed.flags.has('require-gpu'),
-  });
+  const { config, tensors, tokenizer } = folder;
+  const warnings = [...found, ...folder.warnings];
+  return {
+    where: [['model', dir]],
+    config,
+    tensors,
+    defaults: await loadDefaults(dir, (message) => warnings.push(message)),
+    tokenizer: tokenizer ? `${tokenizer.vocabSize} tokens` : NO_TOKENIZER,
+    warnings,
+  };
+}
+
+const NO_TOKENIZER = 'none: token ids only';
+
+/** The adapter, or why there is none: a model can be looked at without one, unless a certain one is asked for. */
+async function openedAdapter(
+  choice: AdapterChoice,
+  io: Io,
+): Promise<{ adapter?: AdapterDescription; why: string }> {
+  try {
+    return { adapter: await lookAtAdapter(choice, io), why: '' };
+  } catch (error) {
+    const isAsked = choice.adapter !== undefined || choice.requireGpu;
+    if (error instanceof AdapterError && !isAsked) return { why: error.message };
+    throw error;
+  }
+}
+
+function adapterLines(adapter: AdapterDescription | undefined, why: string): Line[] {
+  if (!adapter) return [['adapter', `${why}; the memory is that on an ordinary GPU`]];
+  const { vendor, architecture, subgroups, features } = adapter;
+  const limits = Object.entries(adapter.limits).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    ['adapter', adapterText(adapter)],
+    ['  vendor', vendor || 'not told'],
+    ['  architecture', architecture || 'not told'],
+    ['subgroups', subgroups ? 'used' : 'not used'],
+    ['features', features.join(', ') || 'none'],
+    ['limits', ''],
+    ...limits.map(([name, value]): Line => [`  ${name}`, String(value)]),
+  ];
+}
+
+function modelLines({ where, config, tensors, defaults, tokenizer }: Known): Line[] {
+  let parameters = 0;
+  let stored = 0;
+  for (const { shape, begin, end } of tensors.values()) {
+    parameters += shape.reduce((n, m) => n * m, 1);
+    stored += end - begin;
+  }
+  return [
+    ...where,
+    ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
+    ['parameters', `${parameters}, ${bytes(stored)} as stored`],
+    ['tokenizer', tokenizer],
+    ['egps.json', ''],
+    ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),
+  ];
+}
+
+function memoryLines(plan: MemoryPlan, { config }: Known, positions: number): Line[] {
+  const taken = plan.at(positionsFor(positions));
+  const context = Math.min(taken.positions, config.maxPositionEmbeddings);
+  return [
+    ['memory', bytes(taken.total)],
+    ['  weights', bytes(taken.weights)],
+    [
+      '  cache',
+      `${bytes(taken.cache)} for ${taken.positions} positions, ${bytes(plan.position)} of keys and values each`,
+    ],
+    ['  scratch', `${bytes(taken.scratch)} of activations, for contexts of up to ${context} positions`],
+  ];
+}
+
+function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
+  const positions = plan.positionsIn(limit);
+  const chains = Math.max(0, Math.floor((positions - PROMPT) / maxNewTokens));
+  const within =
+    positions === 0
+      ? `nothing: weights and activations alone take more`
+      : `${positions} positions in the cache`;
+  const held = `${chains} chains of ${maxNewTokens} tokens behind a prompt of ${PROMPT}`;
+  return [`fits ${bytes(limit)}`, positions === 0 ? within : `${within}: ${held}`];
+}
+
+async function testKernels(parsed: Parsed, io: Io): Promise<void> {
+  const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
+  const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
+    warn(warnings, io);
     const checks = await selfTest(gpu, { config, dtypeOf: (name) => tensors.get(name)?.dtype ?? 'F32' });
     io.out(`${checkTable(checks)}\n`);
     refuseWrong(gpu, checks);

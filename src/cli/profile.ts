@@ -22,7 +22,7 @@ adapter needs timestamp queries.
       whole('--rows', value(parsed, 'rows') ?? '1'),
       whole('--context', value(parsed, 'context') ?? '128'),
     ];
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(parsed, io);
     const model = await openModel(folder, rows * (context + PAGE), parsed, io);
     try {
       const profile = await model.profile(rows, context, REPEATS);

@@ -44,7 +44,7 @@ the default of --alpha.
       throw new OptionError('--tokens and TEXT exclude each other');
     }
     const typed = list === undefined ? undefined : tokenIds('--tokens', list);
-    const folder = await openFolder(value(parsed, 'model'));
+    const folder = await openFolder(parsed, io);
     const { alpha } = withModelDefaults(folder.defaults, given);
     const ids = encodePrompt(folder.tokenizer, typed ?? (await readText(parsed.words, 'text', io)));
     const model = await openModel(folder, ids.length, parsed, io);

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { DataError, OutputError } from '../base/errors.ts';
+import { FolderLock } from '../base/lock.ts';
 import type { Pick as PickName } from '../sampling/sample.ts';
 import { checkPlan, checkSession, itemsCheck, responsesOf, resultCheck, timingCheck } from './checks.ts';
 import { makeFolder, readIfPresent, replaceFile, utf8, writing } from './files.ts';
 import type { Item } from './item.ts';
 import { type Kind, Lines, readLines } from './lines.ts';
-import { FolderLock } from './lock.ts';
 import { keyOf, type Result, type Timing } from './result.ts';
 import type { Check } from './shape.ts';
 import type { Shard } from './shard.ts';

@@ -4,7 +4,7 @@ import type { Kernels } from '../gpu/kernel.ts';
 import type { Buffers } from './buffers.ts';
 import type { Weights } from './load-weights.ts';
 import type { Compiled, Operation, Sizes, Variants } from './operations.ts';
-import type { Matrix } from './weights.ts';
+import type { Matrix } from './weight-layout.ts';
 
 export type Operations = ReturnType<typeof bindOperations>;
 

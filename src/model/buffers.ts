@@ -13,8 +13,8 @@ const LOGITS_BYTES = 64 << 20;
 /** Everything that a pass computes, and what it reads beside the weights and the cache. */
 export type Buffers = ReturnType<typeof allocate>;
 
-/** @internal */
-export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
+/** Bytes of each buffer, by its label. @internal */
+export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: number) {
   const { vocabSize, headDim, numAttentionHeads: heads } = config;
   const { capacity } = tuning;
   const { hidden, squares, attended, activated, slices } = sizesOf(config, tuning);
@@ -22,33 +22,46 @@ export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextL
   const spanBytes = heads * (headDim + 4) * 4;
   const longest = Math.ceil(contextLength / SPAN); // spans of a row
   const slots = Math.max(longest, Math.min(capacity * longest, Math.floor(SPANS_BYTES / spanBytes)));
-
-  let bytes = 0;
-  const scratch = (label: string, ...shape: number[]) => {
-    const size = shape.reduce((a, b) => a * b);
-    bytes += size;
-    return gpu.buffer(label, size);
+  const words = (...shape: number[]) => 4 * shape.reduce((a, b) => a * b);
+  const bytes = {
+    rows: capacity * ROW_BYTES,
+    tables: words(capacity, Math.ceil(contextLength / PAGE)), // u32
+    stream: words(capacity, 2 * hidden + squares), // [h | g∘h | sums of squares], see shaders/norm.wgsl
+    queries: words(capacity, heads, headDim),
+    spans: words(slots, heads, 4 + headDim), // see Row.spans
+    attention: words(capacity, attended),
+    activation: words(capacity, activated),
+    logits: words(logitRows, vocabSize),
+    slices: logitRows * slices * SLICE_BYTES,
+    copied: words(capacity, 2), // u32, pages to copy
+    results: logitRows * MOST_STEPS * RESULT_BYTES,
+    rotary: words(contextLength, headDim / 2, 2), // [position][headDim / 2] (cos, sin)
   };
-  const words = (label: string, ...shape: number[]) => scratch(label, ...shape, 4);
-  const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
+  return { bytes, total: Object.values(bytes).reduce((n, m) => n + m), logitRows, slots };
+}
+
+/** @internal */
+export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
+  const { bytes, total, logitRows, slots } = sizeBuffers(config, tuning, contextLength);
+  const scratch = (label: keyof typeof bytes) => gpu.buffer(label, bytes[label]);
   return {
-    rows: scratch('rows', capacity, ROW_BYTES),
-    tables: words('tables', capacity, Math.ceil(contextLength / PAGE)), // u32
-    stream: words('stream', capacity, 2 * hidden + squares), // [h | g∘h | sums of squares], see shaders/norm.wgsl
-    queries: words('queries', capacity, heads, headDim),
-    spans: words('spans', slots, heads, 4 + headDim), // see Row.spans
-    attention: words('attention', capacity, attended),
-    activation: words('activation', capacity, activated),
-    logits: words('logits', logitRows, vocabSize),
-    slices: scratch('slices', logitRows, slices, SLICE_BYTES),
-    copied: words('pages to copy', capacity, 2), // u32
-    results: scratch('results', logitRows, MOST_STEPS, RESULT_BYTES),
-    rotary,
+    rows: scratch('rows'),
+    tables: scratch('tables'),
+    stream: scratch('stream'),
+    queries: scratch('queries'),
+    spans: scratch('spans'),
+    attention: scratch('attention'),
+    activation: scratch('activation'),
+    logits: scratch('logits'),
+    slices: scratch('slices'),
+    copied: scratch('copied'),
+    results: scratch('results'),
+    rotary: gpu.upload('rotary', rotaryTable(contextLength, config.headDim, config.ropeTheta)),
     /** Most rows of a pass whose logits are asked for. */
     logitRows,
     /** Spans of all rows that there is room for. */
     slots,
-    bytes: bytes + rotary.size,
+    bytes: total,
   };
 }
 

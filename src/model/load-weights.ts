@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { Matrix, WeightLoader } from './weights.ts';
+import type { Matrix, WeightLayout } from './weight-layout.ts';
 
 export interface Layer {
   /** g of the norm before attention, and of the one before the feed-forward. */
@@ -19,7 +19,7 @@ export interface Weights {
 }
 
 /** `part`: logits of a workgroup of the LM head, whose slabs are cut at multiples of it. */
-export async function loadWeights(loader: WeightLoader, config: ModelConfig, part: number): Promise<Weights> {
+export async function loadWeights(loader: WeightLayout, config: ModelConfig, part: number): Promise<Weights> {
   const { headDim, attentionBias, tieWordEmbeddings } = config;
   const heads = config.numAttentionHeads + 2 * config.numKeyValueHeads;
   const vector = (name: string) => loader.vector(name, [name]);

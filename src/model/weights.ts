@@ -2,38 +2,14 @@ import type { TensorInfo, TensorSource } from '../checkpoint/safetensors.ts';
 import { toF32 } from '../checkpoint/values.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
-
-/** Rows of a matrix in one buffer, in the interleaved layout of shaders/weights.wgsl. */
-export interface Slab {
-  readonly weights: GPUBuffer;
-  /** struct Slab of shaders/weights.wgsl, in the units the matrix is cut by. */
-  readonly range: GPUBuffer;
-  readonly count: number;
-}
-
-/** A weight matrix on the GPU. It is cut into slabs where it is larger than one binding may be. */
-export interface Matrix {
-  readonly columns: number;
-  readonly bf16: boolean;
-  readonly slabs: readonly Slab[];
-}
-
-/** Rows `from` to `from + rows` of a tensor, to stand at row `to` of a slab. */
-interface Segment {
-  tensor: TensorInfo;
-  from: number;
-  rows: number;
-  to: number;
-}
+import { type Segment, type Slab, type SlabPlan, WeightLayout } from './weight-layout.ts';
 
 const CHUNK_BYTES = 8 << 20;
 const MAP_MODE_WRITE = 0x2;
 const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
 
 /** Streams tensors from disk to the GPU in chunks: nothing of a checkpoint stays in memory on the CPU's side. */
-export class WeightLoader {
-  /** Bytes of GPU memory taken so far. */
-  bytes = 0;
+export class WeightLoader extends WeightLayout {
   private readonly gpu: Gpu;
   private readonly kernels: Kernels;
   private readonly source: TensorSource;
@@ -44,6 +20,7 @@ export class WeightLoader {
   private part: GPUBuffer | undefined;
 
   constructor(gpu: Gpu, kernels: Kernels, source: TensorSource, onRead: (bytes: number) => void) {
+    super(source.tensors, gpu.maxBinding);
     this.gpu = gpu;
     this.kernels = kernels;
     this.source = source;
@@ -51,55 +28,23 @@ export class WeightLoader {
     this.chunk = gpu.buffer('chunk', 8, Usage.UNIFORM | Usage.COPY_DST);
   }
 
-  /** Whether all of these tensors are bf16: a matrix made of them then stays so, else it is f32. */
-  bf16(names: readonly string[]): boolean {
-    return names.every((name) => this.tensor(name).dtype === 'BF16');
+  /** Frees what loading alone needed. */
+  done(): void {
+    for (const buffer of [...this.staging, this.part, this.chunk]) if (buffer) this.gpu.free(buffer);
   }
 
-  /** Tensors of equal width, row under row; slabs count units of `unit` rows and are cut at multiples of `multiple` rows. */
-  async stacked(names: readonly string[], unit: number, multiple: number = unit): Promise<Matrix> {
-    const tensors = names.map((name) => this.tensor(name));
-    const bf16 = this.bf16(names);
-    const columns = tensors[0].shape[1];
-    let total = 0;
-    const starts = tensors.map(({ shape }) => {
-      total += shape[0];
-      return total - shape[0];
-    });
-    const units = total / unit;
-    const step = this.rowsPerSlab(columns, bf16, multiple) / unit;
-    const slabs: Slab[] = [];
-    for (let first = 0; first < units; first += step) {
-      const begin = first * unit;
-      const end = Math.min(begin + step * unit, total);
-      const segments = tensors.map((tensor, i) => {
-        const from = Math.max(begin, starts[i]);
-        const rows = Math.max(0, Math.min(end, starts[i] + tensor.shape[0]) - from);
-        return { tensor, from: from - starts[i], rows, to: from - begin };
-      });
-      slabs.push(await this.slab(segments, end - begin, columns, bf16, first, (end - begin) / unit));
-    }
-    return { columns, bf16, slabs };
+  protected async slab({ segments, columns, bf16, bytes, first, count }: SlabPlan): Promise<Slab> {
+    const weights = this.gpu.buffer(segments[0].tensor.name, bytes);
+    for (const segment of segments) if (segment.rows > 0) await this.pack(segment, weights, columns, bf16);
+    const range = this.gpu.upload(
+      'range',
+      new Uint32Array([first, count, 1]),
+      Usage.UNIFORM | Usage.COPY_DST,
+    );
+    return { weights, range, count };
   }
 
-  /** Two tensors of equal shape side by side: a slab holds rows of the first, padded to a multiple of eight, then the same rows of the second. */
-  async paired(first: string, second: string): Promise<Matrix> {
-    const tensors = [this.tensor(first), this.tensor(second)];
-    const bf16 = this.bf16([first, second]);
-    const [rows, columns] = tensors[0].shape;
-    const step = this.rowsPerSlab(columns, bf16, 16) / 2;
-    const slabs: Slab[] = [];
-    for (let from = 0; from < rows; from += step) {
-      const count = Math.min(step, rows - from);
-      const padded = Math.ceil(count / 8) * 8;
-      const segments = tensors.map((tensor, i) => ({ tensor, from, rows: count, to: i * padded }));
-      slabs.push(await this.slab(segments, 2 * padded, columns, bf16, from, count));
-    }
-    return { columns, bf16, slabs };
-  }
-
-  /** Vectors one after another, as f32; a number stands for that many zeros. */
-  async vector(label: string, parts: readonly (string | number)[]): Promise<GPUBuffer> {
+  protected async upload(label: string, parts: readonly (TensorInfo | number)[]): Promise<GPUBuffer> {
     const values: Float32Array[] = [];
     for (const part of parts)
       values.push(typeof part === 'number' ? new Float32Array(part) : await this.readF32(part));
@@ -109,45 +54,7 @@ export class WeightLoader {
       all.set(v, at);
       at += v.length;
     }
-    this.bytes += all.byteLength;
     return this.gpu.upload(label, all);
-  }
-
-  /** Frees what loading alone needed. */
-  done(): void {
-    for (const buffer of [...this.staging, this.part, this.chunk]) if (buffer) this.gpu.free(buffer);
-  }
-
-  private tensor(name: string): TensorInfo {
-    return this.source.tensors.get(name) as TensorInfo; // presence and shape are checked before loading
-  }
-
-  private rowsPerSlab(columns: number, bf16: boolean, unit: number): number {
-    const rowBytes = Math.ceil(columns / 8) * (bf16 ? 16 : 32);
-    // Rows are interleaved by eight: a slab whose rows are no multiple of it is padded.
-    const rows = Math.floor(this.gpu.maxBinding / rowBytes / 8) * 8;
-    return Math.max(unit, Math.floor(rows / unit) * unit);
-  }
-
-  private async slab(
-    segments: Segment[],
-    rows: number,
-    columns: number,
-    bf16: boolean,
-    first: number,
-    count: number,
-  ): Promise<Slab> {
-    const blocks = Math.ceil(columns / 8);
-    const size = Math.ceil(rows / 8) * 8 * blocks * (bf16 ? 16 : 32);
-    const weights = this.gpu.buffer(segments[0].tensor.name, size);
-    this.bytes += size;
-    for (const segment of segments) if (segment.rows > 0) await this.pack(segment, weights, columns, bf16);
-    const range = this.gpu.upload(
-      'range',
-      new Uint32Array([first, count, 1]),
-      Usage.UNIFORM | Usage.COPY_DST,
-    );
-    return { weights, range, count };
   }
 
   private async pack(segment: Segment, weights: GPUBuffer, columns: number, bf16: boolean): Promise<void> {
@@ -187,8 +94,7 @@ export class WeightLoader {
     }
   }
 
-  private async readF32(name: string): Promise<Float32Array> {
-    const tensor = this.tensor(name);
+  private async readF32(tensor: TensorInfo): Promise<Float32Array> {
     const bytes = new Uint8Array(tensor.end - tensor.begin);
     await this.source.readInto(tensor, 0, bytes);
     this.onRead(bytes.length);

@@ -193,10 +193,11 @@ test('words are explained within the line, and commands are those that work here
   const npm = calls({ npm_lifecycle_event: 'start' }, false);
   assert.match(
     nextSteps(false, npm),
-    /\n {2}npm start -- "Mia .*\?"\n.*\n {2}node dist\/.* generate --model DIR "/,
+    /\n {2}npm start -- "Mia .*\?"\n.*\n {2}node dist\/.* generate --model Qwen\/Qwen2\.5-0\.5B "/,
   );
   assert.match(nextSteps(true, npm), /\n {2}npm start\n/);
   assert.match(nextSteps(false, calls({}, true)), '  deno task start "');
+  assert.match(nextSteps(false, calls({}, true)), '  deno task egps generate --model '); // which may fetch
   assert.match(nextSteps(true, calls({}, false)), '  egps demo\n');
 });
 

@@ -385,7 +385,7 @@ gpu('--trace writes a page, and where it cannot says so before anything is compu
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {
-  const run = await egps(['info', '--model', speaking]);
+  const run = await egps(['info', '--model', speaking, '--memory', '1']);
   const { code, out } = run;
   assert.is(code, 0);
   assert.equal(said(run), []);
@@ -397,6 +397,7 @@ gpu('info tells the adapter, the model and its memory', async () => {
     /maxBufferSize +\d+/,
     /numHiddenLayers +2/,
     /gate +0\.3/,
+    /^fits 1 GB +\d+ positions in the cache: \d+ chains of 24 tokens behind a prompt of 256$/m,
   ]) {
     assert.match(out, line);
   }

@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { forward } from '../../reference/oracle.ts';
 import { loadWeights } from '../../reference/weights.ts';
-import { loadModel } from '../../src/api/load-model.ts';
+import { loadModel, type Model } from '../../src/api/load-model.ts';
+import { MemoryPlan } from '../../src/api/memory.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
+import { gpuTuning } from '../../src/model/tuning.ts';
 import { deviceWithoutSubgroups, inTemporaryFolder, kernelSets } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
@@ -30,9 +33,27 @@ for (const [i, name] of readdirSync(GOLDEN).entries()) {
           if (first - second > 2 * bound) assert.is(argMax(ours), argMax(theirs));
         });
       }
+      await checkMemory(dir, model, variant);
       model.dispose();
     });
   }
+}
+
+/** What is planned from the headers alone is what was taken. */
+async function checkMemory(
+  dir: string,
+  { adapter, memory }: Pick<Model, 'adapter' | 'memory'>,
+  variant: string,
+  cachePositions?: number,
+): Promise<void> {
+  const folder = await ModelFolder.open(dir);
+  await folder.close();
+  const tune = variant === 'kernels for GPUs' ? gpuTuning : undefined;
+  const plan = await MemoryPlan.of(folder.config, folder.tensors, adapter, tune);
+  const { positions, weights, cache, scratch, total } = plan.at(cachePositions);
+  assert.equal({ weights, cache, scratch }, memory);
+  assert.is(plan.positionsIn(total), positions);
+  assert.is(plan.positionsIn(total - 1), positions - 16);
 }
 
 const ODD: [Partial<ModelConfig>, 'F32' | 'BF16'][] = [
@@ -117,6 +138,7 @@ for (const [i, [overrides, dtype]] of ODD.entries()) {
           near(logits as Float32Array, length * config.vocabSize, `after a prompt of ${length}`);
           sequence.free();
         }
+        await checkMemory(dir, model, variant);
         model.dispose();
       });
     });
@@ -145,8 +167,10 @@ test('a matrix over the binding limit is cut into slabs, and nothing changes', a
     const [a, b] = [await whole.logits(tokens), await cut.logits(tokens)];
     const worst = a.reduce((w, l, i) => Math.max(w, Math.abs(l - b[i])), 0);
     assert.ok(worst < 1e-4, `off by ${worst}`);
-    whole.dispose();
-    cut.dispose();
+    for (const model of [whole, cut]) {
+      await checkMemory(dir, model, '', 48);
+      model.dispose();
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import { tensorShapes } from '../../reference/tensors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
-const SMALL: ModelConfig = {
+export const SMALL: ModelConfig = {
   modelType: 'qwen2',
   vocabSize: 97,
   hiddenSize: 48,
@@ -64,7 +64,7 @@ export function overwrite(dir: string, tensor: string, value: number): void {
   writeFileSync(file, bytes);
 }
 
-function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<string, unknown> {
+export function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<string, unknown> {
   const llama = config.modelType === 'llama';
   return {
     architectures: [llama ? 'LlamaForCausalLM' : 'Qwen2ForCausalLM'],

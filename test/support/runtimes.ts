@@ -19,11 +19,11 @@ export function programOf(name: keyof typeof PACKAGES): string {
   return join(folder, platform, process.platform === 'win32' ? `${program}.exe` : program);
 }
 
-const env = { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
+const environment = () => ({ ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' });
 
 /** Standard output of a program that has to succeed. */
 export function outputOf(program: string, args: readonly string[], input?: string): string {
-  const run = spawnSync(program, args, { encoding: 'utf8', env, input, timeout: 120_000 });
+  const run = spawnSync(program, args, { encoding: 'utf8', env: environment(), input, timeout: 120_000 });
   if (run.error) throw run.error;
   if (run.status !== 0)
     throw new Error(`${args.slice(0, 3).join(' ')} … ended with ${run.status}: ${run.stderr}`);
@@ -36,7 +36,11 @@ export async function endOf(
   args: readonly string[],
   meanwhile: (child: ChildProcess) => void,
 ): Promise<{ code: number | null; signal: string | null; stderr: string }> {
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
+  const child = spawn(program, args, {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 120_000,
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;

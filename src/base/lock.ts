@@ -3,9 +3,8 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutputError } from '../base/errors.ts';
-import { isAllowed } from '../base/runtime.ts';
-import { matching, object, text, whole } from './shape.ts';
+import { OutputError } from './errors.ts';
+import { isAllowed } from './runtime.ts';
 
 /** Who holds a lock. */
 interface Holder {
@@ -17,16 +16,19 @@ interface Holder {
   readonly started: string;
 }
 
-const holderShape = object<Holder>({
-  pid: whole(1),
-  host: matching('a name', /./),
-  system: text,
-  started: text,
-});
+function isHolder(value: unknown): value is Holder {
+  const { pid, host, system, started } = Object(value);
+  const texts = [host, system, started].every((text) => typeof text === 'string');
+  return Number.isSafeInteger(pid) && pid > 0 && texts && host !== '';
+}
 
 const UNKNOWN = 'an unknown machine';
 const HEARTBEAT = 5_000;
 const SILENCE = 20_000;
+const PATIENCE = 500; // between two looks at a lock that another process holds
+
+/** The refusal of a lock that another process holds. */
+class HeldError extends OutputError {}
 
 /** Of this machine, where Deno may tell it. */
 export const hostName = (): string => (isAllowed({ name: 'sys', kind: 'hostname' }) ? hostname() : UNKNOWN);
@@ -54,7 +56,7 @@ export class FolderLock {
         const there = await stat(folder).catch(() => undefined);
         const what = there
           ? 'another process has taken the folder'
-          : 'was removed while the run was writing to it';
+          : 'was removed while this process was writing to it';
         lost.abort(new OutputError(folder, what));
       });
     }, HEARTBEAT).unref();
@@ -87,7 +89,7 @@ export class FolderLock {
         const holder = await read(path);
         if (holder && (await isAlive(path, holder, own, silence))) {
           const { pid, host } = holder;
-          throw new OutputError(folder, `process ${pid} on ${host} is writing to this folder`);
+          throw new HeldError(folder, `process ${pid} on ${host} is writing to this folder`);
         }
         await rm(path, { force: true });
       }
@@ -96,6 +98,23 @@ export class FolderLock {
       throw error;
     }
     return lock;
+  }
+
+  /** The same once every other process has let go. @param onWait told who holds it @throws OutputError */
+  static async wait(
+    folder: string,
+    signal: AbortSignal | undefined,
+    onWait: (message: string) => void,
+  ): Promise<FolderLock> {
+    for (;;) {
+      try {
+        return await FolderLock.acquire(folder);
+      } catch (error) {
+        if (!(error instanceof HeldError)) throw error;
+        onWait(error.message);
+      }
+      await sleep(PATIENCE * (0.5 + Math.random()), undefined, { signal }); // two that refused each other part ways
+    }
   }
 
   async release(): Promise<void> {
@@ -123,7 +142,7 @@ async function read(path: string): Promise<Holder | undefined> {
   if (text === undefined) return undefined;
   try {
     const found = JSON.parse(text);
-    if (!holderShape(found)) return found;
+    if (isHolder(found)) return found;
   } catch {}
   return { pid: 0, host: UNKNOWN, system: '', started: '' }; // lost with the power; silence tells
 }

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { OutputError } from '../../src/base/errors.ts';
-import { FolderLock } from '../../src/eval/lock.ts';
+import { FolderLock } from '../../src/base/lock.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
 
@@ -18,7 +18,7 @@ const HOLD = `
 
 /** A process that holds the folder. */
 async function holder(dir: string) {
-  const module = new URL('../../src/eval/lock.js', import.meta.url).href;
+  const module = new URL('../../src/base/lock.js', import.meta.url).href;
   const child = spawn(process.execPath, ['--input-type=module', '-e', HOLD, module, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -118,7 +118,7 @@ test('a process learns that its lock was taken away, or the folder removed', () 
     clearInterval(awake);
     const [first, second] = locks.map(({ lost }) => lost.reason.message);
     assert.match(first, /another process has taken the folder/);
-    assert.match(second, /removed: was removed while the run was writing to it/);
+    assert.match(second, /removed: was removed while this process was writing to it/);
     for (const lock of locks) await lock.release();
   }));
 

@@ -1,0 +1,112 @@
+import { HubError } from '../base/errors.ts';
+import type { ModelCache } from './cache.ts';
+import { show } from './name.ts';
+import type { PartialFile } from './partial-file.ts';
+import { type HubFile, isFinal, type Repository } from './repository.ts';
+
+const SIDE_BY_SIDE = 4;
+const TRIES = 5; // without a byte in between
+
+/**
+ * Fetches contents, several at once, and places them into a commit. Each goes on where an earlier run stopped.
+ * @param onBytes told how many more are there, fewer than none where a file begins anew
+ * @throws HubError, OutputError
+ */
+export async function download(
+  repository: Repository,
+  cache: ModelCache,
+  commit: string,
+  files: readonly HubFile[],
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const failed = new AbortController();
+  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+  const contents = new Map<string, HubFile[]>(); // two files may have one content
+  for (const file of files) contents.set(file.etag, [...(contents.get(file.etag) ?? []), file]);
+  const queue = contents.values();
+  let first: unknown;
+  const worker = async () => {
+    for (const [file, ...twins] of queue) {
+      try {
+        stop.throwIfAborted();
+        const isNew = !(await cache.hasBlob(file));
+        if (isNew) await fetchContent(repository.until(stop), cache, commit, file, stop, onBytes);
+        for (const twin of twins) await cache.place(commit, twin, false);
+        await cache.place(commit, file, isNew);
+      } catch (error) {
+        first ??= error;
+        failed.abort(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+  if (first !== undefined) throw signal?.aborted ? signal.reason : first;
+}
+
+async function fetchContent(
+  repository: Repository,
+  cache: ModelCache,
+  commit: string,
+  file: HubFile,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const partial = cache.partial(file);
+  try {
+    await cache.writing(partial.path, () => partial.open());
+    onBytes(partial.bytes);
+    for (const isLast of [partial.bytes === 0, true]) {
+      await complete(repository, cache, commit, file, partial, signal, onBytes);
+      const digest = await cache.writing(partial.path, () => partial.digest(signal));
+      if (!/^[0-9a-f]{64}$/.test(file.etag) || digest === file.etag) return await cache.keep(partial, file);
+      onBytes(-partial.bytes);
+      if (!isLast) {
+        await partial.restart(); // what an earlier run left may have been damaged since
+        continue;
+      }
+      await partial.remove();
+      const what = `the SHA-256 of ${file.path} as it came is ${digest}, the Hub says ${file.etag}`;
+      throw new HubError(show(repository.name), `${what}: nothing of it was kept, try again`);
+    }
+  } finally {
+    await partial.close();
+  }
+}
+
+/** Asks for what is missing until all of it is there. */
+async function complete(
+  repository: Repository,
+  cache: ModelCache,
+  commit: string,
+  { path, size }: HubFile,
+  partial: PartialFile,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const restart = async () => {
+    onBytes(-partial.bytes);
+    await partial.restart();
+  };
+  for (let tried = 1; partial.bytes < size; ) {
+    const before = partial.bytes;
+    let trouble: unknown = new Error(`${path} ends early`);
+    try {
+      const { status, body } = await repository.open(path, commit, partial.bytes);
+      if (status !== 206 && partial.bytes > 0) await restart();
+      for await (const chunk of body) {
+        if (partial.bytes + chunk.length > size)
+          throw new HubError(show(repository.name), `more of ${path} comes than the ${size} bytes it has`);
+        await cache.writing(partial.path, () => partial.append(chunk));
+        onBytes(chunk.length);
+      }
+    } catch (error) {
+      if (isFinal(error) || signal.aborted) throw repository.told(error);
+      trouble = error;
+    }
+    if (partial.bytes === size) return;
+    tried = partial.bytes > before ? 1 : tried + 1;
+    if (tried > TRIES) throw repository.told(trouble);
+    if (tried > 1) await repository.pause(tried - 1);
+  }
+}

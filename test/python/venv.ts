@@ -1,0 +1,66 @@
+/** Python with the packages of requirements.txt, in a virtual environment that stays in the user's folder for temporary files. */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+
+const REQUIREMENTS = 'test/python/requirements.txt';
+const windows = process.platform === 'win32';
+
+function venv(): string {
+  const version = run('python3', ['--version']);
+  const key = createHash('sha256')
+    .update(version + readFileSync(REQUIREMENTS, 'utf8'))
+    .digest('hex')
+    .slice(0, 12);
+  const folder = join(tmpdir(), `egps-python-${userInfo().username}-${key}`);
+  if (existsSync(folder)) return folder;
+  const making = mkdtempSync(`${folder}-`);
+  try {
+    run('python3', ['-m', 'venv', making]);
+    run(pythonOf(making), [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '-r',
+      REQUIREMENTS,
+    ]);
+    renameSync(making, folder); // whole, or not at all
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
+}
+
+const pythonOf = (folder: string) =>
+  join(folder, ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python']));
+
+function run(command: string, args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000 });
+  if (error) throw new Error(`these tests need ${command}, which does not run: ${error.message}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`);
+  return stdout;
+}
+
+let folder: string | undefined;
+
+/** Runs a script, which prints JSON. */
+export async function python(script: string, env: NodeJS.ProcessEnv = process.env): Promise<unknown> {
+  folder ??= venv();
+  const child = spawn(pythonOf(folder), ['-c', script], { env });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (text) => {
+    out += text;
+  });
+  child.stderr.on('data', (text) => {
+    err += text;
+  });
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code !== 0) throw new Error(`Python ended with ${code}: ${err}`);
+  return JSON.parse(out);
+}
