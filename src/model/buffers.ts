@@ -2,6 +2,7 @@ import { PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { SPAN, SPANS_BYTES, sizesOf } from './operations.ts';
+import { rotaryTable } from './rotary.ts';
 import { RESULT_BYTES, ROW_BYTES, SLICE_BYTES } from './rows.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -14,7 +15,7 @@ const LOGITS_BYTES = 64 << 20;
 export type Buffers = ReturnType<typeof allocate>;
 
 export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
-  const { vocabSize, headDim, numAttentionHeads: heads } = config;
+  const { vocabSize, headDim, numAttentionHeads: heads, numKeyValueHeads } = config;
   const { capacity } = tuning;
   const { hidden, squares, attended, activated, slices } = sizesOf(config, tuning);
   const logitRows = Math.min(capacity, Math.max(1, Math.floor(LOGITS_BYTES / (32 * vocabSize))) * 8); // whole tiles
@@ -29,12 +30,15 @@ export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextL
     return gpu.buffer(label, size);
   };
   const words = (label: string, ...shape: number[]) => scratch(label, ...shape, 4);
-  const rotary = gpu.upload('rotary', rotaryTable(contextLength, headDim, config.ropeTheta)); // [position][headDim / 2] (cos, sin)
+  const rotary = gpu.upload('rotary', rotaryTable(contextLength, config)); // [position][headDim / 2] (cos, sin)
+  const queries = words('queries', capacity, heads, headDim);
   return {
     rows: scratch('rows', capacity, ROW_BYTES),
     tables: words('tables', capacity, Math.ceil(contextLength / PAGE)), // u32
     stream: words('stream', capacity, 2 * hidden + squares), // [h | g∘h | sums of squares], see shaders/norm.wgsl
-    queries: words('queries', capacity, heads, headDim),
+    queries,
+    /** Queries, and where heads are normed keys too, as they are before that. */
+    projected: config.qkNorm ? words('projected', capacity, heads + numKeyValueHeads, headDim) : queries,
     spans: words('spans', slots, heads, 4 + headDim), // see Row.spans
     attention: words('attention', capacity, attended),
     activation: words('activation', capacity, activated),
@@ -49,18 +53,4 @@ export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextL
     slots,
     bytes: bytes + rotary.size,
   };
-}
-
-/** cos and sin in f64, rounded once: WGSL's own are good to 2^-11 near zero only. */
-function rotaryTable(positions: number, headDim: number, theta: number): Float32Array {
-  const half = headDim / 2;
-  const table = new Float32Array(positions * headDim);
-  for (let i = 0; i < half; i++) {
-    const frequency = theta ** (-i / half);
-    for (let p = 0; p < positions; p++) {
-      table[2 * (p * half + i)] = Math.cos(p * frequency);
-      table[2 * (p * half + i) + 1] = Math.sin(p * frequency);
-    }
-  }
-  return table;
 }

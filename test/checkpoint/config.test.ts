@@ -78,9 +78,14 @@ test('both forms of a Qwen2 configuration mean the same', () => {
     headDim: 64,
     rmsNormEps: 1e-6,
     ropeTheta: 1e6,
+    ropeScaling: null,
     maxPositionEmbeddings: 32768,
+    slidingWindow: null,
     tieWordEmbeddings: true,
     attentionBias: true,
+    outputBias: false,
+    mlpBias: false,
+    qkNorm: false,
     eosTokens: [151645],
   };
   assert.equal(parseConfig(OLD, 'config.json'), expected);
