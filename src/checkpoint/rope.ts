@@ -97,9 +97,8 @@ export function parseRope(
     const name = json[ORIGINAL] == null ? `${key}.${ORIGINAL}` : ORIGINAL;
     throw new CheckpointError(file, `${name} is ${show(original)}: a whole number from 1 to ${INT32_MAX}`);
   }
-  // null stands for the ratio that the context has grown by.
-  const ratio = type === 'yarn' && rope.factor === null ? Math.max(1, positions / original) : undefined;
-  const factor = ratio ?? number('factor', 1);
+  const grows = type === 'yarn' && rope.factor === null; // by what the context has grown by
+  const factor = grows ? positions / original : number('factor', 1);
   if (type === 'linear') return { ...plain, scaling: { type, factor } };
   // Beyond the original context theta depends on the length at which a key is computed: no key could be shared.
   if (type === 'dynamic') return { ...plain, positions: Math.min(positions, original) };
@@ -122,7 +121,7 @@ export function parseRope(
   const { truncate = true } = rope;
   if (truncate !== null && typeof truncate !== 'boolean') throw wrong('truncate', 'true or false');
   const [numerator, denominator] = [optional('mscale'), optional('mscale_all_dim')];
-  const grown = (scale: number) => 0.1 * scale * Math.log(factor) + 1;
+  const grown = (scale: number) => 0.1 * scale * Math.log(Math.max(1, factor)) + 1;
   const recommended = numerator && denominator ? grown(numerator) / grown(denominator) : grown(1);
   const attentionFactor = rope.attention_factor == null ? recommended : number('attention_factor');
   return {
