@@ -92,6 +92,7 @@ export function parseRope(
     if (typeof value === 'number' && value >= least && value <= MOST) return value;
     throw wrong(name, `a number from ${least} to ${MOST}`);
   };
+  if (type === 'linear') return { ...plain, scaling: { type, factor: number('factor', 1) } };
   const original = json[ORIGINAL] ?? rope[ORIGINAL] ?? positions; // transformers looks beside the object first
   if (!isCount(original) || original === 0) {
     const name = json[ORIGINAL] == null ? `${key}.${ORIGINAL}` : ORIGINAL;
@@ -99,7 +100,6 @@ export function parseRope(
   }
   const grows = type === 'yarn' && rope.factor === null; // by what the context has grown by
   const factor = grows ? positions / original : number('factor', 1);
-  if (type === 'linear') return { ...plain, scaling: { type, factor } };
   // Beyond the original context theta depends on the length at which a key is computed: no key could be shared.
   if (type === 'dynamic') return { ...plain, positions: Math.min(positions, original) };
   if (type === 'llama3') {
