@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
-  let unseen = max(start, begin) - start;
+  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
   let first_four = unseen / 4u;
   let fours = (count + 3u) / 4u;
 
