@@ -68,7 +68,7 @@ export async function run(args: string[]): Promise<void> {
   const parsed = readOptions('kernels', OPTIONS, args);
   if (!parsed) return;
   const bench = await openBench();
-  const gpu = await Gpu.open(bench.device);
+  const gpu = await Gpu.open({ device: bench.device });
   const say = (text: string) => {
     progress();
     console.log(text);

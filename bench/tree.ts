@@ -83,7 +83,7 @@ export async function run(args: string[]): Promise<void> {
   const prompts = encode(model).slice(0, count);
   const { adapter, node, dawn } = bench.environment;
   const setting = `${basename(dir)}, ${prompts.length} prompts, at most ${maxNewTokens} tokens`;
-  console.log(`${adapter.description || adapter.device}, Node ${node}, Dawn ${dawn}: ${setting}`);
+  console.log(`${adapter.description}, Node ${node}, Dawn ${dawn}: ${setting}`);
 
   const lines: Figures[] = [];
   for (const each of casesOf(maxNewTokens, draft, lookAhead)) {

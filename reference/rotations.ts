@@ -1,13 +1,12 @@
 import type { ModelConfig } from '../src/checkpoint/config.ts';
-
-/** What rotary embeddings do at one position after another: the radians that each pair of dimensions turns by, and the length it is given. */
-export interface Rotations {
-  readonly speeds: Float64Array; // [headDim / 2]
-  readonly length: number;
-}
+import type { Rotations } from '../src/selftest/float64.ts';
 
 /** By the formulas of the papers; `i` counts pairs of dimensions. */
-export function rotations({ headDim, ropeTheta, ropeScaling }: ModelConfig): Rotations {
+export function rotations({
+  headDim,
+  ropeTheta,
+  ropeScaling,
+}: ModelConfig): Rotations & { readonly speeds: Float64Array } {
   const speeds = Float64Array.from({ length: headDim / 2 }, (_, i) => ropeTheta ** ((-2 * i) / headDim));
   switch (ropeScaling?.type) {
     case undefined:

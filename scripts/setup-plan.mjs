@@ -2,6 +2,8 @@
 
 const PACKAGE = 'mesa-vulkan-drivers';
 const SOURCE_FILE = '/etc/apt/sources.list.d/egps-backports.sources';
+/** Fetches a driver into the checkout, see there. For a POSIX shell. */
+const WITHOUT_ROOT = 'eval "$(node scripts/swiftshader.mjs)"';
 
 /** The variables of an os-release file. */
 export function parseOsRelease(text) {
@@ -57,15 +59,35 @@ function parseStanzas(text) {
 const words = (text) => text.split(/\s+/).filter(Boolean);
 const capitalised = (key) => key.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
+/** Whether there is a SwiftShader for a machine: `platform` and `arch` as Node gives them, and the version of its glibc, if it has one. */
+export const hasSwiftShader = ({ platform, arch, glibc }) =>
+  platform === 'linux' && arch === 'x64' && glibc !== undefined;
+
 /**
  * What to do about a missing adapter.
  *
- * @param machine `platform` and `uid` as Node gives them, the text of os-release, apt's source files as
- *   `{ name, text }`, whether `sudo` works without a password, and `allowed`: whether the system may be changed.
+ * @param machine `platform`, `arch` and `uid` as Node gives them, `glibc` as above, the text of os-release, apt's source files
+ *   as `{ name, text }`, whether `sudo` works without a password, `allowed`: whether the system may be changed, and `drivers`:
+ *   the variables of the environment that restrict Vulkan to certain drivers, if there are any.
  * @returns `{ kind: 'install', packages, suite, write?, commands, line }` or `{ kind: 'advise', reason, line? }`, where
  *   `line` is what to type into a shell, `commands` the same as argument vectors, and `write` a file to write before.
+ *   Either may have `withoutRoot`, a line that asks for no root.
  */
-export function planDriver({ platform, osRelease, sources, uid, sudo, allowed }) {
+export function planDriver(machine) {
+  const [restriction] = Object.entries(machine.drivers);
+  if (restriction) {
+    const [name, files] = restriction;
+    return {
+      kind: 'advise',
+      reason: `${name} is ${JSON.stringify(files)}, which gives none`,
+      line: `unset ${name}`,
+    };
+  }
+  const withoutRoot = hasSwiftShader(machine) ? WITHOUT_ROOT : undefined;
+  return { ...planMesa(machine), withoutRoot };
+}
+
+function planMesa({ platform, osRelease, sources, uid, sudo, allowed }) {
   if (platform === 'darwin') return advise('macOS needs a GPU that supports Metal');
   if (platform === 'win32') return advise('Windows needs a GPU driver that supports Direct3D 12 or Vulkan');
   if (platform !== 'linux') return advise(`${platform} needs a Vulkan driver`);

@@ -1,5 +1,6 @@
 // Makes a checkout ready to run, and is quick where it is: dependencies, build, a WebGPU adapter. Idempotent.
-// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that.
+// On Debian and Ubuntu without a GPU it installs a software Vulkan driver; EGPS_NO_SETUP=1 forbids that. Where there is no root it says
+// how to do without. With --build it only installs dependencies and builds, for a package that is used elsewhere.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -26,11 +27,8 @@ function checkNode() {
 function installDependencies() {
   if (dependenciesAreInstalled()) return;
   say('installing the dependencies of package-lock.json (npm ci)');
-  const run = spawnSync('npm', ['ci'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
+  // By a shell, since on Windows npm is no program; with arguments apart Node warns of that.
+  const run = spawnSync('npm ci', { cwd: root, stdio: ['ignore', 2, 2], shell: true });
   if (run.status !== 0) stop('npm ci failed');
 }
 
@@ -83,8 +81,9 @@ function describeInputs() {
 /** In a process of its own: a broken driver may crash it, and a driver installed meanwhile is only seen by a new one. */
 function probe() {
   const script = `
-    const { create } = await import('webgpu').catch((error) => {
-      console.error(error.message);
+    const { create } = await import('webgpu').catch(async (error) => {
+      const { trouble } = await import('./dist/src/gpu/dawn-trouble.js');
+      console.error(trouble(error));
       process.exit(4);
     });
     globalThis.dawn = create([]);
@@ -109,21 +108,34 @@ function readMachine() {
     platform: process.platform,
     osRelease: read('/etc/os-release'),
     sources: files.map((name) => ({ name, text: read(name) })),
+    arch: process.arch,
+    glibc: process.report.getReport().header.glibcVersionRuntime,
+    drivers: Object.fromEntries(
+      ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES']
+        .filter((name) => process.env[name])
+        .map((name) => [name, process.env[name]]),
+    ),
     uid,
     sudo: process.platform === 'linux' && uid !== 0 && spawnSync('sudo', ['-n', 'true']).status === 0,
     allowed: !process.env.EGPS_NO_SETUP,
   };
 }
 
+/** Those with glibc 2.34 and the libstdc++ of GCC 12, which webgpu 0.6 asks for. */
+const ENOUGH =
+  'Its binary runs on Debian 12, Ubuntu 22.04, Fedora 36, RHEL 10 and what is newer, and in a container of one of these.';
+
 function findAdapter() {
   const first = probe();
   if (first.found) return;
-  if (!first.loads) stop(`AdapterError: the npm package "webgpu" does not work here\n${tail(first.output)}`);
-
   const machine = readMachine();
+  if (!first.loads) {
+    const remedy = machine.platform === 'linux' ? `\n${ENOUGH}` : '';
+    stop(`AdapterError: the npm package "webgpu" does not load here: ${tail(first.output)}${remedy}`);
+  }
   const plan = planDriver(machine);
   if (plan.kind === 'advise') {
-    const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${plan.line ? `; run: ${plan.line}` : ''}`;
+    const message = `AdapterError: no WebGPU adapter found: ${plan.reason}${waysOut(plan)}`;
     if (machine.allowed) stop(message);
     return say(message);
   }
@@ -132,13 +144,23 @@ function findAdapter() {
     `no WebGPU adapter found; installing ${plan.packages.join(' ')} from ${plan.suite}, which computes on the CPU`,
   );
   const failure = install(plan);
-  if (failure) stop(`AdapterError: the driver could not be installed; run: ${plan.line}\n${tail(failure)}`);
+  if (failure) stop(`${tail(failure)}\nAdapterError: the driver could not be installed${waysOut(plan)}`);
   const second = probe();
   if (!second.found) {
     stop(
       `AdapterError: ${plan.packages.join(' ')} is installed, still no WebGPU adapter\n${tail(second.output)}`,
     );
   }
+}
+
+/** The lines to type, each of which is enough. */
+function waysOut({ line, withoutRoot }) {
+  const ways = [
+    line && `  ${line}`,
+    withoutRoot &&
+      `  ${withoutRoot}\n    needs no root: SwiftShader, a driver that computes on the CPU and is slow, for this shell`,
+  ].filter(Boolean);
+  return ways.length ? `; type\n${ways.join('\nor\n')}` : '';
 }
 
 /** Carries an install plan out; what was printed where it fails. */
@@ -170,4 +192,4 @@ const tail = (text) => text.trimEnd().split('\n').slice(-20).join('\n');
 checkNode();
 installDependencies();
 build();
-findAdapter();
+if (!process.argv.includes('--build')) findAdapter();

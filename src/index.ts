@@ -12,6 +12,7 @@ export {
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
+export type { Message } from './checkpoint/tokenizer/chat-template.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
 export type { Activation } from './engine/activations.ts';
 export type {
@@ -25,10 +26,13 @@ export type {
   Summary,
 } from './engine/language-model.ts';
 export type { KernelTime, Profile } from './engine/profile.ts';
+export type { AdapterChoice } from './gpu/adapter.ts';
 export type { AdapterDescription } from './gpu/device.ts';
+export type { Device } from './gpu/device-like.ts';
 export { type TracePage, tracePage } from './report/trace-page.ts';
 export { type CutBin, type Diagnostics, diagnose } from './sampling/diagnostics.ts';
 export type { ModelDefaults } from './sampling/options.ts';
+export type { Response } from './sampling/response.ts';
 export {
   type Acceptance,
   type Account,
@@ -50,5 +54,6 @@ export {
   type Visited,
 } from './sampling/sample.ts';
 export { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
-export { likeliest, visitsAfter } from './sampling/visits.ts';
+export { likeliest, visitsAfter, type Weighted } from './sampling/visits.ts';
+export type { Costs } from './tree/plan.ts';
 export { type Scores, score } from './tree/score.ts';

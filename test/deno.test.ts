@@ -1,75 +1,93 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import * as assert from 'uvu/assert';
-import { generate, loadModel } from '../src/index.ts';
+import { runCommands } from './support/commands.ts';
+import { withFolder } from './support/folder.ts';
+import { endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
 import { test } from './support/suite.ts';
 
-const folder = 'test/deno';
-const windows = process.platform === 'win32';
+const deno = programOf('deno');
+const { tasks } = JSON.parse(readFileSync('deno.json', 'utf8'));
+/** What a task of deno.json allows; whatever else is asked for fails. */
+const allowedBy = (task: string): string[] => ['--no-prompt', ...tasks[task].match(/--allow-\S+/g)];
+const underDeno = (flags: string[], script: string, ...args: string[]) =>
+  outputOf(deno, ['run', '--config', 'deno.json', '--no-prompt', ...flags, script, ...args]);
 
-/** Runs the Deno of test/deno's package, which is installed where it is missing. */
-function deno(...args: string[]): string {
-  if (!existsSync(`${folder}/node_modules/deno`)) {
-    const npm = spawnSync('npm', ['ci'], { cwd: folder, encoding: 'utf8', shell: windows, timeout: 120_000 });
-    if (npm.status !== 0) throw new Error(`npm ci in ${folder} failed: ${npm.stderr}`);
-  }
-  // Not through the package's launcher: a time limit would end that one alone.
-  const require = createRequire(`${process.cwd()}/${folder}/`);
-  const binary: string = require('./node_modules/deno/install_api.cjs').runInstall();
-  const run = spawnSync(binary, args, {
-    encoding: 'utf8',
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
-    timeout: 120_000,
-  });
-  if (run.error) throw run.error;
-  if (run.status !== 0) throw new Error(`deno ${args[0]} ended with ${run.status}: ${run.stderr}`);
-  return run.stdout;
-}
-
-interface Greedy {
-  tokens: number[];
-  logp: number[];
-}
-
-function underDeno(model: string, prompts: string[]): Greedy[] {
-  const script = `${folder}/greedy.ts`;
-  const config = ['--config', 'deno.json', '--no-prompt', '--allow-read'];
-  return JSON.parse(deno('run', ...config, script, model, JSON.stringify(prompts)));
-}
-
-async function underNode(folder: string, prompts: string[]): Promise<Greedy[]> {
-  const model = await loadModel(folder);
-  try {
-    const answers: Greedy[] = [];
-    for (const prompt of prompts) {
-      const { tokens, logp } = await generate(model, prompt, { sampler: 'greedy', maxNewTokens: 100 });
-      answers.push({ tokens: [...tokens], logp: [...logp] });
-    }
-    return answers;
-  } finally {
-    model.dispose();
-  }
-}
-
-async function compare(model: string, prompts: string[]): Promise<void> {
-  const expected = await underNode(model, prompts);
-  const found = underDeno(model, prompts);
-  assert.is(found.length, prompts.length);
-  for (const [i, { tokens, logp }] of expected.entries()) {
-    assert.ok(tokens.length > 0, `prompt ${i} is answered`);
+test('abacus answers greedily under Deno as under Python, and may read files only', () => {
+  const file = readFileSync('test/fixtures/abacus-greedy.json', 'utf8');
+  const golden: { prompt: string; tokens: number[]; logp: number[] }[] = JSON.parse(file);
+  const prompts = JSON.stringify(golden.map(({ prompt }) => prompt));
+  const found: typeof golden = JSON.parse(
+    underDeno(['--allow-read'], 'test/support/greedy.ts', 'models/abacus', prompts),
+  );
+  assert.is(found.length, golden.length);
+  for (const [i, { tokens, logp }] of golden.entries()) {
     assert.equal(found[i].tokens, tokens, `tokens of prompt ${i}`);
     const worst = Math.max(...logp.map((value, at) => Math.abs(value - found[i].logp[at])));
     assert.ok(worst <= 1e-4, `log p of prompt ${i} differs by ${worst}`);
   }
-}
+});
 
-test('abacus answers greedily under Deno as under Node', () => {
-  const golden: { prompt: string }[] = JSON.parse(readFileSync('test/fixtures/abacus-greedy.json', 'utf8'));
-  return compare(
-    'models/abacus',
-    golden.map(({ prompt }) => prompt),
-  );
+test('deno task egps is allowed what its commands need, and no programs', () =>
+  withFolder({}, async (dir) => {
+    const flags = allowedBy('egps');
+    runCommands(dir, (commands) => underDeno(flags, 'test/support/run-commands.ts', commands));
+    const item = { id: 'a', prompt: 'def f():\n', answer: 'f()', grader: 'code', entry_point: 'f' };
+    const file = `${dir}/code.jsonl`;
+    writeFileSync(file, JSON.stringify(item));
+    const command = ['eval', '--task', file, '--allow-code-execution', '--out', `${dir}/code`];
+    const [{ error }] = JSON.parse(
+      underDeno(flags, 'test/support/run-commands.ts', JSON.stringify([command])),
+    );
+    assert.match(error, /Deno has not been allowed to: `deno run -A src\/cli\/main\.ts eval/);
+  }));
+
+test('deno task generate writes its page, and Ctrl-C and a reader that goes away end it', () =>
+  withFolder({}, async (dir) => {
+    const main = ['run', ...allowedBy('generate'), 'src/cli/main.ts'];
+    const short = ['--sampler', 'greedy', '--max-new-tokens', '4', '--trace', `${dir}/trace.html`];
+    outputOf(deno, [...main, 'generate', ...short, 'Mia has 2 coins.']);
+    assert.match(readFileSync(`${dir}/trace.html`, 'utf8'), '</html>');
+    await endsAsItShould(deno, main);
+  }));
+
+test('a process of this machine that Deno may not look up holds a folder as long as it gives signs of life', () => {
+  const script = `
+    import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+    import { FolderLock } from './src/eval/lock.ts';
+    const dir = Deno.makeTempDirSync();
+    const lock = await FolderLock.acquire(dir);
+    const [name] = readdirSync(dir + '/lock');
+    const own = JSON.parse(readFileSync(dir + '/lock/' + name, 'utf8'));
+    await lock.release();
+    const other = dir + '/lock/other.json';
+    writeFileSync(other, JSON.stringify({ ...own, pid: ${process.pid} }));
+    const alive = setInterval(() => utimesSync(other, new Date(), new Date()), 20);
+    console.log(await FolderLock.acquire(dir, 5000).catch(({ message }) => message));
+    clearInterval(alive);
+    await (await FolderLock.acquire(dir, 100)).release();
+    console.log(readdirSync(dir + '/lock').length);
+    Deno.removeSync(dir, { recursive: true });`;
+  for (const [flags, host] of [
+    [[], 'an unknown machine'],
+    [['--allow-sys=hostname'], hostname()],
+  ] as const) {
+    const run = ['run', '--config', 'deno.json', '--no-prompt', '--allow-read', '--allow-write', ...flags];
+    const [refused, left] = outputOf(deno, [...run, '--allow-env=TMPDIR', '-'], script).split('\n');
+    assert.match(refused, `process ${process.pid} on ${host} is writing to this folder`);
+    assert.is(left, '0');
+  }
+});
+
+test('programs are graded under Deno where it is allowed to run them', () => {
+  const script = `
+    import { PythonGrader } from './src/eval/graders/python.ts';
+    const grader = await PythonGrader.open();
+    const item = { id: 'a', prompt: 'def f():\\n', answer: 'assert f() == 1', grader: 'code', entryPoint: 'f' };
+    for (const response of ['    return 1', '    return 2'])
+      console.log((await grader.grade(item, response)).verdict);
+    await grader.close();`;
+  assert.is(outputOf(deno, ['run', '--config', 'deno.json', '-A', '-'], script), 'right\nwrong\n');
 });
 
 test.run();

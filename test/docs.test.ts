@@ -48,7 +48,7 @@ test('what pages link to is there', () => {
 
 test('the files that CONTRIBUTING.md names are there', () => {
   const named = read('CONTRIBUTING.md').matchAll(
-    /`((?:src|test|shaders|scripts|reference|bench|docs)\/[\w./-]+)`/g,
+    /`((?:src|test|shaders|scripts|reference|bench|docs|deploy)\/[\w./-]+)`/g,
   );
   const files = Array.from(named, ([, file]) => file).filter((file) => !file.includes('NAME'));
   assert.ok(files.length > 8, `${files.length} files`);

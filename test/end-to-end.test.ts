@@ -50,19 +50,19 @@ const BARE = { tree: 'off' } as const;
 const RUNS: [count: number, settings: Partial<SamplerOptions>][] = [
   [2500, { cutLaw: 'uniform', alpha: 1.5, tries: 1, decoding: 'eager', ...BLOCKS }],
   [
-    2500,
+    1500,
     { cutLaw: 'entropy', alpha: 2, proposalTemperature: 0.7, tries: 2, decoding: 'best-first', ...BLOCKS },
   ],
-  [4000, { cutLaw: 'entropy-jump', alpha: 4, tries: 4, particles: 3 }],
-  [5500, { cutLaw: 'entropy-jump', alpha: 1.5, tries: 1, acceptance: 'barker', ...BLOCKS }],
-  [2500, { cutLaw: 'entropy-gate', alpha: 3, tries: 1, gate: 1, ...BLOCKS, ...BARE }],
+  [2500, { cutLaw: 'entropy-jump', alpha: 4, tries: 4, particles: 3 }],
+  [3500, { cutLaw: 'entropy-jump', alpha: 1.5, tries: 1, acceptance: 'barker', ...BLOCKS }],
+  [1500, { cutLaw: 'entropy-gate', alpha: 3, tries: 1, gate: 1, ...BLOCKS, ...BARE }],
   [
-    3000,
+    1500,
     { cutLaw: 'entropy-block', alpha: 2, tries: 2, gate: 1, blockSize: 2, steps: 1, ...BLOCKS, ...BARE },
   ],
 ];
 
-test('20,000 responses, sampled side by side on the GPU, are distributed as p^α', async () => {
+test('13,000 responses, sampled side by side on the GPU, are distributed as p^α', async () => {
   const shape = {
     hiddenSize: 16,
     intermediateSize: 16,
@@ -110,7 +110,7 @@ test('20,000 responses, sampled side by side on the GPU, are distributed as p^α
   };
   const all = await Promise.all(
     plans.map(({ count, options }) => {
-      const concurrency = Math.ceil((count * (options.finalSteps + 1)) / 300); // so that all end at about the same time
+      const concurrency = Math.ceil((count * (options.finalSteps + 1)) / 150); // so that all end at about the same time
       return sampleMany(model, Array(count).fill(PROMPT), options, { concurrency });
     }),
   );
@@ -121,7 +121,7 @@ test('20,000 responses, sampled side by side on the GPU, are distributed as p^α
 
   // Were the samples from p^α, each χ² would fail falsely once in 10⁷ runs at most, and 1.6 times as often by the bias that is left (a
   // noncentral χ², whose tail is e^(λ/2 · ((c + 2) / f − 1)) times the central one's at most): six together once in 10⁶. Each finds
-  // nine times in ten that 8 % of the mass have moved from one response to another, be they the two likeliest; less elsewhere.
+  // nine times in ten that 10 % of the mass have moved from one response to another, be they the two likeliest; less elsewhere.
   for (const [n, samples] of all.entries()) {
     const { count, options } = plans[n];
     const { alpha, cutLaw, proposalTemperature } = options;
@@ -132,7 +132,7 @@ test('20,000 responses, sampled side by side on the GPU, are distributed as p^α
       statistic < critical(freedom),
       `${cutLaw}, α ${alpha}: χ² ${statistic} of ${critical(freedom)}`,
     );
-    assert.ok(detectable(expected, count) < 0.08);
+    assert.ok(detectable(expected, count) < 0.1);
 
     const proposal = grow(new Map([['', 1]]), p, HORIZON, proposalTemperature);
     for (const other of [pi(alpha / 1.5), proposal]) {
@@ -168,8 +168,8 @@ function chiSquare(target: Distribution, seen: Distribution, count: number) {
 }
 
 test('many chains at once on the GPU give bit for bit what each gives by itself', async () => {
-  const model = await randomModel({ vocabSize: 97, eosTokens: [96] }, 5);
-  const prompts = Array.from({ length: 16 }, (_, i) => [[5, 17, 80], [42], [9, 9, 61, 33, 2, 70, 11]][i % 3]);
+  const model = await randomModel({}, 5);
+  const prompts = Array.from({ length: 10 }, (_, i) => [[5, 17, 80], [42], [9, 9, 61, 33, 2, 70, 11]][i % 3]);
   const settings: Partial<SamplerOptions>[] = [
     { sampler: 'egps', finalSteps: 3, tries: 3, particles: 6 },
     { sampler: 'egps', blockSize: 16, steps: 1, finalSteps: 2, tries: 3, ...BLOCKS },

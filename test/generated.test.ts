@@ -65,4 +65,16 @@ test('a page is the same where the library has been bundled and minified', async
   });
 });
 
+test('a bundle without the module that grades mathematics says which one it lacks', async () => {
+  await inTemporaryFolder(async (dir) => {
+    const outfile = join(dir, 'bundle.mjs');
+    const entry = 'src/eval/graders/math-pool.ts';
+    await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'node', outfile });
+    const { MathGrader } = await import(pathToFileURL(outfile).href);
+    const failure = await new MathGrader().grade('1', '1').catch((error: Error) => error);
+    assert.is(failure.name, 'GraderError');
+    assert.match(failure.message, 'math-worker.js');
+  });
+});
+
 test.run();

@@ -46,6 +46,9 @@ const BACKPORTS = {
 
 const machine = (change: object) => ({
   platform: 'linux',
+  arch: 'x64',
+  glibc: '2.36',
+  drivers: {},
   osRelease: DEBIAN_12,
   sources: [STANZAS],
   uid: 0,
@@ -179,6 +182,36 @@ test('without root, or where it is forbidden: the exact line and no commands', (
     writing,
     /^printf 'Types: deb\\n.*\\n' \| sudo tee \/etc\/apt\/sources\.list\.d\/egps-backports\.sources && /,
   );
+});
+
+test('whatever there is or is not of root and of packages, a line that needs neither is told, where it works', () => {
+  for (const change of [
+    { uid: 1000 },
+    { uid: 1000, sudo: true },
+    { allowed: false },
+    { osRelease: UBUNTU_22, uid: 1000 },
+    { osRelease: 'ID=fedora\nVERSION_ID=41\n' },
+    { osRelease: 'ID=arch\n', uid: 1000 },
+  ]) {
+    assert.is(planDriver(machine(change)).withoutRoot, 'eval "$(node scripts/swiftshader.mjs)"');
+  }
+  for (const change of [
+    { glibc: undefined, osRelease: 'ID=alpine\nVERSION_ID=3.21.0\n' },
+    { arch: 'arm64' },
+    { platform: 'darwin', glibc: undefined },
+    { platform: 'win32', glibc: undefined },
+  ]) {
+    assert.is(planDriver(machine(change)).withoutRoot, undefined);
+  }
+});
+
+test('drivers that the environment names and that are not there: nothing is installed beside them', () => {
+  for (const name of ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES']) {
+    const plan = planDriver(machine({ drivers: { [name]: '/gone/icd.json' } }));
+    assert.is(plan.kind, 'advise');
+    assert.match(plan.reason, `${name} is "/gone/icd.json"`);
+    assert.is(plan.line, `unset ${name}`);
+  }
 });
 
 test.run();

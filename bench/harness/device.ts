@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { create } from 'webgpu';
 import { AdapterError } from '../../src/base/errors.ts';
+import { adapterName } from '../../src/gpu/adapter.ts';
 import { Gpu, Usage } from '../../src/gpu/device.ts';
 import { timePasses } from '../../src/gpu/timestamps.ts';
 import { type Environment, environmentOf } from './environment.ts';
@@ -37,7 +38,7 @@ export async function openBench(): Promise<Bench> {
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
   });
   const { info } = adapter;
-  const gpu = await Gpu.open(device);
+  const gpu = await Gpu.open({ device });
   const { cpu } = gpu.adapter;
   gpu.dispose(); // leaves the device alive
   return {
@@ -45,7 +46,7 @@ export async function openBench(): Promise<Bench> {
     info,
     cpu,
     environment: environmentOf(info, cpu),
-    folder: folderOf((cpu ? '' : info.device) || info.description || info.device),
+    folder: folderOf((cpu ? '' : info.device) || adapterName(info)),
     timestamps: device.features.has('timestamp-query'),
     close: () => device.destroy(),
   };

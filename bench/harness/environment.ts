@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { adapterName } from '../../src/gpu/adapter.ts';
 
 export interface Environment {
   adapter: { description: string; vendor: string; architecture: string; device: string; cpu: boolean };
@@ -20,9 +21,9 @@ export interface Environment {
 }
 
 export function environmentOf(info: GPUAdapterInfo, cpu: boolean): Environment {
-  const { description, vendor, architecture, device } = info;
+  const { vendor, architecture, device } = info;
   return {
-    adapter: { description, vendor, architecture, device, cpu },
+    adapter: { description: adapterName(info), vendor, architecture, device, cpu },
     node: process.version,
     dawn: dawnVersion(),
     os: `${type()} ${release()}, ${arch()}`,

@@ -1,15 +1,15 @@
 /** Attention over contexts of several lengths, in a paged cache whose pages stand in any order. */
 
-import { attention } from '../../reference/oracle.ts';
 import { bytesPerPosition, PAGE } from '../../src/cache/kv-cache.ts';
 import { SPAN, SPANS_BYTES, sizesOf } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
+import { compare } from '../../src/selftest/compare.ts';
+import { attention } from '../../src/selftest/float64.ts';
 import { readBack } from '../harness/device.ts';
 import { progress } from '../harness/figures.ts';
 import { SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,
-  compare,
   contest,
   type Dispatch,
   type Figure,

@@ -1,25 +1,17 @@
 /** The operations that multiply by weights as the model runs them, by this adapter's tuning. */
 
-import { rmsNorm, rotary, siluGate } from '../../reference/oracle.ts';
 import { rotations } from '../../reference/rotations.ts';
 import { PAGE } from '../../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import type { ShaderName } from '../../src/gpu/kernel.ts';
 import { type Tuning, tuningFor } from '../../src/model/tuning.ts';
 import type { Matrix, WeightLoader } from '../../src/model/weights.ts';
+import { compare } from '../../src/selftest/compare.ts';
+import { rmsNorm, rotary, siluGate } from '../../src/selftest/float64.ts';
 import { readBack } from '../harness/device.ts';
 import { short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
-import {
-  type Candidate,
-  compare,
-  type Dispatch,
-  type Figure,
-  type Lab,
-  measure,
-  report,
-  runOnce,
-} from './measure.ts';
+import { type Candidate, type Dispatch, type Figure, type Lab, measure, report, runOnce } from './measure.ts';
 import {
   layer,
   loadWeights,

@@ -1,6 +1,7 @@
 /** Checks kernels against float64 and times those that are right. */
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { Kernel, Kernels } from '../../src/gpu/kernel.ts';
+import type { Check } from '../../src/selftest/compare.ts';
 import { type Bench, timePass } from '../harness/device.ts';
 import { progress, type Summary, short, show, summarise, table } from '../harness/figures.ts';
 import type { ShapeName } from '../random-model.ts';
@@ -73,12 +74,6 @@ export interface Dispatch {
   kernel: Kernel;
   group: GPUBindGroup;
   size: readonly [number, number, number];
-}
-
-/** The largest deviation of a checked output from float64, and the largest allowed, in root mean squares of these outputs. */
-export interface Check {
-  error: number;
-  bound: number;
 }
 
 export interface Candidate {
@@ -176,27 +171,6 @@ async function probe(bench: Bench, dispatches: readonly Dispatch[]): Promise<num
     .filter(({ kernel }) => kernel === first.kernel)
     .reduce((n, { size }) => n + size[0], 0);
   return (seconds * all) / few[0];
-}
-
-/**
- * Rounding errors of a sum, and the sum itself, grow with the root of the number of terms: √terms · 2^-24 of the outputs' root mean
- * square is the scale of an error. 32 times that is allowed, of which the worst of millions of outputs and products of two sums take
- * half; one term left out or taken twice is off by 1 / √terms, hundreds of times as much.
- */
-export function compare(
-  ours: readonly Float64Array[],
-  expected: readonly Float64Array[],
-  terms: number,
-): Check {
-  let [square, count, error] = [0, 0, 0];
-  for (const [i, right] of expected.entries()) {
-    for (let j = 0; j < right.length; j++) {
-      square += right[j] ** 2;
-      count++;
-      error = Math.max(error, Math.abs(ours[i][j] - right[j])); // NaN stays
-    }
-  }
-  return { error: error / Math.sqrt(square / count), bound: 32 * Math.sqrt(terms) * 2 ** -24 };
 }
 
 function titleOf({ shape, operation, matrix, weights, rows, context, ...kernel }: Label): string {

@@ -1,11 +1,11 @@
 /** Matrices times activations, by every shader. */
 import { gpuTuning, type Tuning, tuningFor } from '../../src/model/tuning.ts';
+import { compare } from '../../src/selftest/compare.ts';
 import { readBack } from '../harness/device.ts';
 import { progress, short } from '../harness/figures.ts';
 import { type RandomWeights, SHAPES, type ShapeName } from '../random-model.ts';
 import {
   type Candidate,
-  compare,
   contest,
   type Dispatch,
   type Figure,

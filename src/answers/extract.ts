@@ -17,7 +17,7 @@ export type Extract =
 /** Seconds for one response. */
 const LIMIT = 2;
 
-/** Extracts final answers. What throws, or takes longer than two seconds, has no answer; `trouble` tells of the first such case. */
+/** Extracts final answers. What throws, or takes longer than two seconds, has no answer; `trouble` tells of the first such case. @internal */
 export class Extractor {
   trouble: string | null = null;
   private readonly extract: (text: string) => unknown;

@@ -10,6 +10,7 @@ export interface AnswerShare {
 /**
  * How probable each final answer is, most probable first: the weights of the responses that give it.
  * @param answers of the visits, one each
+ * @internal
  */
 export function shares(visits: readonly Visit[], answers: readonly (string | null)[]): AnswerShare[] {
   const sums = new Map<string | null, number>();
@@ -22,6 +23,7 @@ export function shares(visits: readonly Visit[], answers: readonly (string | nul
 /**
  * The likeliest of the responses that give the most probable answer. It is no sample, and nor is the vote.
  * @returns undefined where no response has an answer
+ * @internal
  */
 export function voted(visits: readonly Visit[], answers: readonly (string | null)[]): Visit | undefined {
   const mode = shares(visits, answers).find(({ answer }) => answer !== null);

@@ -98,6 +98,7 @@ export async function calibrate(
  * average, since the cost of growing it is in proportion to their number. Rounded to whole cache pages, at most the horizon.
  * @param entropies nats, one array a sample
  * @throws OptionError where no token has an entropy of 0.01 nats
+ * @internal
  */
 export function fit(entropies: readonly Float64Array[], maxNewTokens: number): Calibration {
   const sorted = Float64Array.from(entropies.flatMap((column) => Array.from(column))).sort();

@@ -101,6 +101,7 @@ export async function generateMany(
 /**
  * Makes an answer of what was drawn.
  * @throws OptionError
+ * @internal
  */
 export function finisher(
   { tokenizer, eosTokens }: GenerativeModel,
@@ -140,6 +141,7 @@ const PICKS: readonly PickName[] = ['last', 'likeliest', 'vote'];
 /**
  * DEFAULTS, overridden by the model's own, overridden by `options`.
  * @throws OptionError
+ * @internal
  */
 export function withModelDefaults(defaults: ModelDefaults, options: Partial<SamplerOptions>): SamplerOptions {
   return resolveOptions(options, defaults);
@@ -148,6 +150,7 @@ export function withModelDefaults(defaults: ModelDefaults, options: Partial<Samp
 /**
  * The token ids of a prompt.
  * @throws OptionError for text where there is no tokenizer, and for an empty prompt.
+ * @internal
  */
 export function encodePrompt(
   tokenizer: Tokenizer | null,
@@ -167,7 +170,7 @@ export function encodePrompt(
   return tokenizer.encode(tokenizer.applyChatTemplate([{ role: 'user', content: prompt }]), false);
 }
 
-/** The text of an answer: without its EOS, up to the first stop string. */
+/** The text of an answer: without its EOS, up to the first stop string. @internal */
 export function answerText(
   tokenizer: Tokenizer,
   tokens: Uint32Array,
@@ -180,7 +183,7 @@ export function answerText(
   return text.slice(0, Math.min(text.length, ...ends));
 }
 
-/** @throws OptionError for stop strings that could never end a text */
+/** @throws OptionError for stop strings that could never end a text @internal */
 export function checkStop(tokenizer: Tokenizer | null, stop: readonly string[]): void {
   if (stop.length > 0 && !tokenizer) throw new OptionError('stop needs a model with a tokenizer');
   if (stop.includes('')) throw new OptionError('stop is "": a stop string has at least one character');

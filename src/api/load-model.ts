@@ -8,23 +8,25 @@ import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import type { Profile } from '../engine/profile.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
+import { trust } from '../selftest/trusted.ts';
 import { loadDefaults } from './model-defaults.ts';
 
-export interface LoadOptions {
-  /** A device of the caller's; `dispose` leaves it alive. Without it the best adapter is opened. */
-  device?: GPUDevice;
+export interface LoadOptions extends AdapterChoice {
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
   signal?: AbortSignal;
+  /** Called once it is known what computes, before the weights are read. */
+  onAdapter?(adapter: AdapterDescription): void;
   onProgress?(loadedBytes: number, totalBytes: number): void;
 }
 
@@ -52,12 +54,13 @@ export interface Model extends LanguageModel {
   dispose(): void;
 }
 
+/** @internal */
 export const DEFAULT_POSITIONS = 16384;
 
 /**
  * Loads a Hugging Face model folder: config.json, model.safetensors (or shards), and where there are any
  * tokenizer.json, generation_config.json and egps.json.
- * @throws CheckpointError, UnsupportedModelError, AdapterError, OutOfMemoryError
+ * @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
@@ -75,7 +78,8 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
 
 /**
  * A model that speaks token ids, from tensors known to be those that `config` calls for.
- * @throws AdapterError, OutOfMemoryError
+ * @throws AdapterError, KernelError, OutOfMemoryError
+ * @internal
  */
 export async function buildModel(
   config: ModelConfig,
@@ -88,7 +92,9 @@ export async function buildModel(
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
-    gpu = await Gpu.open(options.device);
+    gpu = await Gpu.open(options);
+    options.onAdapter?.(gpu.adapter);
+    await trust(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

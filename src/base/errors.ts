@@ -44,6 +44,25 @@ export class AdapterError extends Error {
   override name = 'AdapterError';
 }
 
+/** The adapter computes wrongly: a kernel is further from float64 than rounding explains. */
+export class KernelError extends AdapterError {
+  override name = 'KernelError';
+  /** Its file in shaders/, and the form in which it was run. */
+  readonly kernel: string;
+  /** Found, and allowed. */
+  readonly error: number;
+  readonly bound: number;
+  constructor(adapter: string, kernel: string, error: number, bound: number) {
+    super(
+      `${adapter} computes wrongly: kernel ${kernel} is off by ${error.toExponential(1)}, ${bound.toExponential(1)} is allowed; ` +
+        'another version of the driver may help. egps info --self-test checks all kernels',
+    );
+    this.kernel = kernel;
+    this.error = error;
+    this.bound = bound;
+  }
+}
+
 /** Raised before any work starts, with the bytes asked for and, where it can be known, the bytes available. */
 export class OutOfMemoryError extends Error {
   override name = 'OutOfMemoryError';

@@ -85,6 +85,7 @@ const isFamily = (name: string): name is ModelConfig['modelType'] => Object.hasO
  * are used. `file` is for messages.
  * @throws CheckpointError a required key is missing, or a value is of the wrong kind or out of range
  * @throws UnsupportedModelError a key asks for something that is not computed
+ * @internal
  */
 export function parseConfig(json: unknown, file: string, generationConfig?: unknown): ModelConfig {
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
@@ -192,6 +193,7 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
 /**
  * Reads config.json and, where there is one, generation_config.json; `warn` is told what is doubtful in them.
  * @throws CheckpointError, UnsupportedModelError
+ * @internal
  */
 export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
   const file = join(dir, 'config.json');
@@ -200,7 +202,7 @@ export async function loadConfig(dir: string, warn?: (message: string) => void):
   return parseConfig(json, file, await readJson(join(dir, 'generation_config.json'), warn));
 }
 
-/** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. */
+/** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. @internal */
 export function tensorShapes(config: ModelConfig): Map<string, number[]> {
   return new Map(calledFor(config));
 }
@@ -237,6 +239,7 @@ function* calledFor(config: ModelConfig): Generator<[name: string, shape: number
  * Checks that every tensor the configuration calls for is there in its shape. Returns the names of those it does not
  * call for.
  * @throws CheckpointError
+ * @internal
  */
 export function checkTensors(
   config: ModelConfig,

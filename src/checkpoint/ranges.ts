@@ -1,4 +1,4 @@
-export const INT32_MAX = 2 ** 31 - 1;
+export const INT32_MAX: number = 2 ** 31 - 1;
 const F32_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 export const POSITIVE = 'a positive number within the range of f32';

@@ -1,19 +1,18 @@
-import { constants } from 'node:fs';
-import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
+import { abacus } from '../api/abacus.ts';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { encodePrompt, withModelDefaults } from '../api/generate.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
 import { seed, value, whole } from './args.ts';
-import { type Command, embeddedModel, type Folder, MODEL_OPTION, openFolder, openModel } from './command.ts';
+import { type Command, checkWritable, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
 
 const SAMPLES = 128;
 const BAR = 24;
 
 export const calibrateCommand: Command = {
-  summary: 'fit the gate and the block size to a model',
   usage: '[options]',
   notes: `Draws plain samples (temperature 1), shows where their entropy lies, and writes gate and blockSize to
 egps.json in the folder of the model; what else stands there stays. The gate is the highest that leaves 95 %
@@ -24,7 +23,7 @@ prompt in JSON is a string, an array of token ids, or an object with such a "pro
 prompts of its own, any other needs --prompts: some that it will be used for.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     prompts: { value: 'FILE', help: 'prompts to answer' },
     samples: { value: 'N', help: `answers to draw, spread over the prompts (default: ${SAMPLES})` },
     'max-new-tokens': { value: 'T', help: "horizon: most tokens of an answer (default: the model's)" },
@@ -50,10 +49,10 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     const prompts = await readPrompts(file ?? ownPrompts(folder.dir));
     const encoded = encodeAll(prompts, folder, plain.maxNewTokens);
     const target = join(folder.dir, 'egps.json');
-    if (!dry) await access(folder.dir, constants.W_OK).catch((error) => refuse(target, error));
+    if (!dry) await checkWritable(temporaryFor(target)).catch((error) => refuse(target, error));
 
     const longest = Math.max(...encoded.map(({ length }) => length));
-    const model = await openModel(folder, longest + plain.maxNewTokens, io);
+    const model = await openModel(folder, longest + plain.maxNewTokens, parsed, io);
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
     let fitted: Calibration;
@@ -91,7 +90,7 @@ prompts of its own, any other needs --prompts: some that it will be used for.
 
 /** The embedded model's held-out problems. @throws OptionError for any other model */
 function ownPrompts(dir: string): string {
-  if (resolve(dir) === embeddedModel()) return join(dir, 'heldout.json');
+  if (resolve(dir) === abacus) return join(dir, 'heldout.json');
   throw new OptionError(
     `${dir} has no prompts of its own: give some that it will be used for, --prompts FILE`,
   );
@@ -204,6 +203,8 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
   });
 }
 
+const temporaryFor = (file: string): string => `${file}.${process.pid}.tmp`;
+
 /**
  * Puts values into the egps.json of a folder; the other keys and their order stay. The file is replaced as a whole, or not at all.
  * @throws CheckpointError for a file there that is no egps.json, or one that cannot be written
@@ -211,7 +212,7 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
 export async function writeDefaults(dir: string, values: { gate: number; blockSize: number }): Promise<void> {
   const file = join(dir, 'egps.json');
   const defaults = { ...(await loadDefaults(dir)), ...values };
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = temporaryFor(file);
   try {
     await writeFile(temporary, `${JSON.stringify(defaults, null, 2)}\n`);
     await rename(temporary, file);

@@ -1,24 +1,47 @@
-import { DEFAULTS } from '../sampling/sample.ts';
+import { DEFAULTS } from '../sampling/options.ts';
 import { COMMON, optionHelp } from './args.ts';
-import { calibrateCommand } from './calibrate.ts';
 import type { Command } from './command.ts';
-import { debugCommand } from './debug.ts';
-import { demoCommand } from './demo.ts';
-import { evalCommand } from './eval.ts';
-import { generateCommand } from './generate.ts';
-import { infoCommand } from './info.ts';
-import { profileCommand } from './profile.ts';
-import { scoreCommand } from './score.ts';
 
-export const COMMANDS: Readonly<Record<string, Command>> = {
-  generate: generateCommand,
-  score: scoreCommand,
-  eval: evalCommand,
-  calibrate: calibrateCommand,
-  info: infoCommand,
-  debug: debugCommand,
-  profile: profileCommand,
-  demo: demoCommand,
+/** Commands are loaded when they run: of what they import, others have no need. */
+interface Listed {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+export const COMMANDS: Readonly<Record<string, Listed>> = {
+  generate: {
+    summary: 'answer a prompt',
+    load: async () => (await import('./generate.ts')).generateCommand,
+  },
+  score: {
+    summary: 'tell how likely a text is, token by token',
+    load: async () => (await import('./score.ts')).scoreCommand,
+  },
+  eval: {
+    summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
+    load: async () => (await import('./eval.ts')).evalCommand,
+  },
+  calibrate: {
+    summary: 'fit the gate and the block size to a model',
+    load: async () => (await import('./calibrate.ts')).calibrateCommand,
+  },
+  info: {
+    summary: 'show the adapter, the model and the memory it takes',
+    load: async () => (await import('./info.ts')).infoCommand,
+  },
+  debug: {
+    summary: 'show the activations around a layer of the model',
+    load: async () => (await import('./debug.ts')).debugCommand,
+  },
+  profile: {
+    summary: "time the model's kernels by the GPU's own clock",
+    load: async () => (await import('./profile.ts')).profileCommand,
+  },
+  demo: {
+    summary: 'ten problems that the model was not trained on, plainly and by egps; or one of yours',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
 };
 
 export function generalHelp(): string {
@@ -37,8 +60,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `;
 }
 
-export function commandHelp(name: string): string {
-  const { summary, usage, notes, options } = COMMANDS[name];
+export function commandHelp(name: string, { usage, notes, options }: Command): string {
+  const { summary } = COMMANDS[name];
   return `Usage: egps ${name} ${usage}
 
 ${summary[0].toUpperCase()}${summary.slice(1)}.

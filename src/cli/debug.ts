@@ -4,14 +4,13 @@ import { OptionError, OutputError } from '../base/errors.ts';
 import { encodeSafetensors } from '../checkpoint/encode-safetensors.ts';
 import type { Activation } from '../engine/activations.ts';
 import { tokenIds, value, whole } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import { type Command, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { table } from './format.ts';
 
 /** First values of a row of the table. */
 const SHOWN = 4;
 
 export const debugCommand: Command = {
-  summary: 'show the activations around a layer of the model',
   usage: '--layer N [options] [TEXT]',
   notes: `The names are those of the modules in transformers: NAME.input is what goes into a module, NAME.output what
 comes out. Without TEXT the text is read from standard input, less its last line feed. The file of --out holds
@@ -19,7 +18,7 @@ f32 tensors [positions, width] by these names, and in its metadata the token ids
 with transformers.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     layer: { value: 'N', help: 'the layer, from 0' },
     position: { value: 'P', help: 'this position alone, from 0 (default: all positions of the text)' },
     tokens: { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
@@ -46,7 +45,7 @@ with transformers.
     if (position !== undefined && position >= ids.length) {
       throw new OptionError(`--position is ${position}: the text has ${ids.length} tokens, from 0 on`);
     }
-    const model = await openModel(folder, ids.length, io);
+    const model = await openModel(folder, ids.length, parsed, io);
     try {
       let activations = await model.activations(ids, layer);
       if (position !== undefined) activations = activations.map((activation) => rowOf(activation, position));

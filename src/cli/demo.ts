@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { CheckpointError } from '../base/errors.ts';
+import { RUNTIME } from '../base/runtime.ts';
 import { readJson } from '../checkpoint/json.ts';
 import { warmUp } from '../engine/warm-up.ts';
 import { checkPrompt } from '../sampling/sample.ts';
@@ -12,7 +13,7 @@ import {
   type Command,
   type Folder,
   type Io,
-  MODEL_OPTION,
+  MODEL_OPTIONS,
   openFolder,
   openModel,
   readText,
@@ -39,7 +40,6 @@ const DRAWN = 'The model answers problems that it was not trained on, each in tw
 const OWN = 'The model answers your problem in two ways:';
 
 export const demoCommand: Command = {
-  summary: 'ten problems that the model was not trained on, plainly and by egps; or one of yours',
   usage: '[options] [PROBLEM]',
   notes: `Without PROBLEM the problems are drawn from heldout.json in the folder of the model. Plain sampling draws each
 token from the model as it is (temperature 1); egps samples from the same model, not trained further, with the
@@ -47,7 +47,7 @@ options of its egps.json, and answers what is most probable by its run. How it c
 written to ${PAGE} in the current folder, a page for a browser.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     seed: { value: 'S', help: 'picks the problems and the random numbers (default: others each time)' },
   },
 
@@ -66,7 +66,7 @@ written to ${PAGE} in the current folder, a page for a browser.
     if (own && dir === undefined) say(`The embedded model knows only problems such as: ${EXAMPLE}`);
     say(`Seed ${number}; --seed ${number} repeats it all. ${own ? OWN : DRAWN}`);
     io.out(`${definitions(width())}\n\n`);
-    const model = await openModel(folder, positions, io);
+    const model = await openModel(folder, positions, parsed, io);
     try {
       io.out('compiling kernels … ');
       const began = performance.now();
@@ -85,7 +85,7 @@ written to ${PAGE} in the current folder, a page for a browser.
       io.out(`\n${inFull(told, process.stdout.isTTY ? width() : 0)}\n\n`);
       say(`egps, ${shareLines(told.egps.outcome?.answer.answers ?? [])}\n`);
       await writePage(model, told.egps, say, io);
-      io.out(`\n${nextSteps(own !== undefined, calls(process.env, 'Deno' in globalThis))}\n`);
+      io.out(`\n${nextSteps(own !== undefined, calls(process.env, RUNTIME === 'deno'))}\n`);
     } finally {
       model.dispose();
     }

@@ -1,11 +1,13 @@
-import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { abacus } from '../api/abacus.ts';
 import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
+import { RUNTIME } from '../base/runtime.ts';
 import { fileDigest, modelDigest } from '../eval/digest.ts';
 import { openGraders } from '../eval/graders/graders.ts';
+import { hostName } from '../eval/lock.ts';
 import { hasAnswers, picksOf } from '../eval/picks.ts';
 import { type Plan, RunFolder } from '../eval/run-folder.ts';
 import {
@@ -17,16 +19,17 @@ import {
 } from '../eval/runner.ts';
 import { countsOnRecord, partOf, shardName, shardOf } from '../eval/shard.ts';
 import { loadTask, TASKS, type Task } from '../eval/tasks/tasks.ts';
+import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import {
   type Command,
-  embeddedModel,
   type Folder,
   type Io,
-  MODEL_OPTION,
+  MODEL_OPTIONS,
   openFolder,
   openModel,
+  sayAdapter,
   version,
 } from './command.ts';
 import { merge } from './eval-merge.ts';
@@ -42,7 +45,6 @@ const PROMPT_STYLES = ['base', 'chat'];
 const TELL = 60;
 
 export const evalCommand: Command = {
-  summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
   usage: '--task TASK [options]\n       egps eval merge DIR… [--out DIR]',
   notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval,
 gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact,
@@ -68,7 +70,7 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
   options: {
     task: { value: 'TASK', help: `${TASKS.join(', ')}, or FILE.jsonl` },
     data: { value: 'FILE', help: 'where the benchmark lies: math500, humaneval, gpqa' },
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     sampler: { value: 'LIST', help: 'samplers with their options (default: egps)' },
     alpha: SAMPLER_OPTIONS.alpha,
     'max-new-tokens': SAMPLER_OPTIONS['max-new-tokens'],
@@ -95,21 +97,21 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
     const graders = await openGraders(task.items, {
       allowCodeExecution: parsed.flags.has('allow-code-execution'),
     });
-    if (graders.unconfined.length > 0) {
-      const what = graders.unconfined.join(', ');
-      io.err(`egps: warning: on this system the code that is run is not kept from: ${what}\n`);
-    }
     let run: RunFolder | undefined;
     let model: Model | undefined;
     try {
       const own = items.map(({ item }) => item);
       run = await RunFolder.open(out, plan, own);
-      tell(task, items, plan, io);
+      const tellAll = () => {
+        tellRisks(graders.unconfined, io);
+        tell(task, items, plan, io);
+      };
       try {
-        if (run.progress().missing > 0) {
+        if (run.progress().missing === 0) tellAll();
+        else {
           const { samples, seed, concurrency, voting } = asked;
-          model = await openFor(folder, asked, io);
-          const process_ = `${hostname()}/${process.pid}/${new Date().toISOString()}`;
+          model = await openFor(folder, asked, parsed, io, tellAll);
+          const process_ = `${hostName()}/${process.pid}/${new Date().toISOString()}`;
           const { description: adapter } = model.adapter;
           await run.begin({ process: process_, adapter, concurrency, versions: versions() });
           await evaluate({
@@ -191,7 +193,7 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   }
   const data = value(parsed, 'data');
   const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
-  const dir = value(parsed, 'model') ?? embeddedModel();
+  const dir = value(parsed, 'model') ?? abacus;
   const folder = await openFolder(dir);
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
   const entries = parseSamplers(parsed.values.sampler ?? ['egps'], common, folder.defaults);
@@ -226,6 +228,12 @@ async function readArguments(parsed: Parsed): Promise<Asked> {
   });
   const out = shard ? join(parent, shardName(shard)) : parent;
   return { task, items, entries, voting, samples, seed: number, concurrency, folder, plan, out };
+}
+
+function tellRisks(unconfined: readonly string[], io: Io): void {
+  if (unconfined.length === 0) return;
+  const what = unconfined.join(', ');
+  io.err(`egps: warning: on this system the code that is run is not kept from: ${what}\n`);
 }
 
 /** What of the task is not, or not yet, evaluated here. */
@@ -269,12 +277,28 @@ export function cacheFor({
   return { least, wanted: Math.min(concurrency, items.length) * responses * least };
 }
 
-/** Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had. */
-async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
+/**
+ * Loads the model with a cache that has room for the trees of all prompts side by side, or for as much of that as can be had.
+ * @param tell called when it has been said what computes
+ */
+async function openFor(
+  folder: Folder,
+  asked: Asked,
+  parsed: Parsed,
+  io: Io,
+  tell: () => void,
+): Promise<Model> {
   const { least, wanted } = cacheFor(asked);
+  let told = false;
+  const onAdapter = (adapter: AdapterDescription) => {
+    if (told) return;
+    told = true;
+    sayAdapter(adapter, io);
+    tell();
+  };
   for (let positions = wanted; ; positions /= 2) {
     try {
-      return await openModel(folder, Math.ceil(Math.max(positions, least)), io);
+      return await openModel(folder, Math.ceil(Math.max(positions, least)), parsed, io, onAdapter);
     } catch (error) {
       if (!(error instanceof OutOfMemoryError) || positions <= least) throw error;
     }
@@ -282,7 +306,11 @@ async function openFor(folder: Folder, asked: Asked, io: Io): Promise<Model> {
 }
 
 function versions(): Record<string, string> {
-  return { egps: version(), node: process.version, platform: `${process.platform} ${process.arch}` };
+  return {
+    egps: version(),
+    [RUNTIME]: `v${process.versions[RUNTIME]}`,
+    platform: `${process.platform} ${process.arch}`,
+  };
 }
 
 function tracer({ tokenizer, adapter }: Model): NonNullable<Evaluation['trace']> {

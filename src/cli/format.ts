@@ -22,6 +22,11 @@ export function seconds(s: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** An adapter by its name, and what is not to be overlooked. */
+export function adapterText({ description, cpu }: AdapterDescription): string {
+  return cpu ? `${description} (computes on the CPU)` : description;
+}
+
 /** Share of the chain's moves that were accepted, or undefined where nothing was proposed. */
 export function acceptance({ proposed, accepted }: Account): string | undefined {
   return proposed > 0 ? `${Math.round((100 * accepted) / proposed)} % accepted` : undefined;
@@ -33,7 +38,7 @@ export function rate(tokens: number, wallSeconds: number): string {
 }
 
 /** What an answer cost, in two lines. */
-export function accountLines(drawn: Sample, wallSeconds: number, adapter: AdapterDescription): string {
+export function accountLines(drawn: Sample, wallSeconds: number): string {
   const { account } = drawn;
   const moves =
     account.proposed > 0
@@ -50,7 +55,6 @@ export function accountLines(drawn: Sample, wallSeconds: number, adapter: Adapte
     `${drawn.tokens.length} tokens${drawn.finish === 'eos' ? '' : ', cut at the horizon'}`,
     `log p ${drawn.logProbability.toFixed(3)}`,
     seconds(wallSeconds),
-    adapter.description,
   ];
   return [counts, result].map((facts) => facts.filter((fact) => fact !== undefined).join(' · ')).join('\n');
 }

@@ -1,6 +1,4 @@
-import { constants } from 'node:fs';
-import { access, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import type { Extract } from '../answers/extract.ts';
 import {
   type Answer,
@@ -19,13 +17,20 @@ import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
 import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';
 import { type Parsed, tokenIds, value, whole } from './args.ts';
-import { type Command, type Io, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import {
+  type Command,
+  checkWritable,
+  type Io,
+  MODEL_OPTIONS,
+  openFolder,
+  openModel,
+  readText,
+} from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import type { View } from './terminal.ts';
 
 export const generateCommand: Command = {
-  summary: 'answer a prompt',
   usage: '[options] [PROMPT]',
   notes: `Without PROMPT the prompt is read from standard input, less its last line feed. The answer goes to standard
 output, progress and account to standard error. A model's own egps.json overrides these defaults; what stands
@@ -34,7 +39,7 @@ this order, and what they say about convergence goes to standard error; the wall
 from the start of the run.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     ...SAMPLER_OPTIONS,
     chat: { help: 'wrap the prompt in the chat template of the model' },
     pick: {
@@ -67,13 +72,17 @@ from the start of the run.
     const typed = ids === undefined ? undefined : promptIds(ids, parsed);
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
-    if (file !== undefined) await checkWritable(file);
+    if (file !== undefined) {
+      await checkWritable(file).catch(({ message }) => {
+        throw new OptionError(`--trace ${file} cannot be written: ${message}`);
+      });
+    }
     const folder = await openFolder(value(parsed, 'model'));
     const options = withModelDefaults(folder.defaults, given);
     checkStop(folder.tokenizer, stop);
     const prompt = typed ?? (await readText(parsed.words, 'prompt', io));
     const promptTokens = encodePrompt(folder.tokenizer, prompt, parsed.flags.has('chat'));
-    const model = await openModel(folder, promptTokens.length + options.maxNewTokens, io);
+    const model = await openModel(folder, promptTokens.length + options.maxNewTokens, parsed, io);
     const print = (answer: Answer, chain: number, wallSeconds: number) => {
       if (parsed.flags.has('json')) {
         io.out(`${json(answerJson(answer, { ...options, chain }, model.adapter, wallSeconds))}\n`);
@@ -95,7 +104,7 @@ from the start of the run.
       warnOfGates([answer], io);
       if (!parsed.flags.has('json')) {
         if (answer.answers) io.err(`${shareLines(answer.answers)}\n`);
-        io.err(`${accountLines(answer, wallSeconds, model.adapter)}\n`);
+        io.err(`${accountLines(answer, wallSeconds)}\n`);
       }
       if (file !== undefined) await writeFile(file, traceOf(model, answer, options, wallSeconds));
     } finally {
@@ -112,13 +121,6 @@ function extract(text: string | undefined): Extract | undefined {
   } catch (error) {
     throw new OptionError(`--extract ${text}: ${(error as Error).message}`);
   }
-}
-
-/** Before anything is computed. @throws OptionError */
-async function checkWritable(file: string): Promise<void> {
-  await access(dirname(resolve(file)), constants.W_OK).catch(({ message }) => {
-    throw new OptionError(`--trace ${file} cannot be written: ${message}`);
-  });
 }
 
 /** Chains that decode side by side. */
@@ -180,7 +182,7 @@ async function many(
   const { sampler, steps, finalSteps, blockSize } = options;
   const diagnostics = diagnose(answers, sampler === 'karan-du' ? steps : finalSteps, blockSize);
   const counts = `${total(drawn)} tokens drawn · ${total(computed)} computed`;
-  io.err(`${counts} · ${rate(total(drawn), elapsed())} · ${model.adapter.description}\n`);
+  io.err(`${counts} · ${rate(total(drawn), elapsed())}\n`);
   io.err(`${diagnosticLines(diagnostics)}\n`);
   warnOfGates(answers, io);
 }

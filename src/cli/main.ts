@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-import { OptionError } from '../base/errors.ts';
-import { didYouMean } from '../base/nearest.ts';
-import { COMMON, parse } from './args.ts';
 import type { Io } from './command.ts';
-import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
-import { oneLine, Redraw, writers } from './terminal.ts';
+import { hideNoise } from './native-stderr.ts';
+import { run } from './run.ts';
+import { Redraw, writers } from './terminal.ts';
 
 const interrupt = new AbortController();
 const redraw = new Redraw(process.stderr, process.env);
@@ -34,38 +32,10 @@ process.once('SIGINT', () => stop(130));
 // A scheduler whose time is up may send its signal twice, to the task and through its launcher, and sends SIGKILL if it means that.
 process.on('SIGTERM', () => stop(143));
 
-const argv = process.argv.slice(2);
-try {
-  await dispatch(argv);
-} catch (error) {
-  redraw.close();
-  process.exitCode = report(error);
-}
-
-async function dispatch([name, ...rest]: string[]): Promise<void> {
-  if (name === undefined) throw new OptionError(`no command${commandList()}`);
-  if (name === '--help' || name === '-h') return io.out(generalHelp());
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) {
-    const nearest = didYouMean(name, Object.keys(COMMANDS)) || commandList();
-    throw new OptionError(`unknown command ${JSON.stringify(name)}${nearest}`);
-  }
-  const parsed = parse({ ...command.options, ...COMMON }, rest);
-  if (parsed.flags.has('help')) return io.out(commandHelp(name));
-  await command.run(parsed, io);
-}
-
-function commandList(): string {
-  return `; usage: egps ${Object.keys(COMMANDS).join('|')} [options], egps --help tells more`;
-}
-
-/** One line for an error, and the exit code. */
-function report(error: unknown): number {
-  if (interrupt.signal.aborted) {
-    if (process.stderr.isTTY) io.err('\n'); // the terminal has echoed ^C
-    return interrupted;
-  }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  io.err(argv.includes('--debug') ? `${stack}\n` : `egps: ${oneLine(message)}\n`);
-  return error instanceof OptionError ? 2 : 1;
-}
+let endStderr = () => {};
+const code = await run(process.argv.slice(2), io, async () => {
+  endStderr = await hideNoise();
+});
+if (code && interrupted && process.stderr.isTTY) io.err('\n'); // the terminal has echoed ^C
+if (code) process.exitCode = interrupted || code;
+endStderr();

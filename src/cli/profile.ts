@@ -1,19 +1,18 @@
 import { PAGE } from '../cache/kv-cache.ts';
 import type { Profile } from '../engine/profile.ts';
 import { value, whole } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel } from './command.ts';
-import { table } from './format.ts';
+import { type Command, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
+import { adapterText, table } from './format.ts';
 
 const REPEATS = 15;
 
 export const profileCommand: Command = {
-  summary: "time the model's kernels by the GPU's own clock",
   usage: '[options]',
   notes: `Measures ${REPEATS} passes of decoding after one that warms up. Each row has a sequence of its own. The
 adapter needs timestamp queries.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     rows: { value: 'R', help: 'rows of the pass (default: 1)' },
     context: { value: 'C', help: 'positions of each row (default: 128)' },
   },
@@ -24,11 +23,11 @@ adapter needs timestamp queries.
       whole('--context', value(parsed, 'context') ?? '128'),
     ];
     const folder = await openFolder(value(parsed, 'model'));
-    const model = await openModel(folder, rows * (context + PAGE), io);
+    const model = await openModel(folder, rows * (context + PAGE), parsed, io);
     try {
       const profile = await model.profile(rows, context, REPEATS);
       io.out(
-        `${model.adapter.description}, ${rows} row(s) of ${context} positions\n\n${profileTable(profile)}\n`,
+        `decoding, ${rows} row(s) of ${context} positions\n\n${profileTable(profile)}\non ${adapterText(model.adapter)}\n`,
       );
     } finally {
       model.dispose();

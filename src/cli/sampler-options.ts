@@ -3,13 +3,12 @@ import { OptionError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import type { Entry } from '../eval/runner.ts';
 import { CUT_LAW_NAMES, CUT_LAWS } from '../sampling/cut-laws.ts';
-import type { ModelDefaults } from '../sampling/options.ts';
+import { type ModelDefaults, SAMPLERS } from '../sampling/options.ts';
 import {
   type Acceptance,
   type CutLawName,
   DEFAULTS,
   type Decoding,
-  SAMPLERS,
   type SamplerName,
   type SamplerOptions,
 } from '../sampling/sample.ts';

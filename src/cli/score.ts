@@ -6,7 +6,7 @@ import { logProbability } from '../sampling/response.ts';
 import { DEFAULTS } from '../sampling/sample.ts';
 import { score } from '../tree/score.ts';
 import { number, tokenIds, value } from './args.ts';
-import { type Command, MODEL_OPTION, openFolder, openModel, readText } from './command.ts';
+import { type Command, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { json, table } from './format.ts';
 
 interface ScoredToken {
@@ -20,7 +20,6 @@ interface ScoredToken {
 }
 
 export const scoreCommand: Command = {
-  summary: 'tell how likely a text is, token by token',
   usage: '[options] [TEXT]',
   notes: `Prints for every token its id, its text, log p given what precedes it, and of the distribution it was scored
 under the entropy and log Z (the log of the sum of p^A). Nothing precedes the first token: it has no numbers.
@@ -28,7 +27,7 @@ Without TEXT the text is read from standard input, less its last line feed. A mo
 the default of --alpha.
 `,
   options: {
-    model: MODEL_OPTION,
+    ...MODEL_OPTIONS,
     alpha: { value: 'A', help: `power of log Z, at least 1 (default: ${DEFAULTS.alpha})` },
     tokens: { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
     json: { help: 'print {"tokens": [{"id", "text", "logp", "entropy", "logZ"}, …]}' },
@@ -48,7 +47,7 @@ the default of --alpha.
     const folder = await openFolder(value(parsed, 'model'));
     const { alpha } = withModelDefaults(folder.defaults, given);
     const ids = encodePrompt(folder.tokenizer, typed ?? (await readText(parsed.words, 'text', io)));
-    const model = await openModel(folder, ids.length, io);
+    const model = await openModel(folder, ids.length, parsed, io);
     try {
       const tokens = await scoreTokens(model, ids, alpha);
       if (parsed.flags.has('json')) io.out(`${json({ tokens })}\n`);

@@ -134,7 +134,10 @@ export function sideBySide(
  * How a command writes. Whatever a checkpoint, a file or a path has in it, nothing but a `Redraw` steers the terminal.
  * What a model wrote (`text`) is data where it goes to a file or a pipe, and stays as it is there.
  */
-export function writers(stdout: Terminal, stderr: Terminal) {
+export function writers(
+  stdout: Terminal,
+  stderr: Terminal,
+): Record<'out' | 'text' | 'err', (text: string) => void> {
   return {
     out: (text: string) => void stdout.write(escaped(text)),
     text: (text: string) => void stdout.write(stdout.isTTY ? printable(text) : text),

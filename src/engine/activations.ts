@@ -7,10 +7,10 @@ import { type RowState, writeRows } from './write-rows.ts';
 export interface Activation {
   readonly name: string;
   readonly shape: readonly [rows: number, width: number];
-  readonly values: Float32Array<ArrayBuffer>;
+  readonly values: Float32Array;
 }
 
-/** Runs a pass as far as so many half layers, and reads what a buffer [capacity, …] of activations then holds of its rows. */
+/** Runs a pass as far as so many half layers, and reads what a buffer [capacity, …] of activations then holds of its rows. @internal */
 export async function readAfter(
   gpu: Gpu,
   model: Qwen2,
@@ -28,7 +28,7 @@ export async function readAfter(
   return new Float32Array(await gpu.read(encoder, buffer, size));
 }
 
-/** The activations around a layer, one row each; the kernels fuse what lies between them. */
+/** The activations around a layer, one row each; the kernels fuse what lies between them. @internal */
 export async function layerActivations(
   gpu: Gpu,
   model: Qwen2,
@@ -59,7 +59,7 @@ export async function layerActivations(
   return read;
 }
 
-/** Rows of the same activations one after another. */
+/** Rows of the same activations one after another. @internal */
 export function joined(parts: readonly (readonly Activation[])[]): Activation[] {
   return parts[0].map(({ name, shape: [, width] }, i) => {
     const rows = parts.map((part) => part[i]);

@@ -29,7 +29,7 @@ export class Engine implements LanguageModel {
   readonly vocabSize: number;
   readonly contextLength: number;
   readonly cachePositions: number;
-  readonly pageSize = PAGE;
+  readonly pageSize: number = PAGE;
   readonly eosTokens: ReadonlySet<number>;
   readonly rows: number;
   readonly tile: number;

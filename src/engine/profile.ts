@@ -25,7 +25,7 @@ export interface Profile {
   readonly tick: number;
 }
 
-/** Runs a pass of decoding so many times: by turns as it is, and each dispatch timed alone. @throws AdapterError */
+/** Runs a pass of decoding so many times: by turns as it is, and each dispatch timed alone. @throws AdapterError @internal */
 export async function profilePass(
   gpu: Gpu,
   model: Qwen2,

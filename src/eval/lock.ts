@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputError } from '../base/errors.ts';
+import { isAllowed } from '../base/runtime.ts';
 import { matching, object, text, whole } from './shape.ts';
 
 /** Who holds a lock. */
@@ -23,14 +24,18 @@ const holderShape = object<Holder>({
   started: text,
 });
 
+const UNKNOWN = 'an unknown machine';
 const HEARTBEAT = 5_000;
 const SILENCE = 20_000;
+
+/** Of this machine, where Deno may tell it. */
+export const hostName = (): string => (isAllowed({ name: 'sys', kind: 'hostname' }) ? hostname() : UNKNOWN);
 
 /**
  * A lock on a folder that ends with its process, however that ends. Every process puts a file of its own into the folder and then looks
  * whether another one that is alive has one there, so that of two processes at least one sees the other: each of two that start at the
- * same moment may refuse. A process of this machine is looked up. One of another machine, on a shared disk, gives a sign of life
- * every five seconds, and counts as dead after twenty without one.
+ * same moment may refuse. A process of this machine is looked up. One of another machine, on a shared disk, or one
+ * that cannot be looked up, gives a sign of life every five seconds, and counts as dead after twenty without one.
  */
 export class FolderLock {
   /** Aborted when the lock was taken away, as happens to a process that was suspended. */
@@ -59,7 +64,7 @@ export class FolderLock {
    * @param silence milliseconds without a sign of life after which a process of another machine counts as dead
    * @throws OutputError naming the process that holds it
    */
-  static async acquire(folder: string, silence = SILENCE): Promise<FolderLock> {
+  static async acquire(folder: string, silence: number = SILENCE): Promise<FolderLock> {
     const locks = join(folder, 'lock');
     await mkdir(locks).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST' || !(await stat(locks)).isDirectory()) throw error;
@@ -103,7 +108,7 @@ async function self(): Promise<Holder> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   const processes = await readlink('/proc/self/ns/pid').catch(() => '');
   const started = (await startOf(process.pid)) ?? '';
-  return { pid: process.pid, host: hostname(), system: `${boot.trim()} ${processes}`, started };
+  return { pid: process.pid, host: hostName(), system: `${boot.trim()} ${processes}`, started };
 }
 
 /** Field 22 of /proc/PID/stat; the second field, a name in parentheses, may hold anything. */
@@ -120,13 +125,14 @@ async function read(path: string): Promise<Holder | undefined> {
     const found = JSON.parse(text);
     if (!holderShape(found)) return found;
   } catch {}
-  return { pid: 0, host: 'an unknown machine', system: '', started: '' }; // lost with the power; silence tells
+  return { pid: 0, host: UNKNOWN, system: '', started: '' }; // lost with the power; silence tells
 }
 
 async function isAlive(path: string, holder: Holder, own: Holder, silence: number): Promise<boolean> {
-  if (holder.host === own.host && holder.system === own.system) {
-    return exists(holder.pid) && ((await startOf(holder.pid)) ?? '') === holder.started;
-  }
+  const { pid, host, system, started } = holder;
+  const isHere = host === own.host && host !== UNKNOWN && system === own.system;
+  const found = isHere ? exists(pid) : undefined;
+  if (found !== undefined) return found && ((await startOf(pid)) ?? '') === started;
   const seen = () =>
     stat(path).then(
       ({ mtimeMs }) => mtimeMs,
@@ -141,7 +147,9 @@ async function isAlive(path: string, holder: Holder, own: Holder, silence: numbe
   return false;
 }
 
-function exists(pid: number): boolean {
+/** undefined where it cannot be told: Deno looks no process up unless it may start programs. */
+function exists(pid: number): boolean | undefined {
+  if (!isAllowed({ name: 'run' })) return undefined;
   try {
     process.kill(pid, 0);
     return true;

@@ -12,7 +12,7 @@ const expecting =
   (value) =>
     isRight(value) ? undefined : ` is ${describe(value)}: ${what} is expected`;
 
-export const text = expecting('a string', (value) => typeof value === 'string');
+export const text: Check = expecting('a string', (value) => typeof value === 'string');
 
 export const oneOf = (...values: readonly unknown[]): Check =>
   expecting(values.map((value) => JSON.stringify(value)).join(' or '), (value) => values.includes(value));

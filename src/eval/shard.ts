@@ -17,7 +17,7 @@ export async function shardsIn(folder: string): Promise<string[]> {
     if (error.code === 'ENOTDIR') return []; // a file: what opens it as a folder says so
     throw error;
   });
-  return (names ?? []).filter((name) => SHARD.test(name));
+  return (names ?? []).filter((name) => SHARD.test(name)).sort(); // Node alone has them sorted
 }
 
 const SHARD = /^shard-\d+-of-(\d+)$/;
@@ -43,7 +43,11 @@ const NONE: Recorded = { folder: '', counts: [] };
  * of its tasks are submitted again, and of these the array's own count says nothing. undefined for all items.
  * @throws OptionError
  */
-export function shardOf(given: string | undefined, env: Environment, recorded = NONE): Shard | undefined {
+export function shardOf(
+  given: string | undefined,
+  env: Environment,
+  recorded: Recorded = NONE,
+): Shard | undefined {
   if (given === undefined) {
     const job = jobOf(env);
     return job && { index: job.index, count: countOf(job, recorded) };

@@ -1,6 +1,7 @@
-import { AdapterError, DeviceLostError } from '../base/errors.ts';
+import { DeviceLostError, OptionError } from '../base/errors.ts';
+import { type AdapterChoice, adapterName, checkAdapter, findAdapter, isCpu } from './adapter.ts';
 
-/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. */
+/** The WebGPU constants used here; Node has no global `GPUBufferUsage`. @internal */
 export const Usage = {
   MAP_READ: 0x1,
   MAP_WRITE: 0x2,
@@ -12,6 +13,7 @@ export const Usage = {
 const MAP_MODE_READ = 0x1;
 
 export interface AdapterDescription {
+  /** What it is called; made of vendor and architecture where nothing else is told. */
   readonly description: string;
   readonly vendor: string;
   readonly architecture: string;
@@ -30,34 +32,9 @@ const WANTED_LIMITS = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
-/** By name: the type of an adapter is not told. */
-const isCpu = ({ vendor, architecture, device, description }: GPUAdapterInfo): boolean =>
-  /llvmpipe|lavapipe|swiftshader|software|warp|basic render/i.test(
-    [vendor, architecture, device, description].join(' '),
-  );
-
-// Dawn's instance must outlive every object made from it: if it is collected, the process crashes.
-let dawn: GPU | undefined;
-
-async function gpu(): Promise<GPU> {
-  if (globalThis.navigator?.gpu) return navigator.gpu;
-  if (!dawn) {
-    let webgpu: typeof import('webgpu');
-    try {
-      webgpu = await import('webgpu');
-    } catch (cause) {
-      throw new AdapterError('this runtime has no WebGPU and the npm package "webgpu" does not load here', {
-        cause,
-      });
-    }
-    dawn = webgpu.create(['disable-dawn-features=timestamp_quantization']); // to 65 µs; only profiling reads the clock
-  }
-  return dawn;
-}
-
 /**
  * A device and what is needed to talk to it: allocation with errors that reject, readback, loss.
- * @throws AdapterError where no adapter is found.
+ * @internal
  */
 export class Gpu {
   readonly device: GPUDevice;
@@ -78,7 +55,7 @@ export class Gpu {
       if (typeof value === 'number') limits[key] = value;
     }
     this.adapter = {
-      description: info.description || info.device || 'unnamed adapter',
+      description: adapterName(info),
       vendor: info.vendor,
       architecture: info.architecture,
       cpu: isCpu(info),
@@ -92,21 +69,29 @@ export class Gpu {
     device.addEventListener('uncapturederror', this.onError);
   }
 
-  private readonly onError = (event: GPUUncapturedErrorEvent) => {
+  /** Takes an `Event`: Deno's types do not know which one comes. */
+  private readonly onError = (event: Event) => {
     if (this.owned) event.preventDefault();
-    this.failure ??= new Error(`WebGPU: ${event.error.message}`);
+    this.failure ??= new Error(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
   };
 
-  /** Opens the best adapter, or wraps a device of the caller's, which `dispose` then leaves alive. */
-  static async open(device?: GPUDevice): Promise<Gpu> {
-    if (device) return new Gpu(device, device.adapterInfo, false);
-    const adapter = await (await gpu()).requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) {
-      throw new AdapterError(
-        'no WebGPU adapter found (looked for Vulkan, Metal and Direct3D 12). On Linux install a Vulkan driver: ' +
-          'the GPU vendor’s, or mesa-vulkan-drivers 23 or newer, which computes on the CPU',
-      );
+  /**
+   * Opens an adapter, or wraps a device of the caller's, which `dispose` then leaves alive.
+   * @throws AdapterError where there is none, or none as is asked for; OptionError
+   */
+  static async open(choice: AdapterChoice = {}): Promise<Gpu> {
+    const { adapter: name } = choice;
+    const device = choice.device as GPUDevice | undefined;
+    if (device) {
+      if (name !== undefined)
+        throw new OptionError(
+          `adapter is ${JSON.stringify(name)}: it cannot be chosen where a device is given`,
+        );
+      checkAdapter(device.adapterInfo, choice);
+      return new Gpu(device, device.adapterInfo, false);
     }
+    const adapter = await findAdapter(name);
+    checkAdapter(adapter.info, choice);
     const limits: Record<string, number> = {};
     for (const name of WANTED_LIMITS) limits[name] = adapter.limits[name];
     const opened = await adapter.requestDevice({

@@ -2,6 +2,7 @@ import type { Gpu } from './device.ts';
 import { shaders } from './shaders.ts';
 
 export type ShaderName = keyof typeof shaders;
+export type Sources = Readonly<Record<ShaderName, string>>;
 
 /** One compiled variant of a shader: a pipeline with its override constants set. */
 export interface Kernel {
@@ -15,12 +16,14 @@ export interface Kernel {
  */
 export class Kernels {
   private readonly gpu: Pick<Gpu, 'device'>;
+  private readonly sources: Sources;
   private readonly modules = new Map<string, Promise<GPUShaderModule>>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
   private readonly compiled = new Map<string, Promise<Kernel>>();
 
-  constructor(gpu: Pick<Gpu, 'device'>) {
+  constructor(gpu: Pick<Gpu, 'device'>, sources: Sources = shaders) {
     this.gpu = gpu;
+    this.sources = sources;
   }
 
   /** @throws Error with the compiler's message. */
@@ -39,7 +42,7 @@ export class Kernels {
     constants: Record<string, number | boolean>,
   ): Promise<Kernel> {
     const { device } = this.gpu;
-    const code = files.map((file) => shaders[file]).join('\n');
+    const code = files.map((file) => this.sources[file]).join('\n');
     const label = files.at(-1);
     const layout = this.layout(files.join(), code);
     const module = await this.module(files, code);

@@ -12,6 +12,7 @@ export type Operations = ReturnType<typeof bindOperations>;
 /**
  * Every operation of the model: its kernel, and what that is bound to. A projection into the stream also applies the weight of the norm
  * that comes next. Bind groups are labelled with what the operation computes, in Hugging Face's names where these have one.
+ * @internal
  */
 export function bindOperations(
   kernels: Kernels,
@@ -71,18 +72,21 @@ export function bindOperations(
       spans: bind('self_attn', compiled.spans, attended),
       common: bind('self_attn, in common', compiled.common, attended),
       window:
-        slidingWindow && slides(slidingWindow, i) ? bind('self_attn', compiled.window, attended) : undefined,
+        slidingWindow && slides(slidingWindow, i)
+          ? bind('self_attn, sliding', compiled.window, attended)
+          : undefined,
       output: apply('self_attn.o_proj', variants.output, output, 32, [attention, mid, stream, outputBias]),
       gateUp: apply('mlp.gate_up_proj', variants.gateUp, gateUp, 16, [stream, activation, gateUpBias]),
       down: apply('mlp.down_proj', variants.down, down, 32, [activation, following[i], stream, downBias]),
     };
   });
   const embedded = [rows, first[0], stream];
+  const merging = [rows, spans, attention];
   return {
     embed: slabs('embed_tokens', compiled.embed, weights.embedding, () => sizes.squares / 2 / 32, embedded),
     layers,
-    merge: bind('self_attn', compiled.merge, [rows, spans, attention], numAttentionHeads),
-    mergeWindow: bind('self_attn', compiled.mergeWindow, [rows, spans, attention], numAttentionHeads),
+    merge: bind('self_attn', compiled.merge, merging, numAttentionHeads),
+    mergeWindow: bind('self_attn, sliding', compiled.mergeWindow, merging, numAttentionHeads),
     head: apply('lm_head', compiled.head, weights.head, 32, [stream, logits]),
     summarise: bind('logits', compiled.summarise, [rows, logits, slices], sizes.slices),
     draw: bind('logits', compiled.draw, [rows, logits, slices, buffers.results]),

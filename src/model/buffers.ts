@@ -14,6 +14,7 @@ const LOGITS_BYTES = 64 << 20;
 /** Everything that a pass computes, and what it reads beside the weights and the cache. */
 export type Buffers = ReturnType<typeof allocate>;
 
+/** @internal */
 export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
   const { vocabSize, headDim, numAttentionHeads: heads, numKeyValueHeads } = config;
   const { capacity } = tuning;

@@ -7,15 +7,15 @@ import type { Tuning } from './tuning.ts';
 /** Positions that a workgroup of the attention kernel attends to. */
 export const SPAN = 128;
 /** Partial results of the attention: longer contexts mean fewer rows at once. */
-export const SPANS_BYTES = 32 << 20;
+export const SPANS_BYTES: number = 32 << 20;
 /** Logits that a workgroup sums up. */
-const SLICE = 4096;
+export const SLICE = 4096;
 
 const pad8 = (n: number) => Math.ceil(n / 8) * 8;
 
 export type Sizes = ReturnType<typeof sizesOf>;
 
-/** Sizes that follow from the model's, and that shaders and buffers share. */
+/** Sizes that follow from the model's, and that shaders and buffers share. @internal */
 export function sizesOf(config: ModelConfig, tuning: Tuning) {
   const { hiddenSize, vocabSize, headDim, numAttentionHeads, numKeyValueHeads } = config;
   const group = numAttentionHeads / numKeyValueHeads;
@@ -77,7 +77,7 @@ export function runGrid(pass: Recorder, operation: Operation, x: number, y: numb
 
 export type Compiled = Awaited<ReturnType<typeof compileOperations>>;
 
-/** Compiles every kernel of the model, all at once. `isBf16`: whether a matrix made of these tensors stays bf16. */
+/** Compiles every kernel of the model, all at once. `isBf16`: whether a matrix made of these tensors stays bf16. @internal */
 export async function compileOperations(
   kernels: Kernels,
   config: ModelConfig,

@@ -5,9 +5,9 @@ import type { ModelConfig } from '../checkpoint/config.ts';
  * than 1, which makes queries and keys longer.
  */
 export function rotaryTable(positions: number, config: ModelConfig): Float32Array {
-  const { headDim, ropeScaling } = config;
+  const { headDim } = config;
   const half = headDim / 2;
-  const length = ropeScaling?.type === 'yarn' ? ropeScaling.attentionFactor : 1;
+  const length = rotaryLength(config);
   const table = new Float32Array(positions * headDim);
   for (const [i, frequency] of rotaryFrequencies(config).entries()) {
     for (let p = 0; p < positions; p++) {
@@ -17,6 +17,10 @@ export function rotaryTable(positions: number, config: ModelConfig): Float32Arra
   }
   return table;
 }
+
+/** What queries and keys are multiplied by, both of them. */
+export const rotaryLength = ({ ropeScaling }: ModelConfig): number =>
+  ropeScaling?.type === 'yarn' ? ropeScaling.attentionFactor : 1;
 
 /** By how much each pair of dimensions turns from one position to the next, in radians. */
 export function rotaryFrequencies({ headDim, ropeTheta, ropeScaling }: ModelConfig): number[] {

@@ -1,4 +1,4 @@
-// The layouts that the CPU shares with the shaders: struct Row of row.wgsl, struct Result of draw.wgsl, the size of struct Slice of summary.wgsl.
+// The layouts that the CPU shares with the shaders: struct Row of row.wgsl, struct Result of draw.wgsl, struct Slice of summary.wgsl.
 // A test holds the two against each other.
 
 /** Members of struct Row, in order. */
@@ -24,14 +24,25 @@ export const ROW = [
   'spans',
   'team_spans',
 ] as const;
-export const ROW_BYTES = 4 * ROW.length;
+export const ROW_BYTES: number = 4 * ROW.length;
 
 /** Entries of the list in a struct Result, and the members before it. */
 export const LIST = 64;
 export const HEADER = ['token', 'distance', 'bad', 'count', 'base', 'mean', 'sharp', 'tempered'] as const;
-export const RESULT_BYTES = 4 * HEADER.length + 8 * LIST;
-/** Bytes of a struct Slice, which the CPU does not read: nine words before its list. */
-export const SLICE_BYTES = 4 * 9 + 8 * LIST;
+export const RESULT_BYTES: number = 4 * HEADER.length + 8 * LIST;
+/** Members of a struct Slice before its list; only the self-test reads it. */
+export const SLICE = [
+  'maximum',
+  'top',
+  'bad',
+  'buckets',
+  'base',
+  'mean',
+  'sharp',
+  'tempered',
+  'count',
+] as const;
+export const SLICE_BYTES: number = 4 * SLICE.length + 8 * LIST;
 
 /** What a row asks: the constants of row.wgsl. */
 export const ASK = { nothing: 0, given: 1, tail: 2, draw: 3 } as const;

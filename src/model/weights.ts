@@ -57,7 +57,7 @@ export class WeightLoader {
   }
 
   /** Tensors of equal width, row under row; slabs count units of `unit` rows and are cut at multiples of `multiple` rows. */
-  async stacked(names: readonly string[], unit: number, multiple = unit): Promise<Matrix> {
+  async stacked(names: readonly string[], unit: number, multiple: number = unit): Promise<Matrix> {
     const tensors = names.map((name) => this.tensor(name));
     const bf16 = this.bf16(names);
     const columns = tensors[0].shape[1];

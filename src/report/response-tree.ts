@@ -67,7 +67,11 @@ interface Branch {
  * those that were left in the end.
  * @param most responses that are kept
  */
-export function responseTree(sample: Sample, tokenText: (id: number) => string, most = LEAVES): ResponseTree {
+export function responseTree(
+  sample: Sample,
+  tokenText: (id: number) => string,
+  most: number = LEAVES,
+): ResponseTree {
   const { steps } = sample.trace;
   const states = responsesAfter(steps);
   const met = everythingMet(sample, states);

@@ -23,10 +23,10 @@ interface Decision {
   readonly next?: number;
 }
 
-/** @param finished which of the candidates are at their ends */
+/** @param finished which of the candidates are at their ends @internal */
 export type Judge = (candidates: readonly Response[], finished: readonly boolean[]) => Decision;
 
-/** A step as its random numbers have it: where the response is cut, and what is made of the candidates. */
+/** A step as its random numbers have it: where the response is cut, and what is made of the candidates. @internal */
 export interface Toss {
   readonly cut: number;
   readonly judge: Judge;
@@ -47,7 +47,7 @@ interface Proposal extends Toss {
 const FAR = 6;
 const PRIOR = 4;
 
-/** The state of a chain: the current response and its place in the tree, and the record of how it came about. */
+/** The state of a chain: the current response and its place in the tree, and the record of how it came about. @internal */
 export class Chain {
   readonly trace: Trace = { steps: [], drawnAt: new Uint32Array(0) };
   readonly rollout: Rollout;

@@ -1,4 +1,4 @@
-/** r(c | x) for every c < L(x), from the response's entropies. What is missing to 1 is the probability of a hold. */
+/** r(c | x) for every c < L(x), from the response's entropies. What is missing to 1 is the probability of a hold. @internal */
 export type CutLaw = (entropy: Float64Array) => Float64Array;
 
 /** What a law goes by. */
@@ -9,6 +9,7 @@ interface CutLawParameters {
   readonly blockSize: number;
 }
 
+/** @internal */
 export type CutLawUse = 'entropy' | keyof CutLawParameters;
 
 /** A cut law as options, help and pages speak of it. */
@@ -19,6 +20,8 @@ interface CutLawEntry {
   readonly uses: readonly CutLawUse[];
   readonly law: (parameters: CutLawParameters) => CutLaw;
 }
+
+export type CutLawName = 'uniform' | 'entropy' | 'entropy-jump' | 'entropy-gate' | 'entropy-block';
 
 /** What the gate and block laws leave to the uniform law. */
 const EPSILON = 0.05;
@@ -35,8 +38,9 @@ const JUMP_POWER = 4;
  *   decided, and its candidates are given up, as soon as the bounds allow but one outcome. A law that rises would give up
  *   candidates that were to be taken: another distribution than p^α, unless decoding is eager. What is normalised by a sum
  *   over the response does not rise, as long as the entries before normalisation stay as they are.
+ * @internal
  */
-const TABLE = {
+export const CUT_LAWS: Readonly<Record<CutLawName, CutLawEntry>> = {
   uniform: {
     cuts: 'anywhere alike',
     uses: [],
@@ -82,18 +86,16 @@ const TABLE = {
         return withUniform(r);
       },
   },
-} as const satisfies Record<string, CutLawEntry>;
+};
 
-export type CutLawName = keyof typeof TABLE;
+/** @internal */
+export const CUT_LAW_NAMES = Object.keys(CUT_LAWS) as readonly CutLawName[];
 
-export const CUT_LAWS: Readonly<Record<CutLawName, CutLawEntry>> = TABLE;
-export const CUT_LAW_NAMES = Object.keys(TABLE) as readonly CutLawName[];
-
-/** @param gate nats; @param blockSize positions */
+/** @param gate nats; @param blockSize positions @internal */
 export const cutLaw = (name: CutLawName, gate: number, blockSize: number): CutLaw =>
   CUT_LAWS[name].law({ gate, blockSize });
 
-/** The cut that a uniform u picks by the inverse of r's distribution function, or −1: hold. */
+/** The cut that a uniform u picks by the inverse of r's distribution function, or −1: hold. @internal */
 export function pickCut(r: Float64Array, u: number): number {
   let below = 0;
   return r.findIndex((probability) => {

@@ -19,7 +19,7 @@ const PILOT_TOKENS = 128;
 /** The step whose random numbers draw the pilots: a run has fewer than 2^24. */
 const PILOT_STEP = 2 ** 24 - 1;
 
-/** Below this many nats a token is no decision: its alternatives are drawn less than once in 700 times. */
+/** Below this many nats a token is no decision: its alternatives are drawn less than once in 700 times. @internal */
 export const FLOOR = 0.01;
 const KEPT = 0.95;
 const MOST = 1 / 5;
@@ -41,6 +41,7 @@ const ENOUGH = 64;
  * certain must not drown its few decisions. The second rule is for a model that is unsure of most: 95 % of the entropy lie on more
  * than half of the tokens there, and a gate that lets most pass tells none from the others.
  * @param sorted ascending, nats; at least one
+ * @internal
  */
 export function fitGate(sorted: Float64Array): number {
   const decisive = sorted.subarray(firstFrom(sorted, FLOOR));
@@ -52,7 +53,7 @@ export function fitGate(sorted: Float64Array): number {
   return roundDown(Math.max(counted[lowest], fifth));
 }
 
-/** Index of the first of the ascending values that is at least `bound`; their number where there is none. */
+/** Index of the first of the ascending values that is at least `bound`; their number where there is none. @internal */
 export function firstFrom(ascending: Float64Array, bound: number): number {
   const index = ascending.findIndex((value) => value >= bound);
   return index < 0 ? ascending.length : index;
@@ -65,7 +66,7 @@ function roundDown(value: number): number {
   return Number((near - 10 ** (Math.floor(Math.log10(value)) - 1)).toPrecision(2));
 }
 
-/** Whether any step of a chain goes by a gate. */
+/** Whether any step of a chain goes by a gate. @internal */
 export function isGated(law: CutLawName, { growth, steps, finalSteps }: Schedule): boolean {
   const refines = finalSteps > 0 || (growth === 'blocks' && steps > 0);
   return refines && CUT_LAWS[law].uses.includes('gate');
@@ -77,13 +78,14 @@ export function isGated(law: CutLawName, { growth, steps, finalSteps }: Schedule
  * starts distributed as p^α stays so. Were the gate read off the chain's own first response x, or off the particles that x is one of, each
  * kernel would leave p^α invariant as well, but x, given the gate that it has picked, would not be distributed so, and no
  * more would be what comes of it after one step.
+ * @internal
  */
 export function pilotsOf(rollout: Rollout, maxNewTokens: number): Branch[] {
   const own = { step: PILOT_STEP, horizon: Math.min(PILOT_TOKENS, maxNewTokens) };
   return Array.from({ length: PILOTS }, (_, candidate) => ({ ...rollout.root(), candidate, own }));
 }
 
-/** Draws what is left of the pilots. @returns the gate, nats */
+/** Draws what is left of the pilots. @returns the gate, nats @internal */
 export async function fitToPilots(rollout: Rollout, pilots: readonly Branch[]): Promise<number> {
   const tokens = () => pilots.reduce((n, { response }) => n + response.tokens.length, 0);
   const before = tokens();
@@ -92,7 +94,7 @@ export async function fitToPilots(rollout: Rollout, pilots: readonly Branch[]): 
   return fitGate(Float64Array.from(pilots.flatMap(({ response }) => [...response.entropy])).sort());
 }
 
-/** What is to be said of a gate after the run. */
+/** What is to be said of a gate after the run. @internal */
 export function gateUsed(nats: number, { particles, states }: Visited): GateUsed {
   let tokens = 0;
   let passing = 0;

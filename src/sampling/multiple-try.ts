@@ -7,7 +7,7 @@
  */
 export type Acceptance = 'metropolis' | 'barker';
 
-/** The random numbers of a decision, drawn before the candidates are. */
+/** The random numbers of a decision, drawn before the candidates are. @internal */
 export interface Lots {
   /** Uniform in (0, 1). */
   readonly u: number;
@@ -21,6 +21,7 @@ export interface Lots {
  * the order of the candidates, so that rounding is monotone too and the outcome is in every case the one of the finished candidates.
  * @param logRho log ρ_j of the finished candidates, an upper bound for the others; −Infinity is allowed
  * @returns the candidate taken, −1 if the chain stays, undefined as long as that is open; never undefined when all are finished
+ * @internal
  */
 export function decide(
   acceptance: Acceptance,
@@ -61,6 +62,7 @@ export function decide(
 /**
  * The probability of each finished candidate to be taken, over the random numbers of the decision: ρ_j/Σρ · min(1, Σρ / (1 + Σρ − ρ_j)) for
  * metropolis, ρ_j / (1 + Σρ) for barker. What is missing to 1 is the probability to stay.
+ * @internal
  */
 export function chances(acceptance: Acceptance, logRho: readonly number[]): number[] {
   const most = Math.max(0, ...logRho);
@@ -72,7 +74,7 @@ export function chances(acceptance: Acceptance, logRho: readonly number[]): numb
   return w.map((each) => (each / sum) * Math.min(1, sum / (current + sum - each)));
 }
 
-/** The unfinished candidate to decode next where rows are serial: the likeliest to be selected, or else the heaviest. */
+/** The unfinished candidate to decode next where rows are serial: the likeliest to be selected, or else the heaviest. @internal */
 export function mostPromising(
   logRho: ArrayLike<number>,
   finished: ArrayLike<boolean>,

@@ -108,7 +108,7 @@ const OF_A_MODEL = [
   'gate',
   'growth',
   'particles',
-] as const satisfies readonly (keyof SamplerOptions)[];
+] as const;
 
 /** A model's own defaults, the settings that it was tuned for. */
 export type ModelDefaults = Partial<Pick<SamplerOptions, (typeof OF_A_MODEL)[number]>>;
@@ -131,6 +131,7 @@ const USED: Record<SamplerName, Name[]> = {
   smc: [...POWER, 'particles'],
 };
 
+/** @internal */
 export const SAMPLERS = Object.keys(USED) as readonly SamplerName[];
 
 interface Range {
@@ -240,6 +241,7 @@ export function resolveOptions(given: Partial<SamplerOptions>, defaults: ModelDe
 /**
  * What an egps.json says, checked.
  * @throws CheckpointError for what is no object, a key that is none of a model's, or a value out of range
+ * @internal
  */
 export function modelDefaults(file: string, json: unknown): ModelDefaults {
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');

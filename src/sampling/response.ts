@@ -3,6 +3,7 @@ import type { Distribution, Drawn } from '../tree/distribution.ts';
 /**
  * How a walker came by the distribution that it drew a token from: it was known already; it was computed, and the walker waited; it had been
  * computed before anybody asked for it.
+ * @internal
  */
 export const ORIGIN = { free: 0, computed: 1, drafted: 2 } as const;
 type Origin = (typeof ORIGIN)[keyof typeof ORIGIN];
@@ -26,6 +27,7 @@ export interface Response {
 
 const NOTHING = new Float64Array(0);
 
+/** @internal */
 export const EMPTY: Response = {
   tokens: new Uint32Array(0),
   logp: NOTHING,
@@ -36,14 +38,14 @@ export const EMPTY: Response = {
   finish: 'length',
 };
 
-/** Whether nothing can follow on the responses of up to `horizon` tokens. */
+/** Whether nothing can follow on the responses of up to `horizon` tokens. @internal */
 export const isFinished = ({ tokens, finish }: Response, horizon: number): boolean =>
   finish === 'eos' || tokens.length >= horizon;
 
-/** log p of the tokens. */
+/** log p of the tokens. @internal */
 export const logProbability = ({ logp }: Pick<Response, 'logp'>): number => logp.reduce((a, b) => a + b, 0);
 
-/** The first `length` tokens. */
+/** The first `length` tokens. @internal */
 export function truncate(x: Response, length: number): Response {
   if (length === x.tokens.length) return x;
   return {
@@ -57,14 +59,14 @@ export function truncate(x: Response, length: number): Response {
   };
 }
 
-/** A token and the distribution that it was drawn from. */
+/** A token and the distribution that it was drawn from. @internal */
 export interface Link {
   readonly drawn: Drawn;
   readonly distribution: Distribution;
   readonly origin: Origin;
 }
 
-/** The response with more tokens behind it, the last of which may be EOS. */
+/** The response with more tokens behind it, the last of which may be EOS. @internal */
 export function append(x: Response, links: readonly Link[], finish: Response['finish']): Response {
   const at = x.tokens.length;
   const tokens = new Uint32Array(at + links.length);

@@ -5,7 +5,7 @@ import type { RandomSource } from './random.ts';
 import { append, EMPTY, type Link, logProbability, ORIGIN, type Response, truncate } from './response.ts';
 import type { Account } from './trace.ts';
 
-/** How tokens are drawn. */
+/** How tokens are drawn. @internal */
 export interface Draw extends Law {
   readonly seed: bigint;
   readonly chain: number;
@@ -30,7 +30,7 @@ export interface Hooks {
   onProgress?(progress: Progress): void;
 }
 
-/** A response and where it stands in the tree. */
+/** A response and where it stands in the tree. @internal */
 export interface Branch {
   response: Response;
   /** Tokens behind it that were drawn since, and whether the last is EOS. */
@@ -51,7 +51,7 @@ const FIRST_LOOK = 4;
 /** Milliseconds after which a run that waits for nothing lets others have their turn. */
 const PATIENCE = 50;
 
-/** Draws responses to one prompt by walking its tree, and keeps the account and the plan of the run. */
+/** Draws responses to one prompt by walking its tree, and keeps the account and the plan of the run. @internal */
 export class Rollout {
   readonly account: Account = {
     drawnTokens: 0,

@@ -19,7 +19,7 @@ export interface ManyHooks {
   onProgress?(progress: Progress, index: number): void;
 }
 
-/** A chain to be drawn. */
+/** A chain to be drawn. @internal */
 export interface Job {
   readonly prompt: ArrayLike<number>;
   /** From `resolveOptions`. */
@@ -58,6 +58,7 @@ export async function sampleMany(
  * Draws a response for each job, in the same decode batches, and keeps none: each goes to `onSample`. Response i is, bit for bit, what
  * `sample` gives for job i.
  * @throws what `sample` throws, of any of them, and what the hooks throw; the others are then given up
+ * @internal
  */
 export async function sampleEach(
   model: LanguageModel,

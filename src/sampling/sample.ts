@@ -18,7 +18,7 @@ export type { Decoding } from './chain.ts';
 export type { CutLawName } from './cut-laws.ts';
 export type { GateUsed } from './gate.ts';
 export type { Acceptance } from './multiple-try.ts';
-export { DEFAULTS, resolveOptions, SAMPLERS, type SamplerName, type SamplerOptions } from './options.ts';
+export { DEFAULTS, resolveOptions, type SamplerName, type SamplerOptions } from './options.ts';
 export type { Hooks, Progress } from './rollout.ts';
 export type { Account, Step, Trace } from './trace.ts';
 export type { Pick, Visit, Visited } from './visits.ts';
@@ -66,7 +66,7 @@ export async function sample(
   return sampleIn(new Forest(model, options), prompt, options, hooks);
 }
 
-/** As `sample`, side by side with others: what they have computed is found in the forest. */
+/** As `sample`, side by side with others: what they have computed is found in the forest. @internal */
 export async function sampleIn(
   forest: Forest,
   prompt: ArrayLike<number>,
@@ -162,7 +162,7 @@ function result(
   };
 }
 
-/** @throws OptionError */
+/** @throws OptionError @internal */
 export function checkPrompt(
   model: Pick<LanguageModel, 'vocabSize' | 'contextLength'>,
   prompt: ArrayLike<number>,

@@ -15,7 +15,7 @@ export const isBounded = ({ alpha, temperature }: Target): boolean =>
  * difference of two large numbers. Summed from the cut on in order of position, in f64.
  * @param end one past the last token that counts; a full suffix unless said otherwise
  */
-export function logWeight(target: Target, x: Response, cut: number, end = x.tokens.length): number {
+export function logWeight(target: Target, x: Response, cut: number, end: number = x.tokens.length): number {
   const { alpha, temperature } = target;
   const most = isBounded(target) ? 0 : Infinity; // beyond it by rounding only
   let sum = 0;

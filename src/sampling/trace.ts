@@ -1,4 +1,4 @@
-import type { Costs } from '../tree/forest.ts';
+import type { Costs } from '../tree/plan.ts';
 
 /** What a run has cost and how its steps went. */
 export interface Account extends Costs {

@@ -10,6 +10,7 @@ export interface Visit {
   readonly weight: number;
 }
 
+/** A response and what it counts. */
 export interface Weighted {
   readonly response: Response;
   readonly weight: number;
@@ -33,7 +34,7 @@ export type Pick = 'last' | 'likeliest' | 'vote';
  * What a run had come by after so many steps at the full horizon. The weights are those of the particles, where there are any: the states
  * of a short chain beside them, one sticky lineage, would make the estimate worse, and count for nothing. Otherwise every step counts alike.
  */
-export function visitsAfter({ particles, states }: Visited, steps = states.length - 1): Visit[] {
+export function visitsAfter({ particles, states }: Visited, steps: number = states.length - 1): Visit[] {
   const seen = states.slice(0, steps + 1);
   const counted = particles.length > 0 ? [] : steps > 0 ? seen.slice(1) : seen;
   const all = [

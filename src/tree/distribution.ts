@@ -157,7 +157,7 @@ function leastKept(
 export function summarise(
   logits: ArrayLike<number>,
   { alpha, temperature }: Sharpening,
-  entries = Infinity,
+  entries: number = Infinity,
 ): Summary {
   let most = -Infinity;
   for (let v = 0; v < logits.length; v++) most = Math.max(most, logits[v]);

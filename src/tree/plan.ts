@@ -20,7 +20,7 @@ interface Lots {
   readonly tail: number;
 }
 
-/** What a walker needs to go on. */
+/** What a walker needs to go on. @internal */
 export interface Want {
   readonly tree: Tree;
   /** Whose distribution it needs. */
@@ -37,7 +37,7 @@ export interface Want {
   readonly ahead: number;
 }
 
-/** A part of a pass: a node that is needed, those before it whose keys are gone, and drafts behind it. */
+/** A part of a pass: a node that is needed, those before it whose keys are gone, and drafts behind it. @internal */
 export interface Item {
   readonly want: Want;
   readonly costs: Costs;
@@ -54,7 +54,7 @@ export interface Item {
   place?: Place;
 }
 
-/** An item as it is computed. */
+/** An item as it is computed. @internal */
 export interface Planned {
   readonly item: Item;
   readonly feed: Feed;
@@ -64,7 +64,7 @@ export interface Planned {
   undo(): void;
 }
 
-/** What is to be computed in one pass. */
+/** What is to be computed in one pass. @internal */
 export class Plan {
   readonly items: Item[] = [];
   /** Of all items, drafts included. */

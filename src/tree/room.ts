@@ -22,7 +22,7 @@ interface Waiting {
  * without, and waits in order until they are there; what is kept beyond these is freed where others need it.
  */
 export class Room {
-  readonly tenants = new Set<Tenant>();
+  readonly tenants: Set<Tenant> = new Set();
   private readonly positions: number;
   private taken = 0;
   /** How often somebody may have given pages back. */
@@ -88,7 +88,7 @@ export class Room {
    */
   async within<T>(
     compute: () => Promise<T>,
-    spare = (branches: number) => this.evict(branches, new Set()),
+    spare: (branches: number) => boolean = (branches) => this.evict(branches, new Set()),
   ): Promise<T> {
     for (let branches = 1; ; branches *= 2) {
       const before = this.returns;

@@ -22,7 +22,7 @@ export class Node {
   readonly token: number;
   /** Absolute position of the token. */
   readonly position: number;
-  readonly children = new Map<number, Node>();
+  readonly children: Map<number, Node> = new Map();
   /** What was read of it and what follows, by the index of the law. */
   readonly known: (Knowledge | undefined)[] = [];
   /** A branch that has its keys. */
@@ -71,7 +71,7 @@ export class Tree {
   /** The prompt as a whole. */
   readonly root: Node;
   readonly index: NgramIndex<Node>;
-  readonly branches = new Set<Branch>();
+  readonly branches: Set<Branch> = new Set();
   /** Nodes, as far as they were counted. */
   size = 1;
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { compare } from '../../bench/kernels/measure.ts';
 import { noise, sampleOf } from '../../bench/kernels/operands.ts';
+import { compare } from '../../src/selftest/compare.ts';
 import { test } from '../support/suite.ts';
 
 const COLUMNS = 4096;

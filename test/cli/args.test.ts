@@ -8,7 +8,11 @@ import { parseSamplers, samplerOptions } from '../../src/cli/sampler-options.ts'
 import { shardOf } from '../../src/eval/shard.ts';
 import { test } from '../support/suite.ts';
 
-const generateSpecs = { ...COMMANDS.generate.options, ...COMMON };
+const loaded = await Promise.all(
+  Object.entries(COMMANDS).map(async ([name, { load }]) => [name, await load()] as const),
+);
+const loadedByName = Object.fromEntries(loaded);
+const generateSpecs = { ...loadedByName.generate.options, ...COMMON };
 
 /** Asserts that `f` throws an OptionError whose message has all of `parts` in it. */
 function refuses(f: () => unknown, ...parts: string[]): void {
@@ -86,9 +90,9 @@ test('suggestions are near or absent', () => {
 });
 
 test('every option is documented, and everything documented is parsed', () => {
-  for (const [name, { options }] of Object.entries(COMMANDS)) {
+  for (const [name, { options }] of loaded) {
     const specs = { ...options, ...COMMON };
-    const help = commandHelp(name);
+    const help = commandHelp(name, loadedByName[name]);
     const documented = [...help.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)(?: ([A-Z]+))? {2,}\S/gm)];
     assert.equal(
       documented.map(([, option]) => option),
@@ -110,6 +114,7 @@ test('every option is documented, and everything documented is parsed', () => {
 test('the commands that the documentation shows are understood', () => {
   const files = [
     'README.md',
+    'docs/clusters.md',
     'docs/debugging.md',
     'docs/evaluating.md',
     'docs/reproducing-the-paper.md',
@@ -118,7 +123,10 @@ test('the commands that the documentation shows are understood', () => {
   const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
   const lists = [...text.matchAll(/^SAMPLERS=(.*)$/gm)].map(([, list]) => list);
   assert.is(lists.length, 1);
-  const commands = text.replaceAll('\\\n', ' ').matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
+  const commands = text
+    .replaceAll('\\\n', ' ')
+    .replace(/^ +set -- /m, 'egps eval ')
+    .matchAll(/^(?:srun node "\$EGPS"|egps) (.*)$/gm);
   let found = 0;
   for (const [, command] of commands) {
     const [name, ...words] = (
@@ -127,7 +135,7 @@ test('the commands that the documentation shows are understood', () => {
         .replace('$SAMPLERS', lists[0])
         .match(/"[^"]*"|\S+/g) ?? []
     ).map((word) => word.replaceAll('"', ''));
-    const { values } = parse({ ...COMMANDS[name].options, ...COMMON }, words);
+    const { values } = parse({ ...loadedByName[name].options, ...COMMON }, words);
     if (name === 'eval') parseSamplers(values.sampler ?? ['egps'], {}, {});
     found++;
   }
@@ -135,7 +143,7 @@ test('the commands that the documentation shows are understood', () => {
 
   const job = readFileSync('examples/eval-indexed-job.yaml', 'utf8');
   const args = [...job.matchAll(/^ +- (--.*)$/gm)].map(([, arg]) => arg);
-  const { values } = parse({ ...COMMANDS.eval.options, ...COMMON }, args);
+  const { values } = parse({ ...loadedByName.eval.options, ...COMMON }, args);
   assert.equal(shardOf(values.shard.at(-1), { JOB_COMPLETION_INDEX: '7' }), { index: 7, count: 8 });
   parseSamplers(values.sampler, {}, {});
 });

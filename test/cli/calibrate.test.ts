@@ -1,31 +1,16 @@
-import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { CheckpointError, OptionError } from '../../src/base/errors.ts';
 import { histogramLines, readPrompts, writeDefaults } from '../../src/cli/calibrate.ts';
+import { type Ended, inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { suite } from '../support/suite.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-
 /** Runs `egps calibrate` to its end. */
-function egps(...argv: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [main, 'calibrate', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    err += text;
-  });
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-}
+const egps = (...argv: string[]): Promise<Ended> => inProcess(['calibrate', ...argv]);
 
 const files = suite('files');
 
@@ -134,7 +119,7 @@ files.run();
 const command = suite('command');
 const dir = mkdtempSync(join(tmpdir(), 'egps-calibrate-'));
 const bare = join(dir, 'bare');
-randomCheckpoint(bare, { vocabSize: 97, eosTokens: [96] }, 7);
+randomCheckpoint(bare, {}, 7);
 const written = join(bare, 'egps.json');
 const write = (name: string, content: string) => {
   writeFileSync(join(dir, name), content);
@@ -189,6 +174,7 @@ command('a dry run tells everything and writes nothing', async () => {
   const there = readdirSync(bare).sort();
   const run = await egps(...small, '--dry-run', '--json', '--seed', '5');
   assert.is(run.code, 0, run.err);
+  assert.match(run.err, /^adapter: \S/);
   assert.equal(readdirSync(bare).sort(), there);
   const told = JSON.parse(run.out);
   assert.equal(Object.keys(told), [

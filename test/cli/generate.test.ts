@@ -196,12 +196,12 @@ test('the JSON has everything needed to repeat and to judge an answer', async ()
   assert.is(read.logTarget, 4 * answer.logProbability);
 });
 
-test('the account tells cost, acceptance, log p, time and adapter', async () => {
+test('the account tells cost, acceptance, log p and time', async () => {
   const drawn = await generate(alphabet('f'), 'abc', { sampler: 'greedy', maxNewTokens: 10 });
   assert.is(
-    accountLines(drawn, 2, adapter),
+    accountLines(drawn, 2),
     `4 tokens drawn · 4 computed in 4 passes
-4 tokens · log p ${(4 * Math.log(0.9)).toFixed(3)} · 2.00 s · Some GPU`,
+4 tokens · log p ${(4 * Math.log(0.9)).toFixed(3)} · 2.00 s`,
   );
   const account = {
     ...NOTHING,
@@ -216,7 +216,7 @@ test('the account tells cost, acceptance, log p, time and adapter', async () => 
     abandoned: 7,
   };
   assert.is(
-    accountLines({ ...drawn, finish: 'length', account }, 100, adapter).split(' · log p')[0],
+    accountLines({ ...drawn, finish: 'length', account }, 100).split(' · log p')[0],
     `4000 tokens drawn · 1000 computed in 90 passes · 200 of 300 guesses used · 40 % accepted (4 of 10 moves, 3 held) · 7 candidates abandoned early
 4 tokens, cut at the horizon`,
   );

@@ -1,50 +1,31 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { parseHeader } from '../../src/checkpoint/safetensors.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { type Ended, inProcess, program, type Start } from '../support/cli.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** Runs `egps` to its end: where it needs nothing of a process, in this one. */
+const egps = (argv: readonly string[], options?: Start): Promise<Ended> =>
+  options ? program(argv, options) : inProcess(argv);
 
-interface Run {
-  code: number | null;
-  out: string;
-  err: string;
+/** What the command itself says on standard error behind its first line, which is what computes; drivers have warnings of their own. */
+function said({ err }: Ended): string[] {
+  const [adapter, ...lines] = err.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
+  assert.match(adapter, /^adapter: \S/);
+  assert.not.match(lines.join('\n'), /^adapter: /m);
+  return lines;
 }
-
-/** Runs `egps` to its end. `input` goes to standard input; */
-function egps(
-  argv: string[],
-  options: { input?: string; cwd?: string; started?(pid: number): void } = {},
-): Promise<Run> {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe', cwd: options.cwd });
-  const run: Run = { code: null, out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    run.out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    run.err += text;
-  });
-  child.stdin.on('error', () => {}); // not every command reads it
-  child.stdin.end(options.input ?? '');
-  options.started?.(child.pid ?? 0);
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ ...run, code }));
-  });
-}
-
-/** What the command itself says on standard error; drivers have warnings of their own. */
-const said = ({ err }: Run) => err.split('\n').filter((line) => line !== '' && !line.startsWith('Warning:'));
 
 const dir = mkdtempSync(join(tmpdir(), 'egps-cli-'));
 const bare = join(dir, 'bare');
 const speaking = join(dir, 'speaking');
-for (const folder of [bare, speaking]) randomCheckpoint(folder, { vocabSize: 97, eosTokens: [96] }, 7);
+for (const folder of [bare, speaking]) randomCheckpoint(folder, {}, 7);
 writeTokenizer(speaking);
 const waiting = join(dir, 'waiting');
 randomCheckpoint(waiting, {}, 7);
@@ -87,7 +68,6 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['generate', '--model', bare, '--sampler', 'gredy', 'x'], 2, 'sampler', '"gredy"', 'greedy'],
   [['generate', '--model', bare, '--sampler', 'greedy', '--tries', '2', 'x'], 2, 'tries', 'greedy'],
   [['generate', '--model', speaking, ''], 2, 'prompt is empty'],
-  [['generate', '--model', speaking], 2, 'prompt is empty'],
   [['generate', '--model', speaking, 'two', 'words'], 2, 'quote it'],
   [['generate', '--model', bare, 'x'], 2, 'no tokenizer'],
   [['generate', '--prompt-tokens', '1,b', '--model', bare], 2, '--prompt-tokens', '"b"'],
@@ -118,16 +98,21 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['demo', '--model', speaking, 'long '.repeat(60)], 2, '299 tokens of prompt', 'holds 256'],
   [['demo', '--model', bare, 'x'], 2, 'no tokenizer'],
 ];
+function fails(run: Ended, code: number, parts: readonly string[]): void {
+  assert.is(run.code, code, run.err);
+  assert.is(run.out, '');
+  assert.is(run.err.split('\n').length, 2, run.err);
+  for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
+}
 for (const [argv, code, ...parts] of failures) {
   const shown = argv.map((word) => word.replace(dir, '…').slice(0, 30)).join(' ');
-  usage(`egps ${shown} fails with ${code}`, async () => {
-    const run = await egps(argv);
-    assert.is(run.code, code, run.err);
-    assert.is(run.out, '');
-    assert.is(run.err.split('\n').length, 2, run.err);
-    for (const part of ['egps: ', ...parts]) assert.ok(run.err.includes(part), `${run.err} lacks ${part}`);
-  });
+  usage(`egps ${shown} fails with ${code}`, async () => fails(await egps(argv), code, parts));
 }
+usage('a process that fails ends with the code of its failure', async () => {
+  fails(await program([]), 2, ['no command']);
+  fails(await program(['generate', '--model', speaking], { input: '\n' }), 2, ['prompt is empty']);
+  fails(await program(['info', '--model', join(dir, 'nowhere')]), 1, ['nowhere']);
+});
 
 /** Escape sequences of both kinds, and a turn of the reading direction. */
 const STEERING = '\x1b[31m\x9b2J\u202e';
@@ -186,11 +171,14 @@ const chain = [
 gpu('profile shows where the time of a pass goes', async () => {
   const run = await egps(['profile', '--model', bare, '--rows', '2', '--context', '20']);
   assert.is(run.code, 0, run.err);
-  assert.match(run.out, /, 2 row\(s\) of 20 positions\n\nkernel +for +dispatches +µs each +of the pass\n/);
+  assert.match(
+    run.out,
+    /^decoding, 2 row\(s\) of 20 positions\n\nkernel +for +dispatches +µs each +of the pass\n/,
+  );
   const long = await egps(['profile', '--model', bare, '--context', '257']);
   assert.is(long.code, 2);
   assert.equal(said(long), ['egps: context is 257: 1 to 256']);
-  assert.match(run.out, /\nproject +mlp\.down_proj +2 .*\n.*all kernels: .*the clock ticks/s);
+  assert.match(run.out, /\nproject +mlp\.down_proj +2 .*\n.*all kernels: .*the clock ticks.*\non .+\n$/s);
 });
 
 gpu('debug shows the activations around a layer, and writes them for other programs', async () => {
@@ -286,7 +274,7 @@ gpu('the answer goes to standard output, the account to standard error', async (
   const run = await egps([...argv, 'abc']);
   assert.is(run.code, 0, run.err);
   assert.match(said(run)[0], /^\d+ tokens drawn · \d+ computed in \d+ passes · \d+ of \d+ guesses used$/);
-  assert.match(said(run)[1], /^\d+ tokens.* · log p -\d+\.\d+ · .* s · ./);
+  assert.match(said(run)[1], /^\d+ tokens.* · log p -\d+\.\d+ · .* s$/);
   assert.is(said(run).length, 2);
   assert.not.match(run.err, '\x1b['); // nothing is redrawn where there is no terminal
 
@@ -397,8 +385,12 @@ gpu('--trace writes a page, and where it cannot says so before anything is compu
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {
-  const { code, out } = await egps(['info', '--model', speaking]);
+  const run = await egps(['info', '--model', speaking]);
+  const { code, out } = run;
   assert.is(code, 0);
+  assert.equal(said(run), []);
+  const [, adapter] = /^adapter: (.*)$/m.exec(run.err) ?? [];
+  assert.is(/^adapter +(\S.*)$/m.exec(out)?.[1], adapter);
   for (const line of [
     /^adapter +\S/m,
     /^features/m,
@@ -451,6 +443,7 @@ gpu('demo answers a problem of one’s own, and goes on where its page cannot be
   mkdirSync(join(cwd, 'egps-demo.html'), { recursive: true });
   const { code, out, err } = await egps(['demo', '--model', speaking, ' 1 or 2? '], { cwd });
   assert.is(code, 0, err);
+  assert.match(err, /^adapter: \S/);
   assert.not.match(out, /right answer|wrong/);
   for (const part of [
     /\nplain: .*, \d+ passes\n/,
@@ -477,7 +470,7 @@ gpu('tensors that the config does not call for are warned of once', async () => 
 
 gpu('what a checkpoint has in it steers no terminal, but its answer goes into a pipe as it is', async () => {
   const evil = join(dir, `warned${STEERING}`);
-  randomCheckpoint(evil, { vocabSize: 97, eosTokens: [96] }, 7);
+  randomCheckpoint(evil, {}, 7);
   const weights = join(evil, 'model.safetensors');
   const spare = { name: `spare${STEERING}`, dtype: 'F32', shape: [], data: new Uint8Array(4) } as const;
   writeFileSync(weights, encodeSafetensors([...decodeSafetensors(readFileSync(weights)), spare]));
@@ -507,6 +500,55 @@ gpu('an interrupt ends a run with 130', async () => {
   assert.is(run.code, 130, run.err);
   assert.is(run.out, '');
   assert.equal(said(run), []);
+});
+
+/** Every command that computes, as short as can be. */
+const computing: Record<string, string[]> = {
+  generate: ['--sampler', 'greedy', '--max-new-tokens', '2', 'a'],
+  score: ['ab'],
+  eval: ['--task', 'abacus', '--limit', '1', '--sampler', 'greedy', '--out', join(dir, 'measured')],
+  calibrate: [
+    '--prompts',
+    join(speaking, 'heldout.json'),
+    '--samples',
+    '1',
+    '--max-new-tokens',
+    '2',
+    '--dry-run',
+  ],
+  info: [],
+  debug: ['--layer', '0', 'a'],
+  profile: ['--context', '1'],
+  demo: ['1 or 2?'],
+};
+
+gpu('every command that computes refuses to do so on the CPU where a GPU is required', async () => {
+  assert.equal(Object.keys(computing).sort(), Object.keys(COMMANDS).sort());
+  const any = await egps(['score', '--model', speaking, 'ab']);
+  assert.not.match(any.err, 'artificially reduced');
+  const [, name, cpu] = /^adapter: (.*?)( \(computes on the CPU\))?$/m.exec(any.err) ?? [];
+  for (const [command, rest] of Object.entries(computing)) {
+    const run = await egps([command, '--model', speaking, ...rest, '--require-gpu'], { cwd: dir });
+    assert.is(run.code, cpu ? 1 : 0, run.err);
+    if (!cpu) said(run);
+    else {
+      assert.ok(run.err.endsWith(`computes on the CPU: ${name}\n`), run.err);
+      assert.not.match(run.err, /^adapter: /m);
+    }
+  }
+});
+
+gpu('--adapter takes a part of a name, and tells the names where none has it', async () => {
+  const score = ['score', '--model', bare, '--tokens', '1,2'];
+  const none = await egps([...score, '--adapter', 'no such adapter']);
+  assert.is(none.code, 1);
+  assert.not.match(none.err, /^adapter: /m);
+  const [, name] =
+    /^egps: no adapter has "no such adapter" in its name: there are "(.*?)"/m.exec(none.err) ?? [];
+  const one = await egps([...score, '--adapter', name.slice(1).toUpperCase()]);
+  assert.is(one.code, 0, one.err);
+  assert.equal(said(one), []);
+  assert.is((await egps([...score, '--adapter', ''])).code, 2);
 });
 gpu.after(() => rmSync(dir, { recursive: true }));
 gpu.run();

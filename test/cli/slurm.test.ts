@@ -13,24 +13,24 @@ const ENV = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(SLURM_|JOB_COMPLETION_INDEX$)/.test(name)),
 );
 
-/** As Slurm's: signals go to what it has started, not to that one's children. The program is the example's, the arguments are ours. */
+/** As Slurm's: signals go to what it has started, not to that one's children. */
 const SRUN = `#!/bin/bash
-program=()
-while [ "$1" != eval ]; do program+=("$1"); shift; done
-"\${program[@]}" eval $EVAL --out "$OUT" &
+"$@" &
 echo $! > "$TASK.new" && mv "$TASK.new" "$TASK"
 wait $!
 `;
-const EVAL =
-  '--task abacus --limit 8 --sampler greedy,egps:particles=4:final-steps=2 --concurrency 1 --no-traces';
+const OPTIONS =
+  '--task abacus --limit 8 --sampler greedy,egps:particles=4:final-steps=2 --concurrency 1 --no-traces'.split(
+    ' ',
+  );
 
-/** A task of the example's array. */
+/** A task of the example's array, with options of ours. */
 function submit(dir: string, env: Record<string, string>) {
   const task = join(dir, `task-${env.SLURM_ARRAY_TASK_ID}`);
-  const child = spawn('bash', [resolve('examples/eval-array.slurm')], {
+  const child = spawn('bash', [resolve('examples/eval-array.slurm'), ...OPTIONS], {
     cwd: dir,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...ENV, PATH: `${dir}:${ENV.PATH}`, EVAL, TASK: task, OUT: join(dir, 'out'), ...env },
+    env: { ...ENV, PATH: `${dir}:${ENV.PATH}`, TASK: task, OUT: join(dir, 'out'), ...env },
   });
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {

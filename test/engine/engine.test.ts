@@ -440,8 +440,8 @@ test('too few pages is said before any work, in bytes', async () => {
   const forks = [s.fork(), s.fork()];
   const error = await tight.compute(forks.map((f) => feed(f, LONG.slice(0, 10)))).catch((e) => e);
   assert.is(error.name, 'OutOfMemoryError');
-  // Each fork can need a copy of the shared page and one more. A page: 16 positions × 2 × 2 heads × 16 × 4 bytes × 2 layers.
-  const page = 16 * 2 * 2 * 16 * 4 * 2;
+  // Each fork can need a copy of the shared page and one more. A page: 16 positions × 2 × 2 heads × 12 × 4 bytes × 2 layers.
+  const page = 16 * 2 * 2 * 12 * 4 * 2;
   assert.is(error.needed, 4 * page);
   assert.is(error.available, 3 * page);
   for (const f of [s, ...forks]) assert.is(f.length, 44);

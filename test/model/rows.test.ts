@@ -8,6 +8,7 @@ import {
   RESULT_BYTES,
   ROW,
   ROW_BYTES,
+  SLICE,
   SLICE_BYTES,
   unpackResult,
 } from '../../src/model/rows.ts';
@@ -100,8 +101,11 @@ test('results are read as draw.wgsl writes them', () => {
     ['id', 'u32'],
     ['value', 'f32'],
   ]);
-  const beforeEntries = members('Slice', shaders.summary).length - 1;
-  assert.is(SLICE_BYTES, 4 * beforeEntries + 8 * LIST);
+  assert.equal(
+    members('Slice', shaders.summary).map(([name]) => name),
+    [...SLICE, 'entries'],
+  );
+  assert.is(SLICE_BYTES, 4 * SLICE.length + 8 * LIST);
   assert.match(shaders.summary, new RegExp(`const LIST = ${LIST}u;`));
   const data = new DataView(new ArrayBuffer(2 * RESULT_BYTES));
   const values = [7, -1.5, 1, 2, 0.5, -0.25, 0.125, 0.0625, 3, 0, 9, -2];

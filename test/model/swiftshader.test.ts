@@ -3,16 +3,16 @@
  * shader-f16. A driver is chosen before a process starts, so this file runs itself again under it.
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import { forward } from '../../reference/oracle.ts';
 import { loadWeights } from '../../reference/weights.ts';
+import type { LoadOptions } from '../../src/api/load-model.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { swiftShaderFolder } from '../support/browser.ts';
+import { gpuTuning } from '../../src/model/tuning.ts';
 import { bits, decode, prompted } from '../support/decode.ts';
-import { inTemporaryFolder, kernelSets } from '../support/models.ts';
+import { inTemporaryFolder, kernelSets, withGpuKernels } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
 
@@ -39,7 +39,10 @@ function testOnSwiftShader(): void {
     assert.not.ok(adapter.features.has('shader-f16'));
   });
 
-  for (const [variant, load] of Object.entries(kernelSets)) {
+  // What takes long here is to compile, each tile for itself, and this driver keeps nothing: the narrowest and one of several rows.
+  const fewTiles = (dir: string, options: LoadOptions) =>
+    withGpuKernels(dir, options, (adapter) => ({ ...gpuTuning(adapter), tiles: [1, 4] }));
+  for (const [variant, load] of Object.entries({ ...kernelSets, 'kernels for GPUs': fewTiles })) {
     // The first two sets are the same here, where no kernel can use subgroups: one takes f32.
     const dtype = variant === 'portable kernels' ? 'F32' : 'BF16';
     test(`logits agree with the float64 oracle, rows do not depend on the batch: ${variant}, ${dtype}`, async () => {
@@ -84,8 +87,12 @@ if (process.env.VK_DRIVER_FILES?.endsWith(DRIVER)) {
   testOnSwiftShader();
   test.run();
 } else if (process.platform === 'linux' && process.arch === 'x64') {
-  const folder = swiftShaderFolder();
-  const env = { ...process.env, LD_LIBRARY_PATH: folder, VK_DRIVER_FILES: join(folder, DRIVER) };
+  const { swiftShader } = await import(pathToFileURL('scripts/swiftshader.mjs').href);
+  const variables = await swiftShader();
+  const script = `eval "$(node scripts/swiftshader.mjs)" && printf '%s\\n' "$LD_LIBRARY_PATH" "$VK_DRIVER_FILES"`;
+  const shell = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+  assert.equal(shell.stdout.split('\n').slice(0, 2), Object.values(variables), shell.stderr);
+  const env = { ...process.env, ...variables };
   const run = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], { env, stdio: 'inherit' });
   process.exitCode = run.status ?? 1;
 } else {

@@ -198,7 +198,7 @@ const saved = ({ tokens, eagerTokens }: Cost) => 1 - tokens / eagerTokens;
 const long = { maxNewTokens: LONG, blockSize: 8, steps: 5, finalSteps: 10 };
 
 test('early termination changes nothing but the cost', async () => {
-  const schedule = { maxNewTokens: toy.T, blockSize: 2, steps: 40, finalSteps: 84 };
+  const schedule = { maxNewTokens: toy.T, blockSize: 2, steps: 16, finalSteps: 32 };
   const costs = await sweep(toyModel(), schedule);
   assert.ok(costs['best-first'].passes > costs.lockstep.passes);
   assert.ok(saved(costs.lockstep) > 0.08, `${saved(costs.lockstep)}`);
@@ -224,8 +224,8 @@ test('nor on a tree, with drafts and a look ahead', async () => {
   assert.ok(saved(costs['best-first']) > 0.4, `${saved(costs['best-first'])}`);
 });
 
-test('a hundred thousand steps have been compared', () => {
-  assert.ok(compared >= 100_000, `${compared}`);
+test('fifty thousand steps have been compared', () => {
+  assert.ok(compared >= 50_000, `${compared}`);
 });
 
 /** How far a step goes at once behind `length` tokens, and at most to the horizon, where the model runs ahead. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
+import { npm } from './npm.ts';
 
 /** What the tests use of Playwright, whose own types come only with the package. */
 export interface Browser {
@@ -67,13 +68,6 @@ function systemChromium(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Where Chromium's own Vulkan driver lies: SwiftShader, which computes on the CPU. Linux on x64 only. */
-export function swiftShaderFolder(): string {
-  install();
-  unpack();
-  return unpacked;
-}
-
 /** In a folder of its own at first, as below: two tests may get here at the same time. */
 function install(): void {
   const modules = join(folder, 'node_modules');
@@ -82,9 +76,7 @@ function install(): void {
   const scratch = mkdtempSync(resolve('test-artefacts/browser-'));
   for (const file of ['package.json', 'package-lock.json'])
     copyFileSync(join(folder, file), join(scratch, file));
-  const shell = process.platform === 'win32';
-  const npm = spawnSync('npm', ['ci'], { cwd: scratch, encoding: 'utf8', shell, timeout: 120_000 });
-  if (npm.status !== 0) throw new Error(`npm ci of ${folder} failed: ${npm.stderr}`);
+  npm('ci', scratch);
   moveUnlessThere(join(scratch, 'node_modules'), modules);
   rmSync(scratch, { recursive: true });
 }

@@ -7,7 +7,7 @@ import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
 const SMALL: ModelConfig = {
   modelType: 'qwen2',
-  vocabSize: 131,
+  vocabSize: 97,
   hiddenSize: 48,
   intermediateSize: 100,
   numHiddenLayers: 2,
@@ -24,7 +24,7 @@ const SMALL: ModelConfig = {
   outputBias: false,
   mlpBias: false,
   qkNorm: false,
-  eosTokens: [130],
+  eosTokens: [96],
 };
 
 /**

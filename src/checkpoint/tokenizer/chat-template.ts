@@ -9,7 +9,7 @@ export interface Message {
   readonly content: string;
 }
 
-/** The text of a conversation up to the beginning of the assistant's turn, as transformers renders it. @throws CheckpointError */
+/** The text of a conversation up to the beginning of the assistant's turn, as transformers renders it. @throws CheckpointError @internal */
 export function renderChat(
   file: string,
   template: string,
@@ -33,7 +33,7 @@ export function renderChat(
   }
 }
 
-/** The template of tokenizer_config.json: a string, or the one of a list that is named "default". @throws CheckpointError */
+/** The template of tokenizer_config.json: a string, or the one of a list that is named "default". @throws CheckpointError @internal */
 export function configTemplate(file: string, value: unknown): string | undefined {
   if (Array.isArray(value)) {
     const named = value.find((entry) => isObject(entry) && entry.name === 'default');
@@ -45,7 +45,7 @@ export function configTemplate(file: string, value: unknown): string | undefined
 
 const NAMES = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
 
-/** bos_token, eos_token and their like, which chat templates refer to. @throws CheckpointError */
+/** bos_token, eos_token and their like, which chat templates refer to. @throws CheckpointError @internal */
 export function readTokenNames(file: string, json: Record<string, unknown>): Record<string, string> {
   const names: Record<string, string> = {};
   for (const [key, value] of Object.entries(json)) {

@@ -1,7 +1,11 @@
 import * as library from '@huggingface/tokenizers';
 
 /** Of the library: byte pairs, and Oniguruma's dialect. Its declarations do not resolve in TypeScript's NodeNext. */
-export const { BPE, SplitPreTokenizer } = library as unknown as {
+interface Parts {
   BPE: new (config: object) => { bpe(piece: string): string[] };
   SplitPreTokenizer: new (config: object) => { pattern: RegExp };
-};
+}
+const parts = library as unknown as Parts;
+
+export const BPE: Parts['BPE'] = parts.BPE;
+export const SplitPreTokenizer: Parts['SplitPreTokenizer'] = parts.SplitPreTokenizer;

@@ -1,4 +1,5 @@
 import { createContext, Script } from 'node:vm';
+import { RUNTIME } from '../../base/runtime.ts';
 
 const TIME_LIMIT = 3_000;
 /** Milliseconds more for each character: a long text is no fault. */
@@ -14,14 +15,15 @@ export class TimeLimitError extends Error {
 /**
  * What `work` returns. A file's regular expression or template may take for ever: past the time limit, and at Ctrl-C, it
  * ends with an error, though the thread has not answered its events meanwhile. (Where node:vm has no watchdog, as in
- * Deno, there is no limit.) It costs a thread for the time being: less than a millisecond.
+ * Deno, there is no limit. Under Bun Ctrl-C waits for the limit.) It costs a thread for the time being: less than a millisecond.
  */
 export function withinLimit<T>(characters: number, work: () => T): T {
   const timeout = Math.ceil(TIME_LIMIT + characters * PER_CHARACTER);
   const outer = context.work;
   context.work = work;
   try {
-    return script.runInContext(context, { timeout, breakOnSigint: true }) as T;
+    // Once Bun has listened for it, Ctrl-C never ends a process again that does not listen itself.
+    return script.runInContext(context, { timeout, breakOnSigint: RUNTIME !== 'bun' }) as T;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw new TimeLimitError(`did not end within ${timeout} ms`);

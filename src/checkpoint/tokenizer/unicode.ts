@@ -61,12 +61,15 @@ const NEW_MARKS =
   String.raw`\u{1e08f}\u{1e130}-\u{1e136}\u{1e2ae}\u{1e2ec}-\u{1e2ef}\u{1e4ec}-\u{1e4ef}\u{1e5ee}\u{1e5ef}` +
   String.raw`\u{1e6e3}\u{1e6e6}\u{1e6ee}\u{1e6ef}\u{1e6f5}`;
 
-export const PUNCTUATION = new RegExp(`(?![${NEW_PUNCTUATION}])[\\p{P}!-/:-@[-\`{-~\\u166D\\u{111C9}]`, 'gu');
-export const MARK = new RegExp(`(?![${NEW_MARKS}])[\\p{M}\\u1CF2\\u1CF3]`, 'gu');
+export const PUNCTUATION: RegExp = new RegExp(
+  `(?![${NEW_PUNCTUATION}])[\\p{P}!-/:-@[-\`{-~\\u166D\\u{111C9}]`,
+  'gu',
+);
+export const MARK: RegExp = new RegExp(`(?![${NEW_MARKS}])[\\p{M}\\u1CF2\\u1CF3]`, 'gu');
 /** Rust's char::is_numeric, which JavaScript's \d is not. */
-export const NUMERIC = /\p{N}/gu;
+export const NUMERIC: RegExp = /\p{N}/gu;
 /** Rust's char::is_whitespace: U+0085 is, U+FEFF is not. */
-export const SPACE = /\p{White_Space}/gu;
+export const SPACE: RegExp = /\p{White_Space}/gu;
 /** \w of Rust's regex. */
 export const WORD = '[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]';
 

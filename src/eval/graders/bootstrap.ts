@@ -22,7 +22,7 @@ import { SYSCALLS } from './syscalls.ts';
  * No layer is between the program and the checks, which run in one process: one that searches the stack for the nonce finds
  * it, and one that changes Python's modules changes them for the checks too.
  */
-export const BOOTSTRAP = String.raw`
+export const BOOTSTRAP: string = String.raw`
 import builtins, json, os, resource, signal, sys, types
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000

@@ -19,8 +19,8 @@ export class MathGrader {
    */
   constructor({
     timeLimit = TIME_LIMIT,
-    // The same extension as this file's: .ts where sources are run, .js where they are compiled.
-    url = new URL(import.meta.url.replace(/math-pool(?=\.[jt]s$)/, 'math-worker')),
+    // .ts where sources are run, .js where they are compiled, and beside a bundle.
+    url = new URL(import.meta.url.endsWith('.ts') ? 'math-worker.ts' : 'math-worker.js', import.meta.url),
   }: { timeLimit?: number; url?: URL } = {}) {
     this.#timeLimit = timeLimit;
     this.#url = url;

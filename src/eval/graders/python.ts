@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { GraderError, OptionError } from '../../base/errors.ts';
+import { isAllowed } from '../../base/runtime.ts';
 import type { Grade, Item } from '../item.ts';
 import { BOOTSTRAP } from './bootstrap.ts';
 import { completeProgram } from './program.ts';
@@ -58,7 +59,7 @@ export class PythonGrader {
 
   /**
    * Finds Python and runs a trivial program in the sandbox.
-   * @throws OptionError for limits that are none; GraderError on Windows, or where no interpreter works, with what
+   * @throws OptionError for limits that are none; GraderError on Windows, without Deno's permission, or where no interpreter works, with what
    *   was tried and why each failed. One that user 65534 cannot read does not work for root.
    */
   static async open(options: PythonGraderOptions = {}): Promise<PythonGrader> {
@@ -71,6 +72,11 @@ export class PythonGrader {
     }
     if (process.platform === 'win32') {
       throw new GraderError('running HumanEval programs needs Linux or macOS: Windows cannot confine them');
+    }
+    if (!isAllowed({ name: 'run' }) || !isAllowed({ name: 'sys', kind: 'uid' })) {
+      throw new GraderError(
+        'grading HumanEval runs Python, which Deno has not been allowed to: `deno run -A src/cli/main.ts eval …` allows it',
+      );
     }
     const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
     const tried: string[] = [];

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 
 const SLASH = Buffer.from('/');
 
@@ -23,10 +23,11 @@ export async function removeFolder(folder: string): Promise<Error | undefined> {
   };
   const empty = async (parent: Buffer) => {
     await chmod(parent, 0o700);
-    for (const entry of await readdir(parent, { withFileTypes: true, encoding: 'buffer' })) {
-      const path = Buffer.concat([parent, SLASH, entry.name as unknown as Buffer]);
+    // Not withFileTypes: Bun gives the names alone where they are bytes.
+    for (const name of await readdir(parent, { encoding: 'buffer' })) {
+      const path = Buffer.concat([parent, SLASH, name]);
       await attempt(async () => {
-        if (!entry.isDirectory()) return unlink(path);
+        if (!(await lstat(path)).isDirectory()) return unlink(path);
         // Moving it needs the right to write to it.
         await chmod(path, 0o700);
         const place = Buffer.concat([top, SLASH, Buffer.from(`${own}-${moved++}`)]);

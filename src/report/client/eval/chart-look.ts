@@ -1,13 +1,17 @@
-import type { Chart as ChartClass } from 'chart.js';
+import type { Chart as ChartClass, TooltipOptions } from 'chart.js';
 
 /** Of the script before this one. */
-export const { Chart } = globalThis as unknown as { Chart: typeof ChartClass };
+export const Chart: typeof ChartClass = (globalThis as unknown as { Chart: typeof ChartClass }).Chart;
 
 /** Of the style sheet, as it is now. */
 export const color = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export const tooltip = () => ({
+type Tooltip = Pick<
+  TooltipOptions,
+  'displayColors' | 'backgroundColor' | 'titleColor' | 'bodyColor' | 'padding' | 'cornerRadius'
+>;
+export const tooltip = (): Tooltip => ({
   displayColors: false,
   backgroundColor: color('--ink'),
   titleColor: color('--card'),
@@ -16,7 +20,7 @@ export const tooltip = () => ({
   cornerRadius: 8,
 });
 
-export const axis = () => ({
+export const axis = (): Record<'grid' | 'border' | 'ticks', { color: string }> => ({
   grid: { color: color('--line') },
   border: { color: color('--line') },
   ticks: { color: color('--soft') },

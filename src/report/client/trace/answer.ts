@@ -4,7 +4,7 @@ import { show } from './visible.ts';
 
 /** The answer after a step: one element a token, in one element a block. */
 export class Answer {
-  readonly box = find('answer');
+  readonly box: HTMLElement = find('answer');
   response: readonly Drawn[] = [];
   /** By position. */
   cuts: ReadonlyMap<number, Cuts> = new Map();

@@ -12,7 +12,7 @@ type Scale = (value: number) => number;
 
 /** log p of the answer over the steps. */
 export class ChainChart {
-  readonly element = find<SVGSVGElement>('chart');
+  readonly element: SVGSVGElement = find('chart');
   private readonly replay: Replay;
   private x: Scale = () => 0;
   private y: Scale = () => 0;

@@ -7,7 +7,7 @@ const CUT = 9;
 
 /** The whole answer on one line: its entropy, its cuts, and what was computed for it. */
 export class AnswerMap {
-  readonly element = find<SVGSVGElement>('map');
+  readonly element: SVGSVGElement = find('map');
   private readonly replay: Replay;
   private readonly answer: Answer;
   /** Where the cuts stand, where the entropy does, and the whole. */

@@ -29,7 +29,7 @@ const HEIGHT = 110;
 
 /** Weights of the particles. */
 export class ParticleStrip {
-  readonly element = find<SVGSVGElement>('particles');
+  readonly element: SVGSVGElement = find('particles');
   private readonly replay: Replay;
 
   constructor(replay: Replay) {

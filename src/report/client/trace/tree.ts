@@ -20,7 +20,7 @@ const rowY = (row: number): number => TOP + row * ROW;
 
 /** The tree of the answers met. */
 export class TreeView {
-  readonly box = find('tree-box');
+  readonly box: HTMLElement = find('tree-box');
   private readonly element = find<SVGSVGElement>('tree');
   private readonly replay: Replay;
   private readonly tree: ResponseTree;

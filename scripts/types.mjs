@@ -1,0 +1,21 @@
+// Leaves of the declarations in dist those that the package's own reach: internals are stripped from them, so that the others would
+// refer to what is not declared.
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const queue = Object.values(exports).flatMap(({ types }) => (types ? [join(root, types)] : []));
+const reached = new Set(queue);
+for (const file of queue) {
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/\b(?:from |import\()['"](\..*?)\.ts['"]/g)) {
+    const next = join(dirname(file), `${path}.d.ts`);
+    if (!reached.has(next)) queue.push(next);
+    reached.add(next);
+  }
+}
+for (const entry of readdirSync(join(root, 'dist'), { recursive: true })) {
+  const file = join(root, 'dist', entry);
+  if (file.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
+}

@@ -1,0 +1,25 @@
+import { AdapterError } from '../base/errors.ts';
+
+/** By the adapter asked for, each with its promise. An instance must outlive every object made from it: if it is collected, the process crashes. */
+const instances = new Map<string, GPU>();
+
+/**
+ * WebGPU for Node: Dawn, by the npm package `webgpu`.
+ * @param adapter a part of the name of the only adapter it is to offer
+ * @throws AdapterError where the package does not load
+ */
+export async function dawn(adapter = ''): Promise<GPU> {
+  let instance = instances.get(adapter);
+  if (!instance) {
+    const { create } = await import('webgpu').catch(async (cause) => {
+      const { trouble } = await import('./dawn-trouble.ts');
+      const why = `this runtime has no WebGPU and the npm package "webgpu" does not load here: ${trouble(cause)}`;
+      throw new AdapterError(why, { cause });
+    });
+    const flags = ['disable-dawn-features=timestamp_quantization']; // to 65 µs; only profiling reads the clock
+    if (adapter) flags.push(`adapter=${adapter}`);
+    instance = create(flags);
+    instances.set(adapter, instance);
+  }
+  return instance;
+}

@@ -1,0 +1,246 @@
+import { PAGE } from '../cache/kv-cache.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
+import type { Dtype } from '../checkpoint/safetensors.ts';
+import { Gpu } from '../gpu/device.ts';
+import { Kernels, type Sources } from '../gpu/kernel.ts';
+import { type Tuning, tuningFor } from '../model/tuning.ts';
+import { attentionForm } from './attention.ts';
+import { type Check, isRight, worst } from './compare.ts';
+import { DEFINITIONS } from './definitions.ts';
+import { SLIDING } from './layouts.ts';
+import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
+import { RandomTensors } from './random-tensors.ts';
+import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
+import { allPlans, fewPlans, LONGEST, type Plan, runPlan, WINDOW } from './trials.ts';
+
+/** What a kernel was found to compute. */
+export interface KernelCheck extends Check {
+  /** The file in shaders/ that has its entry point. */
+  readonly kernel: KernelName | 'pack';
+  /** In which of its forms it was run. */
+  readonly form: string;
+  /** error is at most bound. */
+  readonly right: boolean;
+}
+
+/** Models that are made for the test. */
+export interface Made {
+  readonly config: ModelConfig;
+  readonly dtypeOf: (name: string) => Dtype;
+}
+
+const made = (sizes: Partial<ModelConfig>): ModelConfig => ({
+  modelType: 'qwen2',
+  vocabSize: 203,
+  hiddenSize: 40,
+  intermediateSize: 24,
+  numHiddenLayers: 1,
+  numAttentionHeads: 3,
+  numKeyValueHeads: 1,
+  headDim: 8,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10_000,
+  maxPositionEmbeddings: LONGEST,
+  ropeScaling: null,
+  slidingWindow: null,
+  tieWordEmbeddings: false,
+  attentionBias: true,
+  outputBias: false,
+  mlpBias: false,
+  qkNorm: false,
+  eosTokens: [],
+  ...sizes,
+});
+
+/** Sizes of the embedded model, so that a driver that has compiled kernels for the one has them for the other. */
+export const EMBEDDED: Made = {
+  config: made({
+    vocabSize: 364,
+    hiddenSize: 128,
+    intermediateSize: 384,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 32,
+    tieWordEmbeddings: true,
+  }),
+  dtypeOf: () => 'BF16',
+};
+
+/** Everything that only some models have. */
+export const FEATURED: Made = {
+  config: made({
+    hiddenSize: 76,
+    headDim: 20,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    intermediateSize: 131,
+    vocabSize: 8301,
+    slidingWindow: { size: WINDOW, layers: 0 },
+    outputBias: true,
+    mlpBias: true,
+    qkNorm: true,
+  }),
+  dtypeOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
+};
+
+/** No size is a multiple of eight; several slices of logits; every dtype. */
+const ODD: readonly Made[] = [
+  {
+    config: made({
+      hiddenSize: 51,
+      headDim: 12,
+      intermediateSize: 37,
+      vocabSize: 67,
+      tieWordEmbeddings: true,
+    }),
+    dtypeOf: () => 'F32',
+  },
+  FEATURED,
+];
+
+/** Rows of a pass here, at most. */
+const CAPACITY = 128;
+
+/** Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape. */
+export async function selfTest(device: Gpu, shape: Made): Promise<KernelCheck[]> {
+  const { slidingWindow } = shape.config;
+  const sizes = { numHiddenLayers: 1, maxPositionEmbeddings: LONGEST };
+  const window = slidingWindow && { size: WINDOW, layers: 0 }; // a kernel is the same but for the number
+  const own = { ...shape, config: { ...shape.config, ...sizes, slidingWindow: window } };
+  const checks = new Checks();
+  await scratch(device, async (gpu) => {
+    for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
+  });
+  if (checks.all().some(({ right }) => !right)) return checks.all(); // there are no weights to go on with
+  for (const each of [...ODD, own]) {
+    const tuning = { ...tuningFor(device.adapter, each.config.vocabSize), capacity: CAPACITY };
+    await holdShape(device, each, tuning, allPlans(tuning), checks);
+  }
+  return checks.all();
+}
+
+/** The same in short: of each kernel the form that is used most. */
+export async function quickSelfTest(
+  device: Gpu,
+  tuning: Tuning = quickTuning(device),
+  sources?: Sources,
+): Promise<KernelCheck[]> {
+  const checks = new Checks();
+  await scratch(device, (gpu) =>
+    checkPack(gpu, new Kernels(gpu, sources), PACKINGS[0], EMBEDDED.config.hiddenSize, checks),
+  );
+  if (checks.all().some(({ right }) => !right)) return checks.all();
+  await holdShape(device, EMBEDDED, tuning, fewPlans(tuning), checks, sources);
+  return checks.all();
+}
+
+/** With the largest tiles alone. */
+export function quickTuning({ adapter }: Pick<Gpu, 'adapter'>): Tuning {
+  const tuning = tuningFor(adapter, EMBEDDED.config.vocabSize);
+  return { ...tuning, tiles: [Math.max(...tuning.tiles)], capacity: CAPACITY };
+}
+
+/** Everything that is allocated goes again; the device stays. */
+async function scratch(device: Gpu, use: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await Gpu.open({ device: device.device });
+  try {
+    await use(gpu);
+  } finally {
+    gpu.dispose();
+  }
+}
+
+/** Runs a model of this shape by these plans, and checks each kernel of each pass. */
+export async function holdShape(
+  device: Gpu,
+  { config, dtypeOf }: Made,
+  tuning: Tuning,
+  plans: readonly Plan[],
+  checks: Checks,
+  sources?: Sources,
+): Promise<void> {
+  await scratch(device, async (gpu) => {
+    const tensors = new RandomTensors(config, dtypeOf);
+    const positions = PAGE * (12 + 4 * Math.max(...tuning.tiles));
+    const kernels = new Kernels(gpu, sources);
+    const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions);
+    for (const [turn, plan] of plans.entries()) {
+      const { trial, steps } = await runPlan(subject, plan, turn);
+      for (const step of steps) {
+        const found = DEFINITIONS[step.kernel](subject, step, trial);
+        checks.add({ kernel: step.kernel, form: formOf(subject, step, trial) }, found);
+        // What rests on numbers that are none says nothing, and what is drawn from wrong summaries is wrong.
+        if (!Number.isFinite(found.error) || (step.kernel === 'summarise' && !isRight(found))) break;
+      }
+    }
+  });
+}
+
+async function checkPack(
+  gpu: Gpu,
+  kernels: Kernels,
+  packing: Packing,
+  columns: number,
+  checks: Checks,
+): Promise<void> {
+  const form = packing.map((dtype) => dtype.toLowerCase()).join(', ');
+  checks.add({ kernel: 'pack', form }, await checkPacking(gpu, kernels, packing, columns));
+}
+
+const HEAD = ['lm_head.weight'];
+const EMBEDDING = ['model.embed_tokens.weight'];
+/** The tensors of the matrix that an operation multiplies by. */
+const MATRICES: Readonly<Record<string, readonly string[]>> = {
+  'self_attn.qkv_proj': ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
+  'self_attn.o_proj': ['self_attn.o_proj'],
+  'mlp.gate_up_proj': ['mlp.gate_proj', 'mlp.up_proj'],
+  'mlp.down_proj': ['mlp.down_proj'],
+};
+
+function formOf({ config, tensors, tuning, model }: Subject, step: Step, trial: Trial): string {
+  const type = (names: readonly string[]) =>
+    names.every((name) => tensors.tensors.get(name)?.dtype === 'BF16') ? 'bf16' : 'f32';
+  const tile = tuning.tiles.find((rows) => rows >= trial.states.length) ?? Math.max(...tuning.tiles);
+  switch (step.kernel) {
+    case 'embed':
+      return type(EMBEDDING);
+    case 'lm-head':
+      return `${tuning.head.shader}, tiles of ${tile}, ${type(config.tieWordEmbeddings ? EMBEDDING : HEAD)}`;
+    case 'qkv':
+    case 'project':
+    case 'gate-up': {
+      const names = MATRICES[step.use];
+      const weights = type(names.map((name) => `model.layers.0.${name}.weight`));
+      const biased =
+        step.use !== 'self_attn.qkv_proj' && tensors.tensors.has(`model.layers.0.${names.at(-1)}.bias`);
+      const more = biased ? ', biases' : step.kernel === 'qkv' && config.qkNorm ? ', for norms' : '';
+      if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}${more}`;
+      return `${tuning.decode.shader}, tiles of ${tile}, ${weights}${more}`;
+    }
+    case 'attention':
+      return attentionForm(step, trial);
+    case 'attention-merge':
+      return step.use === SLIDING ? 'of a window' : '';
+    case 'summarise':
+    case 'draw':
+      return `slices: ${model.sizes.slices}`;
+    default:
+      return '';
+  }
+}
+
+/** By kernel and form, in the order of their first checks. */
+export class Checks {
+  private readonly found = new Map<string, KernelCheck>();
+
+  add(named: Pick<KernelCheck, 'kernel' | 'form'>, check: Check): void {
+    const key = JSON.stringify(named);
+    const last = this.found.get(key);
+    const { error, bound } = last ? worst([last, check]) : check;
+    this.found.set(key, { ...named, error, bound, right: isRight({ error, bound }) });
+  }
+
+  all(): KernelCheck[] {
+    return [...this.found.values()];
+  }
+}

@@ -1,0 +1,98 @@
+import type { ShaderName, Sources } from '../../src/gpu/kernel.ts';
+import { shaders } from '../../src/gpu/shaders.ts';
+
+/** A fault in a file of shaders/: what stands there, once or more often, and what instead. */
+export interface Mutant {
+  readonly file: ShaderName;
+  readonly was: string;
+  readonly is: string;
+  /** Files with an entry point that may be found wrong; without it the file itself. */
+  readonly wrong?: readonly string[];
+}
+
+const PRODUCTS = ['qkv', 'project', 'gate-up', 'lm-head'];
+const NORMED = ['qkv', 'gate-up', 'lm-head'];
+
+/** Of kernels that every adapter runs. */
+export const COMMON: readonly Mutant[] = [
+  { file: 'pack', was: 'column >= COLUMNS', is: 'column >= COLUMNS - 1u' },
+  { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
+  { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
+  { file: 'qkv', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  { file: 'norm', was: 'sum / f32(WIDTH)', is: 'sum / f32(WIDTH + 1u)', wrong: NORMED },
+  {
+    file: 'weights',
+    was: 's = fma(w.high.z, high.z, s);',
+    is: 's = fma(w.high.z, high.z * 1.001, s);',
+    wrong: PRODUCTS,
+  },
+  { file: 'project', was: 'square = fma(h, h, square)', is: 'square = fma(h, h, 0.0)' },
+  { file: 'gate-up', was: '1.0 + exp', is: '1.001 + exp' },
+  { file: 'lm-head', was: 'products[m] * factors[m]', is: 'products[m] * factors[m] * 1.001' },
+  {
+    file: 'attention',
+    was: 'attended = select(0u, row.position + 1u',
+    is: 'attended = select(0u, row.position',
+  },
+  { file: 'attention', was: 'inverseSqrt(f32(HEAD_DIM))', is: 'inverseSqrt(f32(HEAD_DIM)) * 1.001' },
+  { file: 'attention', was: 'slot = rows[first_row + h / SHARE]', is: 'slot = rows[first_row]' },
+  { file: 'attention-merge', was: 'var i = 0u; i < count', is: 'var i = 0u; i < count - 1u' },
+  { file: 'attention-merge', was: 'row.position / SPAN + 1u', is: 'row.position / SPAN' },
+  { file: 'summary', was: '-4.0 * d', is: '-3.9 * d', wrong: ['summarise', 'draw'] },
+  {
+    file: 'summary',
+    was: 'return Sums(e, d * e',
+    is: 'return Sums(e, d * e * 1.001',
+    wrong: ['summarise', 'draw'],
+  },
+  { file: 'summarise', was: 'let end = min(first + part', is: 'let end = min(first + part - 1u' },
+  { file: 'draw', was: 'row.slot + row.stride', is: 'row.slot + row.stride + 1u' },
+  { file: 'draw', was: 'if (row.ask == DRAW) { rows', is: 'if (row.ask == TAIL) { rows' },
+  {
+    file: 'pick',
+    was: 'goal < below) { return last; }',
+    is: 'goal < 0.9 * below) { return last; }',
+    wrong: ['draw'],
+  },
+  { file: 'random', was: '0x9E3779B9u', is: '0x9E3779BAu', wrong: ['draw'] },
+  { file: 'copy-pages', was: 'id.x >= PAGE_QUADS', is: 'id.x >= PAGE_QUADS - 1u' },
+  {
+    file: 'stream',
+    was: '(WIDTH + 31u) / 32u * 8u',
+    is: '(WIDTH + 31u) / 32u * 8u - 4u',
+    wrong: ['embed', ...PRODUCTS],
+  },
+];
+
+/** Of the ways to multiply, of which an adapter has some. */
+export const MULTIPLICATIONS: readonly Mutant[] = [
+  {
+    file: 'matvec-subgroups',
+    was: 'i < blocks() * slab.one',
+    is: 'i < (blocks() - 1u) * slab.one',
+    wrong: PRODUCTS,
+  },
+  {
+    file: 'matvec-subgroups',
+    was: 'subgroupBroadcast(v, 7u)',
+    is: 'subgroupBroadcast(v, 6u)',
+    wrong: PRODUCTS,
+  },
+];
+export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
+  { file: 'matvec', was: 'i < blocks() * slab.one', is: 'i < (blocks() - 1u) * slab.one', wrong: PRODUCTS },
+  { file: 'matvec-split', was: 'slice < THREADS / 8u', is: 'slice < THREADS / 8u - 1u', wrong: PRODUCTS },
+  {
+    file: 'matmul-tiles',
+    was: 'min(2u, blocks() - i)',
+    is: 'min(1u, blocks() - i)',
+    wrong: ['qkv', 'project', 'gate-up'],
+  },
+];
+
+/** The shaders with the fault. */
+export function withFault({ file, was, is }: Mutant): Sources {
+  const source: string = shaders[file];
+  if (!source.includes(was)) throw new Error(`${file}.wgsl has no ${JSON.stringify(was)}`);
+  return { ...shaders, [file]: source.replaceAll(was, is) };
+}

@@ -1,0 +1,92 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { KernelError } from '../../src/base/errors.ts';
+import { loadConfig, tensorShapes } from '../../src/checkpoint/config.ts';
+import { Gpu } from '../../src/gpu/device.ts';
+import type { ShaderName } from '../../src/gpu/kernel.ts';
+import { shaders } from '../../src/gpu/shaders.ts';
+import { EMBEDDED, quickSelfTest } from '../../src/selftest/self-test.ts';
+import { trust } from '../../src/selftest/trusted.ts';
+import { failure, withFolder } from '../support/folder.ts';
+import { test } from '../support/suite.ts';
+import { COMMON, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
+
+const gpu = await Gpu.open();
+/** As a new process would. */
+const fresh = (run: Parameters<typeof trust>[1]) => trust(gpu, run, new Map());
+/** Those of this adapter: another set of multiplications is for other adapters. */
+const mutants = [...COMMON, ...(gpu.adapter.cpu && gpu.adapter.subgroups ? MULTIPLICATIONS : [])];
+
+test('every kernel that runs here is found right, by the short self-test', async () => {
+  const checks = await quickSelfTest(gpu);
+  for (const { kernel, form, error, bound, right } of checks) {
+    assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
+    assert.ok(
+      bound === 0 || error < bound / 4,
+      `${kernel} ${form}: ${error} of ${bound} leaves no room for other adapters`,
+    );
+  }
+  assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
+});
+
+test('every file of shaders/ has a mutant, but for the layout of rows', () => {
+  const files = [...COMMON, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(({ file }) => file);
+  const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
+  assert.equal(without, ['row']);
+});
+
+for (const [i, mutant] of mutants.entries()) {
+  const { file, was, is, wrong = [file] } = mutant;
+  test(`mutant ${i + 1} is caught, and nothing else: ${file}, ${is} for ${was}`, async () => {
+    const checks = await quickSelfTest(gpu, undefined, withFault(mutant));
+    const found = [...new Set(checks.filter(({ right }) => !right).map(({ kernel }) => kernel))];
+    assert.ok(found.length > 0, 'no kernel is found wrong');
+    for (const kernel of found) assert.ok((wrong as string[]).includes(kernel), `${kernel} is found wrong`);
+  });
+}
+
+test('a wrong kernel is named with its error and bound; what has passed is remembered, and tested again when its file is damaged', () =>
+  withFolder({}, async (dir) => {
+    const before = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = dir;
+    try {
+      let runs = 0;
+      const finding = (right: boolean) => async () => {
+        runs++;
+        return [{ kernel: 'qkv', form: 'matvec', error: 0.001, bound: 1e-5, right }] as const;
+      };
+      const refused = () =>
+        failure(KernelError, /qkv \(matvec\) is off by 1\.0e-3, 1\.0e-5 is/, () => fresh(finding(false)));
+      await refused();
+      assert.is((await refused()).error, 0.001);
+      assert.is(runs, 2, 'what has failed is tested again');
+      await fresh(finding(true));
+      await fresh(finding(false)); // remembered
+      assert.is(runs, 3);
+      const folder = join(dir, 'egps');
+      const files = readdirSync(folder);
+      assert.is(files.length, 1);
+      writeFileSync(join(folder, files[0]), 'damaged');
+      await refused();
+      // No place to write to: no error.
+      process.env.XDG_CACHE_HOME = join(folder, files[0]);
+      await fresh(finding(true));
+      await fresh(finding(true));
+      assert.is(runs, 6);
+    } finally {
+      process.env.XDG_CACHE_HOME = before;
+      if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    }
+  }));
+
+test('the short self-test has the sizes of the embedded model', async () => {
+  const embedded = await loadConfig('models/abacus');
+  const own = { ...embedded, numHiddenLayers: 1 };
+  assert.equal([...tensorShapes(EMBEDDED.config)], [...tensorShapes(own)]);
+  assert.is(EMBEDDED.config.rmsNormEps, embedded.rmsNormEps);
+});
+
+test.after(() => gpu.dispose());
+
+test.run();
