@@ -18,9 +18,14 @@ const shape = (
   headDim: hiddenSize / numAttentionHeads,
   rmsNormEps: 1e-6,
   ropeTheta: 10_000,
+  ropeScaling: null,
   maxPositionEmbeddings: 16_384,
+  slidingWindow: null,
   tieWordEmbeddings,
   attentionBias: modelType === 'qwen2',
+  outputBias: false,
+  mlpBias: false,
+  qkNorm: false,
   eosTokens: [],
 });
 

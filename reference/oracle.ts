@@ -1,9 +1,10 @@
 /**
- * Qwen2 and Llama in float64, one token at a time and slow: what the GPU's forward pass is measured against. Matrices
+ * Qwen2, Qwen3, Llama and Mistral in float64, one token at a time and slow: what the GPU's forward pass is measured against. Matrices
  * are [rows, columns], row-major, as `torch.nn.Linear` stores them; tensors go by their Hugging Face names.
  */
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import { add, attention, matvec, rmsNorm, rotary, siluGate } from '../src/selftest/float64.ts';
+import { rotations } from './rotations.ts';
 
 export type Weights = Map<string, Float64Array>;
 
@@ -17,7 +18,7 @@ export function forward(
   tokens: ArrayLike<number>,
   watch: (name: string, values: Float64Array) => void = () => {},
 ): Float64Array {
-  const { vocabSize, hiddenSize, numHiddenLayers, numKeyValueHeads, headDim, rmsNormEps, ropeTheta } = config;
+  const { vocabSize, hiddenSize, numHiddenLayers, numKeyValueHeads, headDim, rmsNormEps } = config;
   const tensor = (name: string): Float64Array => {
     const values = weights.get(name);
     if (values === undefined) throw new Error(`the checkpoint has no tensor ${name}`);
@@ -27,7 +28,14 @@ export function forward(
     matvec(tensor(`${name}.weight`), x, bias ? tensor(`${name}.bias`) : undefined);
   const norm = (name: string, x: Float64Array) => rmsNorm(x, tensor(`${name}.weight`), rmsNormEps);
 
-  const qkvBias = config.attentionBias; // o_proj never has one
+  const headNorm = (name: string, x: Float64Array) => {
+    const normed = x.slice(); // [heads, headDim]
+    if (!config.qkNorm) return normed;
+    for (let at = 0; at < x.length; at += headDim) normed.set(norm(name, x.subarray(at, at + headDim)), at);
+    return normed;
+  };
+  const { attentionBias: qkvBias, outputBias, mlpBias, slidingWindow } = config;
+  const turns = rotations(config);
   const embedding = tensor('model.embed_tokens.weight'); // [vocabSize, hiddenSize]
   const head = config.tieWordEmbeddings ? embedding : tensor('lm_head.weight'); // [vocabSize, hiddenSize]
 
@@ -47,26 +55,28 @@ export function forward(
       const q = linear(`${layer}.self_attn.q_proj`, a, qkvBias); // [numAttentionHeads, headDim]
       const k = linear(`${layer}.self_attn.k_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
       const v = linear(`${layer}.self_attn.v_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
-      keys[l].set(rotary(k, t, headDim, ropeTheta), t * kvSize);
+      keys[l].set(rotary(headNorm(`${layer}.self_attn.k_norm`, k), t, headDim, turns), t * kvSize);
       values[l].set(v, t * kvSize);
-      const past = (t + 1) * kvSize;
+      const { size, layers } = slidingWindow ?? { size: 0, layers: numHiddenLayers };
+      const slides = typeof layers === 'number' ? l >= layers : layers[l];
+      const first = slides ? Math.max(0, t + 1 - size) : 0; // the position itself is one of the window's
       const mixed = attention(
-        rotary(q, t, headDim, ropeTheta),
-        keys[l].subarray(0, past),
-        values[l].subarray(0, past),
+        rotary(headNorm(`${layer}.self_attn.q_norm`, q), t, headDim, turns),
+        keys[l].subarray(first * kvSize, (t + 1) * kvSize),
+        values[l].subarray(first * kvSize, (t + 1) * kvSize),
         numKeyValueHeads,
         headDim,
       ); // [numAttentionHeads, headDim]
       watch(`${layer}.self_attn.o_proj.input`, mixed);
-      x = add(x, linear(`${layer}.self_attn.o_proj`, mixed));
+      x = add(x, linear(`${layer}.self_attn.o_proj`, mixed, outputBias));
 
       watch(`${layer}.post_attention_layernorm.input`, x);
       const m = norm(`${layer}.post_attention_layernorm`, x); // [hiddenSize]
-      const gate = linear(`${layer}.mlp.gate_proj`, m); // [intermediateSize]
-      const up = linear(`${layer}.mlp.up_proj`, m); // [intermediateSize]
+      const gate = linear(`${layer}.mlp.gate_proj`, m, mlpBias); // [intermediateSize]
+      const up = linear(`${layer}.mlp.up_proj`, m, mlpBias); // [intermediateSize]
       const gated = siluGate(gate, up); // [intermediateSize]
       watch(`${layer}.mlp.down_proj.input`, gated);
-      x = add(x, linear(`${layer}.mlp.down_proj`, gated));
+      x = add(x, linear(`${layer}.mlp.down_proj`, gated, mlpBias));
       watch(`${layer}.output`, x);
     }
     logits.set(matvec(head, norm('model.norm', x)), t * vocabSize);

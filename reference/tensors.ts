@@ -16,11 +16,18 @@ export function tensorShapes(config: ModelConfig): Map<string, number[]> {
       layer(`self_attn.${name}_proj.weight`, [rows, hiddenSize]);
       if (config.attentionBias) layer(`self_attn.${name}_proj.bias`, [rows]);
     }
+    if (config.qkNorm) for (const name of ['q', 'k']) layer(`self_attn.${name}_norm.weight`, [headDim]);
     layer('self_attn.o_proj.weight', [hiddenSize, q]);
+    if (config.outputBias) layer('self_attn.o_proj.bias', [hiddenSize]);
     layer('post_attention_layernorm.weight', [hiddenSize]);
-    layer('mlp.gate_proj.weight', [intermediateSize, hiddenSize]);
-    layer('mlp.up_proj.weight', [intermediateSize, hiddenSize]);
-    layer('mlp.down_proj.weight', [hiddenSize, intermediateSize]);
+    for (const [name, rows, columns] of [
+      ['gate', intermediateSize, hiddenSize],
+      ['up', intermediateSize, hiddenSize],
+      ['down', hiddenSize, intermediateSize],
+    ] as const) {
+      layer(`mlp.${name}_proj.weight`, [rows, columns]);
+      if (config.mlpBias) layer(`mlp.${name}_proj.bias`, [rows]);
+    }
   }
   shapes.set('model.norm.weight', [hiddenSize]);
   if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [vocabSize, hiddenSize]);

@@ -12,7 +12,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let row = rows[group.y];
   let quads = HEAD_DIM / 4u;
   if (row.position >= row.limit || thread >= quads) { return; }
-  let count = row.position / SPAN + 1u;
+  let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
   let step = Q_HEADS * (1u + quads);
   let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
   var largest = spans[first].x;

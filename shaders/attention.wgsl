@@ -1,6 +1,6 @@
 // Grouped-query attention of SHARE query heads of one key head over one span of positions of the paged cache: the span's largest
 // score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one span,
-// attention-merge.wgsl puts them together. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
+// attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
 override Q_HEADS: u32;
@@ -35,14 +35,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let head = group.x * SHARE; // the first of them
   let first_row = group.y * TEAM;
   let row = rows[first_row];
-  let start = group.z * SPAN;
+  let begin = first_seen(row.position);
+  let span = begin / SPAN + group.z;
+  let start = span * SPAN;
   if (thread == 0u) {
-    let of_team = group.z < row.team_spans;
+    let of_team = span < row.team_spans && WINDOW == 0u; // neighbours see spans from different positions on
     attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
   }
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
+  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
+  let first_four = unseen / 4u;
   let fours = (count + 3u) / 4u;
 
   let quads = HEAD_DIM / 4u;
@@ -55,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   // Scores: a thread takes four positions at a time.
   var m: array<f32, MOST>;
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-  for (var four = thread; four < fours; four += THREADS) {
+  for (var four = first_four + thread; four < fours; four += THREADS) {
     let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
@@ -70,7 +74,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
-    let there = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
+    let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
+    let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
       weights[h * SPAN / 4u + four] = scores;
@@ -86,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   workgroupBarrier();
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
-  for (var four = thread; four < fours; four += THREADS) {
+  for (var four = first_four + thread; four < fours; four += THREADS) {
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = weights[h * SPAN / 4u + four];
       weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
@@ -107,7 +112,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       low[h] = vec4f(0);
       high[h] = vec4f(0);
     }
-    for (var four = slice; four < fours; four += SLICES) {
+    for (var four = first_four + slice; four < fours; four += SLICES) {
       let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
       var w: array<vec4f, MOST>;
       for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }

@@ -59,7 +59,7 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
   const out = memory.buffer('out', most * stride);
   const spans = memory.buffer('spans', (slots * spanBytes) / 4);
   const dimensions = { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, OUT_STRIDE: stride };
-  const sizes = { ...dimensions, PAGE, SPAN, SHARE: share };
+  const sizes = { ...dimensions, PAGE, SPAN, SHARE: share, WINDOW: 0 };
 
   /** The key or value of one head at one position of a context, from its first page on. */
   const gather = (
@@ -88,9 +88,9 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
     const whole = count === 1 && teamSpans === 0;
     const SLICES = Math.max(1, Math.floor(threads / Math.ceil(headDim / 8)));
     const variant = (TEAM: number, WHOLE: boolean) =>
-      kernels.compile(['row', 'attention'], { ...sizes, THREADS: threads, SLICES, TEAM, WHOLE });
+      kernels.compile(['row', 'window', 'attention'], { ...sizes, THREADS: threads, SLICES, TEAM, WHOLE });
     const [common, attend] = [await variant(team, false), await variant(1, whole)];
-    const merge = await kernels.compile(['row', 'attention-merge'], sizes);
+    const merge = await kernels.compile(['row', 'window', 'attention-merge'], sizes);
     const length = Math.max(1, Math.min(COPIES, Math.floor(held / contexts)));
     const copies = Array.from({ length }, (_, copy) => {
       const words = rowsOf(rows, (row) => ({

@@ -1,5 +1,6 @@
 /** The operations that multiply by weights as the model runs them, by this adapter's tuning. */
 
+import { rotations } from '../../reference/rotations.ts';
 import { PAGE } from '../../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import type { ShaderName } from '../../src/gpu/kernel.ts';
@@ -174,7 +175,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
       matrix: 'qkv',
       norm: layer('input_layernorm'),
       files: ['norm', 'row', 'qkv'],
-      constants: { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, PAGE },
+      constants: { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, PAGE, QK_NORM: false },
       buffers: [
         memory.upload('bias', bias),
         memory.upload('rotary', angles),
@@ -201,7 +202,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
           const products = await multiply(source, tensors, dimensions, x);
           for (const [m, row] of rows.entries()) {
             const y = Float64Array.from(products, (each, i) => each[m] + bias[dimensions[i]]);
-            expected.push(head < heads + kvHeads ? rotary(y, row, headDim, ropeTheta) : y);
+            expected.push(head < heads + kvHeads ? rotary(y, row, headDim, rotations(config)) : y);
             ours.push(Float64Array.from(y, (_, i) => at(row, head, i)));
           }
         }
@@ -220,8 +221,8 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
       matrix: 'gate_up',
       norm: layer('post_attention_layernorm'),
       files: ['norm', 'gate-up'],
-      constants: { OUT_STRIDE: stride },
-      buffers: [out],
+      constants: { OUT_STRIDE: stride, BIAS: false },
+      buffers: [out, memory.buffer('bias', 1)],
       perGroup: 16,
       load: (loader, [first, second]) => loader.paired(first, second),
       async results(run, rows, x) {

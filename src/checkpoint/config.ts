@@ -2,11 +2,14 @@ import { dirname, join } from 'node:path';
 import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
+import { INT32_MAX, isCount, isPositive, POSITIVE } from './ranges.ts';
+import { parseRope, type RopeScaling } from './rope.ts';
 import type { Checkpoint } from './safetensors.ts';
+import { parseWindow, type SlidingWindow } from './window.ts';
 
-/** A decoder-only transformer of the Qwen2 graph; a llama without biases is the same graph. */
+/** A decoder-only transformer of the Qwen2 graph, which llama, mistral and qwen3 differ from in little. */
 export interface ModelConfig {
-  readonly modelType: 'qwen2' | 'llama';
+  readonly modelType: 'qwen2' | 'qwen3' | 'llama' | 'mistral';
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -18,11 +21,21 @@ export interface ModelConfig {
   readonly headDim: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  /** null: plain rotary embeddings. */
+  readonly ropeScaling: RopeScaling | null;
   readonly maxPositionEmbeddings: number;
+  /** null: every layer attends to the whole prefix. */
+  readonly slidingWindow: SlidingWindow | null;
   /** The output projection is the embedding: there is no lm_head.weight. */
   readonly tieWordEmbeddings: boolean;
-  /** q, k and v have biases (qwen2). */
+  /** q, k and v have biases. */
   readonly attentionBias: boolean;
+  /** o has one. */
+  readonly outputBias: boolean;
+  /** gate, up and down have biases. */
+  readonly mlpBias: boolean;
+  /** Each head of the queries and keys is normed (qwen3). */
+  readonly qkNorm: boolean;
   /** Ascending, the union of config.json's and generation_config.json's. */
   readonly eosTokens: readonly number[];
 }
@@ -30,7 +43,6 @@ export interface ModelConfig {
 /** Keys that change what a model computes, with the one value at which they do not; null and absence do not either. */
 const INERT: readonly (readonly [key: string, value: unknown])[] = [
   ['hidden_act', 'silu'],
-  ['mlp_bias', false],
   ['partial_rotary_factor', 1],
   ['quantization_config', null],
   ['compression_config', null],
@@ -41,10 +53,32 @@ const INERT: readonly (readonly [key: string, value: unknown])[] = [
   ['attn_logit_softcapping', null],
   ['final_logit_softcapping', null],
 ];
-const ARCHITECTURES = { qwen2: /^Qwen2ForCausalLM$/, llama: /^L[Ll]a[Mm][Aa]ForCausalLM$/ };
-const INT32_MAX = 2 ** 31 - 1;
-const F32_MAX = (2 - 2 ** -23) * 2 ** 127;
-const POSITIVE = 'a positive number within the range of f32';
+
+/** What a family has that others do not: fixed values, and what transformers takes where the key is absent. */
+interface Family {
+  readonly architecture: RegExp;
+  readonly keyValueHeads?: number;
+  readonly headDim?: number;
+  readonly ropeTheta?: number;
+  /** Of those that cannot be told by a key. */
+  readonly attentionBias?: boolean;
+  readonly mlpBias?: boolean;
+}
+const FAMILIES: Readonly<Record<ModelConfig['modelType'], Family>> = {
+  qwen2: { architecture: /^Qwen2ForCausalLM$/, keyValueHeads: 32, attentionBias: true, mlpBias: false },
+  qwen3: { architecture: /^Qwen3ForCausalLM$/, keyValueHeads: 32, headDim: 128, mlpBias: false },
+  // The first of these do not write theta down.
+  llama: { architecture: /^L[Ll]a[Mm][Aa]ForCausalLM$/, ropeTheta: 10000 },
+  mistral: {
+    architecture: /^MistralForCausalLM$/,
+    keyValueHeads: 8,
+    ropeTheta: 10000,
+    attentionBias: false,
+    mlpBias: false,
+  },
+};
+const NAMES = Object.keys(FAMILIES).map(show).join(', ');
+const isFamily = (name: string): name is ModelConfig['modelType'] => Object.hasOwn(FAMILIES, name);
 
 /**
  * Reads a Hugging Face configuration, in the form of transformers 4 or 5. Of `generationConfig` only the EOS tokens
@@ -62,8 +96,7 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
       throw new CheckpointError(file, `the required key ${JSON.stringify(key)} is missing`);
     return json[key];
   };
-  const size = (key: string): number => {
-    const value = required(key);
+  const size = (key: string, value = required(key)): number => {
     if (!isCount(value) || value === 0) throw wrong(key, `a whole number from 1 to ${INT32_MAX}`);
     return value;
   };
@@ -75,37 +108,50 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
 
   const modelType = required('model_type');
   if (typeof modelType !== 'string') throw wrong('model_type', 'a string');
-  if (modelType !== 'qwen2' && modelType !== 'llama')
-    throw new UnsupportedModelError('model_type', modelType, '"qwen2" or "llama"');
+  if (!isFamily(modelType)) throw new UnsupportedModelError('model_type', modelType, NAMES);
+  const family = FAMILIES[modelType];
   for (const [key, value] of INERT)
     if (json[key] != null && json[key] !== value)
       throw new UnsupportedModelError(key, json[key], value === null ? 'none' : JSON.stringify(value));
-  const attentionBias = modelType === 'qwen2';
-  if (json.attention_bias != null && json.attention_bias !== attentionBias)
-    throw new UnsupportedModelError(
-      'attention_bias',
-      json.attention_bias,
-      `${attentionBias} for ${modelType}`,
-    );
+  const biased = (key: string, fixed: boolean | undefined): boolean => {
+    if (fixed === undefined) return flag(key);
+    if (json[key] != null && json[key] !== fixed)
+      throw new UnsupportedModelError(key, json[key], `${fixed} for ${modelType}`);
+    return fixed;
+  };
+  const attentionBias = biased('attention_bias', family.attentionBias);
+  const mlpBias = biased('mlp_bias', family.mlpBias);
   const architectures = json.architectures ?? [];
   if (!Array.isArray(architectures)) throw wrong('architectures', 'a list');
-  if (!architectures.every((name) => typeof name === 'string' && ARCHITECTURES[modelType].test(name)))
+  if (!architectures.every((name) => typeof name === 'string' && family.architecture.test(name)))
     throw new UnsupportedModelError('architectures', architectures, 'a ForCausalLM of the model_type');
 
   const vocabSize = size('vocab_size');
   const hiddenSize = size('hidden_size');
   const numHiddenLayers = size('num_hidden_layers');
-  checkAttentionSpan(json, numHiddenLayers, wrong);
+  const slidingWindow = parseWindow(json, modelType, numHiddenLayers, file);
   const numAttentionHeads = size('num_attention_heads');
-  const numKeyValueHeads = json.num_key_value_heads == null ? numAttentionHeads : size('num_key_value_heads');
+  const { num_key_value_heads: givenHeads = family.keyValueHeads } = json; // null is not absent
+  const numKeyValueHeads = givenHeads == null ? numAttentionHeads : size('num_key_value_heads', givenHeads);
   if (numAttentionHeads % numKeyValueHeads !== 0)
-    throw wrong('num_key_value_heads', `it must divide num_attention_heads, ${numAttentionHeads}`);
-  const headDim = json.head_dim == null ? hiddenSize / numAttentionHeads : size('head_dim');
+    throw new CheckpointError(
+      file,
+      `num_key_value_heads is ${numKeyValueHeads}: it must divide num_attention_heads, ${numAttentionHeads}`,
+    );
+  const headDim =
+    json.head_dim == null ? (family.headDim ?? hiddenSize / numAttentionHeads) : size('head_dim');
   if (!Number.isInteger(headDim))
     throw wrong('hidden_size', `without head_dim, num_attention_heads (${numAttentionHeads}) must divide it`);
   if (headDim % 4 !== 0) throw new UnsupportedModelError('head_dim', headDim, 'a multiple of 4');
   const rmsNormEps = required('rms_norm_eps');
   if (!isPositive(rmsNormEps)) throw wrong('rms_norm_eps', POSITIVE);
+
+  const { theta, scaling, positions } = parseRope(
+    json,
+    family.ropeTheta,
+    size('max_position_embeddings'),
+    file,
+  );
 
   let tokens = eosTokens(json.eos_token_id, vocabSize, file);
   if (generationConfig !== undefined) {
@@ -123,57 +169,17 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
     numKeyValueHeads,
     headDim,
     rmsNormEps,
-    ropeTheta: ropeTheta(json, modelType, file),
-    maxPositionEmbeddings: size('max_position_embeddings'),
+    ropeTheta: theta,
+    ropeScaling: scaling,
+    maxPositionEmbeddings: positions,
+    slidingWindow,
     tieWordEmbeddings: flag('tie_word_embeddings'),
     attentionBias,
+    outputBias: attentionBias && modelType !== 'qwen2',
+    mlpBias,
+    qkNorm: modelType === 'qwen3',
     eosTokens: [...new Set(tokens)].sort((a, b) => a - b),
   };
-}
-
-/** Every layer must attend to the whole prefix. */
-function checkAttentionSpan(
-  json: Record<string, unknown>,
-  layers: number,
-  wrong: (key: string, allowed: string) => CheckpointError,
-): void {
-  const { layer_types: layerTypes, use_sliding_window: sliding, max_window_layers: firstSliding } = json;
-  if (layerTypes != null) {
-    if (!Array.isArray(layerTypes) || layerTypes.length !== layers)
-      throw wrong('layer_types', `a list of num_hidden_layers (${layers}) entries`);
-    const other = layerTypes.find((type) => type !== 'full_attention');
-    if (other !== undefined) throw new UnsupportedModelError('layer_types', other, '"full_attention" alone');
-  } else if (sliding != null && sliding !== false) {
-    // Layers below max_window_layers do not slide.
-    const slides = json.sliding_window !== null && !(isCount(firstSliding) && firstSliding >= layers);
-    if (slides) throw new UnsupportedModelError('use_sliding_window', sliding, 'false');
-  }
-}
-
-/** transformers 4 has rope_theta and rope_scaling, transformers 5 rope_parameters. */
-function ropeTheta(json: Record<string, unknown>, modelType: string, file: string): number {
-  const thetas = new Set([json.rope_theta]);
-  for (const key of ['rope_scaling', 'rope_parameters']) {
-    const rope = json[key] ?? {};
-    if (!isObject(rope)) throw new CheckpointError(file, `${key} is ${show(rope)}: an object`);
-    const { rope_type: type = 'default', type: oldType = 'default', rope_theta: theta, ...rest } = rope;
-    if (type !== 'default') throw new UnsupportedModelError(`${key}.rope_type`, type, '"default"');
-    if (oldType !== 'default') throw new UnsupportedModelError(`${key}.type`, oldType, '"default"');
-    for (const [name, value] of Object.entries(rest)) {
-      if (value === null || (name === 'partial_rotary_factor' && value === 1)) continue;
-      throw new UnsupportedModelError(`${key}.${name}`, value, 'plain rotary embeddings of whole heads');
-    }
-    thetas.add(theta);
-  }
-  thetas.delete(undefined);
-  thetas.delete(null);
-  if (thetas.size === 0 && modelType === 'llama') return 10000; // the first llamas do not write it down
-  if (thetas.size === 0) throw new CheckpointError(file, 'the required key "rope_theta" is missing');
-  const [theta] = thetas;
-  if (thetas.size > 1)
-    throw new CheckpointError(file, `rope_theta has two values, ${[...thetas].map(show).join(' and ')}`);
-  if (!isPositive(theta)) throw new CheckpointError(file, `rope_theta is ${show(theta)}: ${POSITIVE}`);
-  return theta;
 }
 
 function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
@@ -182,15 +188,6 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
   if (tokens.every((token) => isCount(token) && token < vocabSize)) return tokens;
   const allowed = `token ids below vocab_size, ${vocabSize}`;
   throw new CheckpointError(file, `eos_token_id is ${show(value)}: ${allowed}`);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= INT32_MAX;
-}
-
-/** As an f32, which is what the GPU is given; it takes nothing beyond the largest, not even what would round to it. */
-function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Math.fround(value) > 0 && value <= F32_MAX;
 }
 
 /**
@@ -222,11 +219,17 @@ function* calledFor(config: ModelConfig): Generator<[name: string, shape: number
       yield [`${layer}.self_attn.${name}_proj.weight`, [outputs, hiddenSize]];
       if (config.attentionBias) yield [`${layer}.self_attn.${name}_proj.bias`, [outputs]];
     }
+    if (config.qkNorm)
+      for (const name of ['q', 'k']) yield [`${layer}.self_attn.${name}_norm.weight`, [headDim]];
     yield [`${layer}.self_attn.o_proj.weight`, [hiddenSize, queries]];
+    if (config.outputBias) yield [`${layer}.self_attn.o_proj.bias`, [hiddenSize]];
     yield [`${layer}.post_attention_layernorm.weight`, [hiddenSize]];
-    yield [`${layer}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]];
-    yield [`${layer}.mlp.up_proj.weight`, [intermediateSize, hiddenSize]];
+    for (const name of ['gate', 'up']) {
+      yield [`${layer}.mlp.${name}_proj.weight`, [intermediateSize, hiddenSize]];
+      if (config.mlpBias) yield [`${layer}.mlp.${name}_proj.bias`, [intermediateSize]];
+    }
     yield [`${layer}.mlp.down_proj.weight`, [hiddenSize, intermediateSize]];
+    if (config.mlpBias) yield [`${layer}.mlp.down_proj.bias`, [hiddenSize]];
   }
   yield ['model.norm.weight', [hiddenSize]];
   if (!config.tieWordEmbeddings) yield ['lm_head.weight', [vocabSize, hiddenSize]];

@@ -14,7 +14,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let row = rows[group.y];
   let quads = HEAD_DIM / 4u;
   if (row.position >= row.limit || thread >= quads) { return; }
-  let count = row.position / SPAN + 1u;
+  let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
   let step = Q_HEADS * (1u + quads);
   let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
   var largest = spans[first].x;
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 `,
   'attention': /* wgsl */ `// Grouped-query attention of SHARE query heads of one key head over one span of positions of the paged cache: the span's largest
 // score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one span,
-// attention-merge.wgsl puts them together. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
+// attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
 override Q_HEADS: u32;
@@ -68,14 +68,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let head = group.x * SHARE; // the first of them
   let first_row = group.y * TEAM;
   let row = rows[first_row];
-  let start = group.z * SPAN;
+  let begin = first_seen(row.position);
+  let span = begin / SPAN + group.z;
+  let start = span * SPAN;
   if (thread == 0u) {
-    let of_team = group.z < row.team_spans;
+    let of_team = span < row.team_spans && WINDOW == 0u; // neighbours see spans from different positions on
     attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
   }
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
+  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
+  let first_four = unseen / 4u;
   let fours = (count + 3u) / 4u;
 
   let quads = HEAD_DIM / 4u;
@@ -88,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   // Scores: a thread takes four positions at a time.
   var m: array<f32, MOST>;
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-  for (var four = thread; four < fours; four += THREADS) {
+  for (var four = first_four + thread; four < fours; four += THREADS) {
     let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
@@ -103,7 +107,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
-    let there = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u) < vec4u(count);
+    let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
+    let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
       weights[h * SPAN / 4u + four] = scores;
@@ -119,7 +124,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   workgroupBarrier();
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
-  for (var four = thread; four < fours; four += THREADS) {
+  for (var four = first_four + thread; four < fours; four += THREADS) {
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = weights[h * SPAN / 4u + four];
       weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
@@ -140,7 +145,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       low[h] = vec4f(0);
       high[h] = vec4f(0);
     }
-    for (var four = slice; four < fours; four += SLICES) {
+    for (var four = first_four + slice; four < fours; four += SLICES) {
       let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
       var w: array<vec4f, MOST>;
       for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
@@ -348,7 +353,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   'gate-up': /* wgsl */ `// The first half of the SwiGLU feed-forward: silu(gate_proj · x) ∘ (up_proj · x), x the normed stream. A slab holds rows of gate_proj and
 // then, from a multiple of eight on, the same rows of up_proj; a thread computes two of each.
 override OUT_STRIDE: u32;
+override BIAS: bool; // both products have one
 @group(0) @binding(3) var<storage, read_write> out: array<f32>; // [rows][OUT_STRIDE]
+@group(0) @binding(4) var<storage, read> bias: array<f32>; // with BIAS [2][outputs], else anything
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -359,7 +366,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
   if (!p.finishes) { return; }
   for (var m = 0u; m < TILE * slab.one; m++) {
-    let y = products[m] * factors[m];
+    var y = products[m] * factors[m];
+    if (BIAS) {
+      let b = vec4u(n, n + arrayLength(&bias) / 2u) + slab.first;
+      y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
+    }
     let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
     let at = (p.row + m) * OUT_STRIDE + slab.first;
     out[at + n.x] = activated.x;
@@ -729,8 +740,10 @@ fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u
 `,
   'project': /* wgsl */ `// A projection back into the residual stream (o_proj, down_proj): h += W · x, and what the norm that follows needs.
 override X_STRIDE: u32;
+override BIAS: bool; // h += W · x + bias
 @group(0) @binding(3) var<storage, read> norm_weight: array<f32>;
 @group(0) @binding(4) var<storage, read_write> stream: array<f32>; // as in stream.wgsl
+@group(0) @binding(5) var<storage, read> bias: array<f32>; // with BIAS, else anything
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -744,7 +757,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     for (var j = 0u; j < 4u * slab.one; j++) {
       if (n[j] >= slab.count) { continue; }
       let at = row + slab.first + n[j];
-      let h = stream[at] + products[m][j];
+      var h = stream[at] + products[m][j];
+      if (BIAS) { h += bias[slab.first + n[j]]; }
       stream[at] = h;
       stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
       square = fma(h, h, square);
@@ -753,26 +767,82 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
+  'qk-norm': /* wgsl */ `// RMSNorm of each head of the queries and keys, then the rotary embedding, and the write of the keys into the paged cache: what qkv.wgsl
+// leaves to do where heads are normed. A workgroup does one head of one row; a thread, pairs of dimensions (i, i + HALF).
+override Q_HEADS: u32;
+override KV_HEADS: u32;
+override HEAD_DIM: u32;
+override PAGE: u32;
+override EPSILON: f32;
+override THREADS: u32;
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
+@group(0) @binding(1) var<storage, read> tables: array<u32>;
+@group(0) @binding(2) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
+@group(0) @binding(3) var<storage, read> norm_weights: array<f32>;  // [2][HEAD_DIM]: q_norm, k_norm
+@group(0) @binding(4) var<storage, read> projected: array<f32>;     // [rows][Q_HEADS + KV_HEADS][HEAD_DIM]
+@group(0) @binding(5) var<storage, read_write> cache: array<f32>;   // pages as in qkv.wgsl
+@group(0) @binding(6) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
+var<workgroup> squares: array<f32, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let row = rows[group.y];
+  let head = group.x;
+  let half = HEAD_DIM / 2u;
+  let start = (group.y * (Q_HEADS + KV_HEADS) + head) * HEAD_DIM;
+  var square = 0.0;
+  for (var i = thread; i < HEAD_DIM * row.one; i += THREADS) {
+    square = fma(projected[start + i], projected[start + i], square);
+  }
+  squares[thread] = square;
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) { sum += squares[t]; }
+  let factor = inverseSqrt(sum / f32(HEAD_DIM) + EPSILON);
+
+  let is_key = head >= Q_HEADS;
+  if (is_key && (row.position < row.valid || row.position >= row.limit)) { return; }
+  let g = select(0u, HEAD_DIM, is_key);
+  for (var i = thread; i < half * row.one; i += THREADS) {
+    let x = vec2f(projected[start + i], projected[start + i + half]);
+    let y = x * factor * vec2f(norm_weights[g + i], norm_weights[g + i + half]);
+    let r = rotary[row.position * half + i];
+    let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
+    if (is_key) {
+      let keys = (tables[row.table + row.position / PAGE] * 2u * KV_HEADS + head - Q_HEADS) * PAGE * HEAD_DIM;
+      let slot = row.position % PAGE;
+      cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
+      cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+    } else {
+      let at = (group.y * Q_HEADS + head) * HEAD_DIM + i;
+      queries[at] = turned.x;
+      queries[at + half] = turned.y;
+    }
+  }
+}
+`,
   'qkv': /* wgsl */ `// Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
 // keys and values into the paged cache. A thread computes two pairs of dimensions (i, i + HALF) that rotate together. Slabs are
-// counted in heads, over q, k and v.
+// counted in heads, over q, k and v. Where heads are normed, queries and keys are left for qk-norm.wgsl as they are.
 // Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
 override Q_HEADS: u32;
 override KV_HEADS: u32;
 override HEAD_DIM: u32;
 override PAGE: u32;
+override QK_NORM: bool;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [(Q_HEADS + 2 KV_HEADS) * HEAD_DIM]
 @group(0) @binding(4) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(5) var<storage, read> rows: array<Row>;
 @group(0) @binding(6) var<storage, read> tables: array<u32>;        // page numbers, see Row.table
 @group(0) @binding(7) var<storage, read_write> cache: array<f32>;
-@group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
+@group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM], with QK_NORM and keys [Q_HEADS + KV_HEADS]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let p = place(group, thread);
   norms(p, thread);
   let half = HEAD_DIM / 2u;
+  let left = Q_HEADS + select(0u, KV_HEADS, QK_NORM); // heads that go to queries
   let first = p.quad / 8u * 16u + p.quad % 8u;
   let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u)); // the last threads repeat the last pair
   let n = pairs / half * HEAD_DIM + pairs % half;
@@ -786,9 +856,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let row = rows[p.row + m];
       let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
       let r = rotary[row.position * half + i];
-      let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
-      if (head < Q_HEADS) {
-        let at = ((p.row + m) * Q_HEADS + head) * HEAD_DIM + i;
+      let turned = select(vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y)), y, QK_NORM);
+      if (head < left) {
+        let at = ((p.row + m) * left + head) * HEAD_DIM + i;
         queries[at] = turned.x;
         queries[at + half] = turned.y;
       } else if (row.position >= row.valid && row.position < row.limit) {
@@ -1073,5 +1143,11 @@ struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
 
 // A quad's outputs: eight apart, so that eight threads read the eight neighbouring rows of a block.
 fn outputs(quad: u32) -> vec4u { return vec4u(quad / 8u * 32u + quad % 8u) + vec4u(0u, 8u, 16u, 24u); }
+`,
+  'window': /* wgsl */ `// A layer whose queries see no more than WINDOW positions, their own included. 0: they see the whole prefix.
+override WINDOW: u32;
+
+// The first position that the query at this one sees.
+fn first_seen(position: u32) -> u32 { return select(0u, position + 1u - WINDOW, WINDOW > 0u && position >= WINDOW); }
 `,
 } as const;

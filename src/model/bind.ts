@@ -1,5 +1,6 @@
 import type { KvCache } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
+import { slides } from '../checkpoint/window.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import type { Buffers } from './buffers.ts';
 import type { Weights } from './load-weights.ts';
@@ -16,13 +17,14 @@ export type Operations = ReturnType<typeof bindOperations>;
 export function bindOperations(
   kernels: Kernels,
   compiled: Compiled,
-  { headDim, numAttentionHeads }: ModelConfig,
+  { headDim, numAttentionHeads, slidingWindow }: ModelConfig,
   sizes: Sizes,
   buffers: Buffers,
   weights: Weights,
   cache: KvCache,
 ) {
-  const { rows, tables, stream, queries, spans, attention, activation, logits, slices } = buffers;
+  const { rows, tables, rotary, stream, projected, queries, spans, attention, activation, logits, slices } =
+    buffers;
   const bind = (label: string, variants: Variants, bound: GPUBuffer[], quads = 1): Operation => ({
     ...variants,
     slabs: [{ group: kernels.bind(variants.decode[0].kernel.layout, bound, label), quads }],
@@ -52,26 +54,39 @@ export function bindOperations(
 
   const first = weights.layers.map(({ norms }) => norms[0]);
   const following = [...first.slice(1), weights.norm]; // after each layer
-  const layers = weights.layers.map(({ qkv, bias, output, gateUp, down, norms: [, mid] }, i) => {
+  const layers = weights.layers.map((layer, i) => {
+    const { qkv, bias, qkNorms, output, gateUp, down } = layer;
+    const [, mid] = layer.norms;
+    const { outputBias = mid, gateUpBias = mid, downBias = mid } = layer; // something must be bound
     const variants = compiled.layers[i];
     const kv = cache.layers[i];
     const attended = [rows, tables, kv, queries, attention, spans];
-    const projected = [stream, bias, buffers.rotary, rows, tables, kv, queries];
+    const projecting = [stream, bias, rotary, rows, tables, kv, projected];
     return {
-      qkv: apply('self_attn.qkv_proj', variants.qkv, qkv, 32 / headDim, projected),
+      qkv: apply('self_attn.qkv_proj', variants.qkv, qkv, 32 / headDim, projecting),
+      qkNorm:
+        qkNorms &&
+        compiled.qkNorm &&
+        bind('self_attn.qk_norm', compiled.qkNorm, [rows, tables, rotary, qkNorms, projected, kv, queries]),
       whole: bind('self_attn', compiled.whole, attended),
       spans: bind('self_attn', compiled.spans, attended),
       common: bind('self_attn, in common', compiled.common, attended),
-      output: apply('self_attn.o_proj', variants.output, output, 32, [attention, mid, stream]),
-      gateUp: apply('mlp.gate_up_proj', variants.gateUp, gateUp, 16, [stream, activation]),
-      down: apply('mlp.down_proj', variants.down, down, 32, [activation, following[i], stream]),
+      window:
+        slidingWindow && slides(slidingWindow, i)
+          ? bind('self_attn, sliding', compiled.window, attended)
+          : undefined,
+      output: apply('self_attn.o_proj', variants.output, output, 32, [attention, mid, stream, outputBias]),
+      gateUp: apply('mlp.gate_up_proj', variants.gateUp, gateUp, 16, [stream, activation, gateUpBias]),
+      down: apply('mlp.down_proj', variants.down, down, 32, [activation, following[i], stream, downBias]),
     };
   });
   const embedded = [rows, first[0], stream];
+  const merging = [rows, spans, attention];
   return {
     embed: slabs('embed_tokens', compiled.embed, weights.embedding, () => sizes.squares / 2 / 32, embedded),
     layers,
-    merge: bind('self_attn', compiled.merge, [rows, spans, attention], numAttentionHeads),
+    merge: bind('self_attn', compiled.merge, merging, numAttentionHeads),
+    mergeWindow: bind('self_attn, sliding', compiled.mergeWindow, merging, numAttentionHeads),
     head: apply('lm_head', compiled.head, weights.head, 32, [stream, logits]),
     summarise: bind('logits', compiled.summarise, [rows, logits, slices], sizes.slices),
     draw: bind('logits', compiled.draw, [rows, logits, slices, buffers.results]),

@@ -2,6 +2,7 @@ import { PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { SPAN, SPANS_BYTES, sizesOf } from './operations.ts';
+import { rotaryTable } from './rotary.ts';
 import { RESULT_BYTES, ROW_BYTES, SLICE_BYTES } from './rows.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -15,7 +16,7 @@ export type Buffers = ReturnType<typeof allocate>;
 
 /** Bytes of each buffer, by its label. @internal */
 export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: number) {
-  const { vocabSize, headDim, numAttentionHeads: heads } = config;
+  const { vocabSize, headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads } = config;
   const { capacity } = tuning;
   const { hidden, squares, attended, activated, slices } = sizesOf(config, tuning);
   const logitRows = Math.min(capacity, Math.max(1, Math.floor(LOGITS_BYTES / (32 * vocabSize))) * 8); // whole tiles
@@ -28,6 +29,7 @@ export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: 
     tables: words(capacity, Math.ceil(contextLength / PAGE)), // u32
     stream: words(capacity, 2 * hidden + squares), // [h | g∘h | sums of squares], see shaders/norm.wgsl
     queries: words(capacity, heads, headDim),
+    projected: config.qkNorm ? words(capacity, heads + kvHeads, headDim) : 0,
     spans: words(slots, heads, 4 + headDim), // see Row.spans
     attention: words(capacity, attended),
     activation: words(capacity, activated),
@@ -44,11 +46,14 @@ export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: 
 export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
   const { bytes, total, logitRows, slots } = sizeBuffers(config, tuning, contextLength);
   const scratch = (label: keyof typeof bytes) => gpu.buffer(label, bytes[label]);
+  const queries = scratch('queries');
   return {
     rows: scratch('rows'),
     tables: scratch('tables'),
     stream: scratch('stream'),
-    queries: scratch('queries'),
+    queries,
+    /** Queries, and where heads are normed keys too, as they are before that. */
+    projected: config.qkNorm ? scratch('projected') : queries,
     spans: scratch('spans'),
     attention: scratch('attention'),
     activation: scratch('activation'),
@@ -56,25 +61,11 @@ export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextL
     slices: scratch('slices'),
     copied: scratch('copied'),
     results: scratch('results'),
-    rotary: gpu.upload('rotary', rotaryTable(contextLength, config.headDim, config.ropeTheta)),
+    rotary: gpu.upload('rotary', rotaryTable(contextLength, config)),
     /** Most rows of a pass whose logits are asked for. */
     logitRows,
     /** Spans of all rows that there is room for. */
     slots,
     bytes: total,
   };
-}
-
-/** cos and sin in f64, rounded once: WGSL's own are good to 2^-11 near zero only. */
-function rotaryTable(positions: number, headDim: number, theta: number): Float32Array {
-  const half = headDim / 2;
-  const table = new Float32Array(positions * headDim);
-  for (let i = 0; i < half; i++) {
-    const frequency = theta ** (-i / half);
-    for (let p = 0; p < positions; p++) {
-      table[2 * (p * half + i)] = Math.cos(p * frequency);
-      table[2 * (p * half + i) + 1] = Math.sin(p * frequency);
-    }
-  }
-  return table;
 }

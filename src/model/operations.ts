@@ -85,7 +85,7 @@ export async function compileOperations(
   cache: KvCache,
   isBf16: (names: readonly string[]) => boolean,
 ) {
-  const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads } = config;
+  const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads, mlpBias } = config;
   const { attended, activated, share, team, slices } = sizesOf(config, tuning);
   const sizes = {
     EPSILON: config.rmsNormEps,
@@ -137,34 +137,75 @@ export async function compileOperations(
     const variants = await tiled(shader, threads, threads * repeat, files, constants);
     return { decode: variants, prefill: variants };
   };
-  const attention = (TEAM: number, WHOLE: boolean) => {
+  const attention = (TEAM: number, WHOLE: boolean, WINDOW: number) => {
     const THREADS = tuning.attentionThreads;
     const SLICES = Math.max(1, Math.floor(THREADS / Math.ceil(headDim / 8)));
-    return single(['row', 'attention'], { OUT_STRIDE: attended, THREADS, SLICES, TEAM, WHOLE });
+    const constants = { OUT_STRIDE: attended, THREADS, SLICES, TEAM, WHOLE, WINDOW };
+    return single(['row', 'window', 'attention'], constants);
   };
+  const merging = (WINDOW: number) =>
+    single(['row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });
+  const size = config.slidingWindow?.size ?? 0;
   const layer = async (i: number) => {
     const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
     const [q, o, g, d] = await Promise.all([
-      linear(['norm', 'row', 'qkv'], qkv, hiddenSize),
-      linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, { X_STRIDE: attended }),
-      linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, { OUT_STRIDE: activated }),
-      linear(['project'], weights('mlp.down'), intermediateSize, { X_STRIDE: activated }),
+      linear(['norm', 'row', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
+      linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
+        X_STRIDE: attended,
+        BIAS: config.outputBias,
+      }),
+      linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, {
+        OUT_STRIDE: activated,
+        BIAS: mlpBias,
+      }),
+      linear(['project'], weights('mlp.down'), intermediateSize, { X_STRIDE: activated, BIAS: mlpBias }),
     ]);
     return { qkv: q, output: o, gateUp: g, down: d };
   };
   const bf16 = isBf16(['model.embed_tokens.weight']);
-  const [layers, embed, whole, spans, common, merge, head, summarise, draw, copy] = await Promise.all([
+  const [
+    layers,
+    embed,
+    whole,
+    spans,
+    window,
+    common,
+    merge,
+    mergeWindow,
+    qkNorm,
+    head,
+    summarise,
+    draw,
+    copy,
+  ] = await Promise.all([
     Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
     single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
-    attention(1, true),
-    attention(1, false),
-    attention(team, false),
-    single(['row', 'attention-merge'], { OUT_STRIDE: attended }),
+    attention(1, true, 0),
+    attention(1, false, 0),
+    attention(1, false, size),
+    attention(team, false, 0),
+    merging(0),
+    merging(size),
+    config.qkNorm ? single(['row', 'qk-norm'], { THREADS: tuning.attentionThreads }) : undefined,
     lmHead(),
     single(['row', 'summary', 'summarise'], { SLICE, SLICES: slices, THREADS: tuning.summaryThreads }),
     single(['row', 'random', 'summary', 'pick', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
     single(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   ]);
-  return { layers, embed, whole, spans, common, merge, head, summarise, draw, copy };
+  return {
+    layers,
+    embed,
+    whole,
+    spans,
+    window,
+    common,
+    merge,
+    mergeWindow,
+    qkNorm,
+    head,
+    summarise,
+    draw,
+    copy,
+  };
 }

@@ -56,6 +56,10 @@ export class Qwen2 {
   private readonly operations: Operations;
   /** Workgroups of the attention kernel a row and span. */
   private readonly shares: number;
+  /** Heads of queries and keys. */
+  private readonly heads: number;
+  /** Positions that a row sees in layers that slide, and the most spans that these lie in. */
+  private readonly window: { readonly size: number; readonly spans: number };
 
   constructor(
     gpu: Gpu,
@@ -76,6 +80,9 @@ export class Qwen2 {
     this.cache = cache;
     this.operations = operations;
     this.shares = config.numAttentionHeads / sizes.share;
+    this.heads = config.numAttentionHeads + config.numKeyValueHeads;
+    const size = config.slidingWindow?.size ?? Number.POSITIVE_INFINITY;
+    this.window = { size, spans: Math.ceil((size - 1) / SPAN) + 1 };
   }
 
   /** Most rows that a pass can take when one of them has this many positions. */
@@ -89,18 +96,25 @@ export class Qwen2 {
     { rows, positions, shared, prefill }: Batch,
     stop: number = 2 * this.numLayers,
   ): void {
-    const { embed, layers, merge } = this.operations;
-    const { shares, sizes } = this;
+    const { embed, layers, merge, mergeWindow } = this.operations;
+    const { shares, sizes, heads, window } = this;
     const spans = Math.ceil(positions / SPAN); // of the longest row
     const split = spans > 1 || shared > 0;
+    const slides = positions > window.size; // else all see the whole prefix in every layer
 
     run(pass, embed, rows); // stream [rows, hiddenSize] = h, and g∘h for the norm that comes next
     for (const [i, layer] of layers.entries()) {
       if (stop <= 2 * i) return;
       run(pass, layer.qkv, rows, prefill); // queries [rows, heads, headDim]; keys and values go to the cache
-      if (shared > 0) runGrid(pass, layer.common, shares, Math.floor(rows / sizes.team), shared);
-      runGrid(pass, split ? layer.spans : layer.whole, shares, rows, spans); // attention [rows, heads, headDim]
-      if (split) run(pass, merge, rows); // from spans [slots, heads, 4 + headDim]
+      if (layer.qkNorm) runGrid(pass, layer.qkNorm, heads, rows); // from projected [rows, heads + kvHeads, headDim]
+      if (slides && layer.window) {
+        runGrid(pass, layer.window, shares, rows, Math.min(spans, window.spans));
+        run(pass, mergeWindow, rows);
+      } else {
+        if (shared > 0) runGrid(pass, layer.common, shares, Math.floor(rows / sizes.team), shared);
+        runGrid(pass, split ? layer.spans : layer.whole, shares, rows, spans); // attention [rows, heads, headDim]
+        if (split) run(pass, merge, rows); // from spans [slots, heads, 4 + headDim]
+      }
       run(pass, layer.output, rows, prefill); // stream += o_proj · attention
       if (stop <= 2 * i + 1) return;
       run(pass, layer.gateUp, rows, prefill); // activation [rows, intermediateSize] = silu(gate) ∘ up

@@ -1,23 +1,14 @@
 // What each kernel of a pass computes, in float64 and from what it found in its buffers: so an error stays with the kernel that made it.
 import { PAGE } from '../cache/kv-cache.ts';
-import { SPAN } from '../model/operations.ts';
+import { rotaryFrequencies, rotaryLength } from '../model/rotary.ts';
+import { attends, merges } from './attention.ts';
 import { type Check, compare, exact, oneNaN, worst } from './compare.ts';
-import { attention, matvec, rotary, siluGate } from './float64.ts';
-import { attended, gather, normed, pages, places, queriesOf, range, streams, sum } from './layouts.ts';
+import { matvec, rmsNorm, rotary, siluGate } from './float64.ts';
+import { type At, normed, pages, places, range, streams, sum } from './layouts.ts';
 import { type RowIn, rowsIn } from './rows-in.ts';
-import {
-  type Contents,
-  type KernelName,
-  positionsOf,
-  type Step,
-  type Subject,
-  type Trial,
-} from './subject.ts';
+import { some, someRows, WORK } from './some.ts';
+import type { Contents, KernelName, Step, Subject, Trial } from './subject.ts';
 import { drawn, summarised } from './summaries.ts';
-
-/** Multiplications for one kernel. Where all rows or outputs would take more, some are checked. */
-const WORK = 2 ** 21;
-const FEW_ROWS = 4;
 
 type Definition = (subject: Subject, step: Step, trial: Trial) => Check;
 
@@ -40,12 +31,19 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
   },
 
   qkv: (subject, { before, after }) => {
-    const { config, tensors } = subject;
-    const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, hiddenSize, ropeTheta } = config;
+    const {
+      numAttentionHeads: heads,
+      numKeyValueHeads: kvHeads,
+      headDim,
+      hiddenSize,
+      qkNorm,
+    } = subject.config;
     const { keyAt, valueAt } = pages(subject);
     const rows = rowsIn(before);
     const tables = before.u32('tables');
-    const queries = after.f32('queries');
+    // What is normed next is left as it is, and elsewhere.
+    const left = heads + (qkNorm ? kvHeads : 0);
+    const queries = after.f32(qkNorm ? 'projected' : 'queries');
     const cache = after.f32('cache');
     const checked = someRows(rows.length, (heads + 2 * kvHeads) * headDim * hiddenSize);
     const x = normed(subject, before, checked);
@@ -54,15 +52,12 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
     for (const head of some(heads + 2 * kvHeads, WORK / (headDim * hiddenSize * checked.length))) {
       const kind = head < heads ? 'q' : head < heads + kvHeads ? 'k' : 'v';
       const first = { q: head, k: head - heads, v: head - heads - kvHeads }[kind] * headDim;
-      const name = `model.layers.0.self_attn.${kind}_proj`;
-      const bias = tensors.row(`${name}.bias`, 0, first + headDim).subarray(first);
-      const y = products(subject, name, range(headDim, first), x);
+      const y = products(subject, `model.layers.0.self_attn.${kind}_proj`, range(headDim, first), x);
       for (const [m, row] of checked.entries()) {
         const { position, valid, table } = rows[row];
-        const biased = y[m].map((value, i) => value + bias[i]);
-        const turned = kind === 'v' ? biased : rotary(biased, position, headDim, ropeTheta);
-        if (kind === 'q') {
-          ours.push(range(headDim).map((i) => queries[(row * heads + head) * headDim + i]));
+        const turned = kind === 'v' || qkNorm ? y[m] : turn(subject, y[m], position);
+        if (head < left) {
+          ours.push(range(headDim).map((i) => queries[(row * left + head) * headDim + i]));
         } else if (position >= valid) {
           const page = tables[table + Math.floor(position / PAGE)];
           const at = kind === 'k' ? keyAt : valueAt;
@@ -72,65 +67,42 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
         expected.push(turned);
       }
     }
-    return worst([compare(ours, expected, hiddenSize), othersStay(subject, before, after, rows)]);
+    const written = qkNorm ? [valueAt] : [keyAt, valueAt];
+    return worst([compare(ours, expected, hiddenSize), othersStay(subject, before, after, rows, written)]);
   },
 
-  attention: (subject, step, trial) => {
-    const { before, after } = step;
-    const { numAttentionHeads: heads, headDim } = subject.config;
+  'qk-norm': (subject, { before, after }) => {
+    const { config, tensors } = subject;
+    const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rmsNormEps } = config;
+    const { keyAt } = pages(subject);
     const rows = rowsIn(before);
-    const form = attentionForm(step, trial);
-    const inCommon = form === 'spans in common';
-    const checked = someRows(rows.length, 2 * heads * headDim * SPAN);
-    if (form === 'one span') return attendedIs(subject, before, after, checked, rows);
-    const stride = 4 + headDim;
-    const spans = after.f32('spans');
-    const [sums, expectedSums, means, expectedMeans]: Float64Array[][] = [[], [], [], []];
-    for (const row of checked) {
-      const { position, spans: slot, team_spans: common } = rows[row];
-      const q = queriesOf(subject, before, row);
-      const last = Math.floor(position / SPAN) + 1;
-      for (let span = inCommon ? 0 : common; span < (inCommon ? common : last); span++) {
-        const { keys, values } = gather(subject, before, rows[row], span * SPAN, (span + 1) * SPAN);
-        const at = range(heads).map((head) => ((slot + span) * heads + head) * stride);
-        // Of a span the kernel keeps the largest score, the sum of weights counted from it and the sum of weighted values.
-        sums.push(Float64Array.from(at, (i) => spans[i] + Math.log(spans[i + 1])));
-        expectedSums.push(logSums(q, keys, subject.config));
-        means.push(
-          Float64Array.from(q, (_, i) => {
-            const start = at[Math.floor(i / headDim)];
-            return spans[start + 4 + (i % headDim)] / spans[start + 1];
-          }),
+    const tables = before.u32('tables');
+    const [projected, queries, cache] = [before.f32('projected'), after.f32('queries'), after.f32('cache')];
+    const [q, k] = ['q', 'k'].map((kind) =>
+      tensors.row(`model.layers.0.self_attn.${kind}_norm.weight`, 0, headDim),
+    );
+    const ours: number[][] = [];
+    const expected: Float64Array[] = [];
+    for (const [row, { position, valid, table }] of rows.entries()) {
+      for (const head of range(heads + (position >= valid ? kvHeads : 0))) {
+        const start = (row * (heads + kvHeads) + head) * headDim;
+        const x = Float64Array.from(projected.subarray(start, start + headDim));
+        expected.push(turn(subject, rmsNorm(x, head < heads ? q : k, rmsNormEps), position));
+        const page = tables[table + Math.floor(position / PAGE)];
+        ours.push(
+          range(headDim).map((i) =>
+            head < heads
+              ? queries[(row * heads + head) * headDim + i]
+              : cache[keyAt(page, head - heads, position % PAGE, i)],
+          ),
         );
-        expectedMeans.push(attention(q, keys, values, subject.config.numKeyValueHeads, headDim));
       }
     }
-    const terms = headDim + SPAN;
-    return worst([compare(sums, expectedSums, terms), compare(means, expectedMeans, terms)]);
+    return worst([compare(ours, expected, headDim), othersStay(subject, before, after, rows, [keyAt])]);
   },
 
-  'attention-merge': (subject, { before, after }) => {
-    const { numAttentionHeads: heads, headDim } = subject.config;
-    const rows = rowsIn(before);
-    const spans = before.f32('spans');
-    const stride = 4 + headDim;
-    const expected = rows.map(({ position, spans: slot }) => {
-      const count = Math.floor(position / SPAN) + 1;
-      const mixed = new Float64Array(heads * headDim);
-      for (let head = 0; head < heads; head++) {
-        const at = range(count).map((span) => ((slot + span) * heads + head) * stride);
-        const largest = Math.max(...at.map((i) => spans[i]));
-        const weights = at.map((i) => Math.exp(spans[i] - largest));
-        const sum = at.reduce((total, i, span) => total + weights[span] * spans[i + 1], 0);
-        for (let d = 0; d < headDim; d++) {
-          const value = at.reduce((total, i, span) => total + weights[span] * spans[i + 4 + d], 0);
-          mixed[head * headDim + d] = value / sum;
-        }
-      }
-      return mixed;
-    });
-    return compare(attended(subject, after, range(rows.length)), expected, headDim);
-  },
+  attention: attends,
+  'attention-merge': merges,
 
   project: (subject, { use, before, after }) => {
     const { config, model } = subject;
@@ -182,17 +154,7 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
   draw: drawn,
 };
 
-/** All numbers below `count` or, of more than `most`, some with the first and the last. */
-function some(count: number, most: number): number[] {
-  if (count <= most) return range(count);
-  const some = Math.max(2, Math.floor(most));
-  return [...new Set(range(some).map((i) => Math.round((i * (count - 1)) / (some - 1))))];
-}
-
-/** `work`: of one of them. */
-const someRows = (rows: number, work: number): number[] => some(rows, Math.max(FEW_ROWS, WORK / work));
-
-/** Rows of a matrix times each of x: [x][outputs]. */
+/** Rows of a matrix times each of x, and their biases: [x][outputs]. */
 function products(
   { tensors }: Subject,
   name: string,
@@ -200,11 +162,22 @@ function products(
   x: readonly Float64Array[],
 ): Float64Array[] {
   const y = x.map(() => new Float64Array(outputs.length));
+  const biases = tensors.row(`${name}.bias`, 0, Math.max(...outputs) + 1);
   for (const [n, output] of outputs.entries()) {
     const w = tensors.row(`${name}.weight`, output, x[0].length);
-    for (const [m, each] of x.entries()) y[m][n] = matvec(w, each)[0];
+    const bias = biases.subarray(output, output + 1);
+    for (const [m, each] of x.entries()) y[m][n] = matvec(w, each, bias)[0];
   }
   return y;
+}
+
+/**
+ * By speeds that the model's own table is made of: a table is no kernel's work, so what of it is wrong is so on every adapter, and
+ * found by tests that hold it against transformers.
+ */
+function turn({ config }: Subject, heads: Float64Array, position: number): Float64Array {
+  const turns = { speeds: rotaryFrequencies(config), length: rotaryLength(config) };
+  return rotary(heads, position, config.headDim, turns);
 }
 
 /** Whether the stream holds h and what belongs to it for the norm that follows. */
@@ -233,41 +206,15 @@ function streamIs(
   ]);
 }
 
-/** log Σ e^score of each head. */
-function logSums(q: Float64Array, keys: Float64Array, { numKeyValueHeads, headDim }: Subject['config']) {
-  const heads = q.length / headDim;
-  const positions = keys.length / (numKeyValueHeads * headDim);
-  return Float64Array.from({ length: heads }, (_, head) => {
-    const kvHead = Math.floor((head * numKeyValueHeads) / heads);
-    const query = q.subarray(head * headDim, (head + 1) * headDim);
-    let total = 0;
-    for (let position = 0; position < positions; position++) {
-      const at = (position * numKeyValueHeads + kvHead) * headDim;
-      total += Math.exp(matvec(keys.subarray(at, at + headDim), query)[0] / Math.sqrt(headDim));
-    }
-    return Math.log(total);
-  });
-}
-
-function attendedIs(
-  subject: Subject,
+/** Whether the cache holds what it held but for the keys or values that these rows write. */
+function othersStay(
+  { config }: Subject,
   before: Contents,
   after: Contents,
-  checked: readonly number[],
   rows: readonly RowIn[],
+  written: readonly At[],
 ): Check {
-  const { numKeyValueHeads, headDim } = subject.config;
-  const expected = checked.map((row) => {
-    const { keys, values } = gather(subject, before, rows[row], 0, SPAN);
-    return attention(queriesOf(subject, before, row), keys, values, numKeyValueHeads, headDim);
-  });
-  return compare(attended(subject, after, checked), expected, headDim + SPAN);
-}
-
-/** Whether the cache holds what it held at all positions but those that these rows write. */
-function othersStay(subject: Subject, before: Contents, after: Contents, rows: readonly RowIn[]): Check {
-  const { numKeyValueHeads: kvHeads, headDim } = subject.config;
-  const { keyAt, valueAt } = pages(subject);
+  const { numKeyValueHeads: kvHeads, headDim } = config;
   const tables = before.u32('tables');
   const [old, now] = [before.u32('cache').map(oneNaN), after.u32('cache').map(oneNaN)];
   for (const { position, valid, table } of rows) {
@@ -275,7 +222,7 @@ function othersStay(subject: Subject, before: Contents, after: Contents, rows: r
     const page = tables[table + Math.floor(position / PAGE)];
     for (let head = 0; head < kvHeads; head++) {
       for (let i = 0; i < headDim; i++) {
-        for (const at of [keyAt, valueAt]) {
+        for (const at of written) {
           const place = at(page, head, position % PAGE, i);
           old[place] = now[place];
         }
@@ -283,11 +230,4 @@ function othersStay(subject: Subject, before: Contents, after: Contents, rows: r
     }
   }
   return exact(now, old);
-}
-
-/** Which of its forms the attention is run in. */
-export function attentionForm({ use, before }: Step, trial: Trial): 'one span' | 'spans' | 'spans in common' {
-  if (use !== 'self_attn') return 'spans in common';
-  const isShared = rowsIn(before).some(({ team_spans }) => team_spans > 0);
-  return isShared || positionsOf(trial) > SPAN ? 'spans' : 'one span';
 }

@@ -22,17 +22,28 @@ export function rmsNorm(x: Float64Array, weight: Float64Array, eps: number): Flo
   return x.map((value, i) => value * scale * weight[i]);
 }
 
-/** Turns the pair (i, i + headDim/2) of every head of x [heads, headDim] by position · theta^(−2i/headDim) radians. */
-export function rotary(x: Float64Array, position: number, headDim: number, theta: number): Float64Array {
+/** What rotary embeddings do at one position after another: the radians that each pair of dimensions turns by, and the length it is given. */
+export interface Rotations {
+  readonly speeds: ArrayLike<number>; // [headDim / 2]
+  readonly length: number;
+}
+
+/** Turns the pair (i, i + headDim/2) of every head of x [heads, headDim] by position · speeds[i] radians. */
+export function rotary(
+  x: Float64Array,
+  position: number,
+  headDim: number,
+  { speeds, length }: Rotations,
+): Float64Array {
   const half = headDim / 2;
   const turned = new Float64Array(x.length);
   for (let head = 0; head < x.length; head += headDim) {
     for (let i = 0; i < half; i++) {
-      const angle = position * theta ** ((-2 * i) / headDim);
+      const angle = position * speeds[i];
       const a = x[head + i];
       const b = x[head + i + half];
-      turned[head + i] = a * Math.cos(angle) - b * Math.sin(angle);
-      turned[head + i + half] = b * Math.cos(angle) + a * Math.sin(angle);
+      turned[head + i] = length * (a * Math.cos(angle) - b * Math.sin(angle));
+      turned[head + i + half] = length * (b * Math.cos(angle) + a * Math.sin(angle));
     }
   }
   return turned;

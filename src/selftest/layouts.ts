@@ -1,11 +1,12 @@
 // Where the buffers of a pass have what, as the shaders lay it out, in float64.
 import { PAGE } from '../cache/kv-cache.ts';
 import type { RowIn } from './rows-in.ts';
-import type { Contents, Subject } from './subject.ts';
+import type { Contents, Step, Subject } from './subject.ts';
 
 export const range = (length: number, first = 0): number[] => Array.from({ length }, (_, i) => first + i);
 
-type At = (page: number, head: number, slot: number, i: number) => number;
+/** The word of the cache that has number i of a head. */
+export type At = (page: number, head: number, slot: number, i: number) => number;
 
 /** Where a page of the cache has keys and values, see shaders/qkv.wgsl. */
 export function pages({ config: { numKeyValueHeads: kvHeads, headDim } }: Pick<Subject, 'config'>): {
@@ -69,6 +70,14 @@ export function normed(subject: Subject, contents: Contents, rows: readonly numb
 export function queriesOf({ config }: Subject, contents: Contents, row: number): Float64Array {
   const width = config.numAttentionHeads * config.headDim;
   return Float64Array.from(contents.f32('queries').subarray(row * width, (row + 1) * width));
+}
+
+/** What operations of a layer that slides are run for. */
+export const SLIDING = 'self_attn, sliding';
+
+/** The first position that a row at this one attends to. */
+export function firstSeen({ config }: Subject, { use }: Step, position: number): number {
+  return use === SLIDING && config.slidingWindow ? Math.max(0, position + 1 - config.slidingWindow.size) : 0;
 }
 
 /** Keys and values [positions, kvHeads, headDim] that a row attends to, of these positions. */

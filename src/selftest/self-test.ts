@@ -4,12 +4,14 @@ import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
 import { Kernels, type Sources } from '../gpu/kernel.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
+import { attentionForm } from './attention.ts';
 import { type Check, isRight, worst } from './compare.ts';
-import { attentionForm, DEFINITIONS } from './definitions.ts';
+import { DEFINITIONS } from './definitions.ts';
+import { SLIDING } from './layouts.ts';
 import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
 import { RandomTensors } from './random-tensors.ts';
 import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
-import { allPlans, fewPlans, type Plan, runPlan } from './trials.ts';
+import { allPlans, fewPlans, LONGEST, type Plan, runPlan, WINDOW } from './trials.ts';
 
 /** What a kernel was found to compute. */
 export interface KernelCheck extends Check {
@@ -38,9 +40,14 @@ const made = (sizes: Partial<ModelConfig>): ModelConfig => ({
   headDim: 8,
   rmsNormEps: 1e-6,
   ropeTheta: 10_000,
-  maxPositionEmbeddings: 256,
+  maxPositionEmbeddings: LONGEST,
+  ropeScaling: null,
+  slidingWindow: null,
   tieWordEmbeddings: false,
   attentionBias: true,
+  outputBias: false,
+  mlpBias: false,
+  qkNorm: false,
   eosTokens: [],
   ...sizes,
 });
@@ -59,6 +66,23 @@ export const EMBEDDED: Made = {
   dtypeOf: () => 'BF16',
 };
 
+/** Everything that only some models have. */
+export const FEATURED: Made = {
+  config: made({
+    hiddenSize: 76,
+    headDim: 20,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    intermediateSize: 131,
+    vocabSize: 8301,
+    slidingWindow: { size: WINDOW, layers: 0 },
+    outputBias: true,
+    mlpBias: true,
+    qkNorm: true,
+  }),
+  dtypeOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
+};
+
 /** No size is a multiple of eight; several slices of logits; every dtype. */
 const ODD: readonly Made[] = [
   {
@@ -71,17 +95,7 @@ const ODD: readonly Made[] = [
     }),
     dtypeOf: () => 'F32',
   },
-  {
-    config: made({
-      hiddenSize: 76,
-      headDim: 20,
-      numAttentionHeads: 4,
-      numKeyValueHeads: 2,
-      intermediateSize: 131,
-      vocabSize: 8301,
-    }),
-    dtypeOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
-  },
+  FEATURED,
 ];
 
 /** Rows of a pass here, at most. */
@@ -89,7 +103,10 @@ const CAPACITY = 128;
 
 /** Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape. */
 export async function selfTest(device: Gpu, shape: Made): Promise<KernelCheck[]> {
-  const own = { ...shape, config: { ...shape.config, numHiddenLayers: 1, maxPositionEmbeddings: 256 } };
+  const { slidingWindow } = shape.config;
+  const sizes = { numHiddenLayers: 1, maxPositionEmbeddings: LONGEST };
+  const window = slidingWindow && { size: WINDOW, layers: 0 }; // a kernel is the same but for the number
+  const own = { ...shape, config: { ...shape.config, ...sizes, slidingWindow: window } };
   const checks = new Checks();
   await scratch(device, async (gpu) => {
     for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
@@ -192,12 +209,18 @@ function formOf({ config, tensors, tuning, model }: Subject, step: Step, trial: 
     case 'qkv':
     case 'project':
     case 'gate-up': {
-      const weights = type(MATRICES[step.use].map((name) => `model.layers.0.${name}.weight`));
-      if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}`;
-      return `${tuning.decode.shader}, tiles of ${tile}, ${weights}`;
+      const names = MATRICES[step.use];
+      const weights = type(names.map((name) => `model.layers.0.${name}.weight`));
+      const biased =
+        step.use !== 'self_attn.qkv_proj' && tensors.tensors.has(`model.layers.0.${names.at(-1)}.bias`);
+      const more = biased ? ', biases' : step.kernel === 'qkv' && config.qkNorm ? ', for norms' : '';
+      if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}${more}`;
+      return `${tuning.decode.shader}, tiles of ${tile}, ${weights}${more}`;
     }
     case 'attention':
       return attentionForm(step, trial);
+    case 'attention-merge':
+      return step.use === SLIDING ? 'of a window' : '';
     case 'summarise':
     case 'draw':
       return `slices: ${model.sizes.slices}`;

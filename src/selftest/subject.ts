@@ -45,7 +45,8 @@ export interface Trial {
 const WRITES = {
   'copy-pages': ['cache'],
   embed: ['stream'],
-  qkv: ['queries', 'cache'],
+  qkv: ['queries', 'projected', 'cache'],
+  'qk-norm': ['queries', 'cache'],
   attention: ['attention', 'spans'],
   'attention-merge': ['attention'],
   project: ['stream'],

@@ -20,6 +20,10 @@ const ASKS: readonly Partial<RowState>[] = [
 ];
 /** A prompt longer than a span, and than a page. */
 const PROMPT = SPAN + 9;
+/** What layers that slide see in the test: more than the prompt has, so that they do not slide there, and no multiple of a span. */
+export const WINDOW: number = SPAN + 22;
+/** The longest sequence of the test. */
+export const LONGEST: number = 3 * SPAN;
 
 /** Takes pages for sequences, and keeps an account of what is in the cache. */
 class Sequences {
@@ -133,6 +137,9 @@ export function fewPlans(tuning: Tuning): Plan[] {
   return plans;
 }
 
+/** Rows before and after a window leaves the first span: the least that runs the kernels of layers that slide. */
+export const slidingPlan: Plan = { rows: prompt(5, SPAN + WINDOW - 3) };
+
 export function allPlans(tuning: Tuning): Plan[] {
   const most = Math.max(...tuning.tiles);
   return [
@@ -140,6 +147,7 @@ export function allPlans(tuning: Tuning): Plan[] {
     { rows: short(2 * most + 1) },
     ...tuning.tiles.map((tile): Plan => ({ rows: long(tile) })),
     { rows: long(most + 1) },
+    slidingPlan,
     { rows: prompt(66, 0), prefill: true },
     { rows: prompt(70, SPAN - 6), prefill: true },
   ];

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ import { writeGguf } from '../../bench/studies/peers/gguf.ts';
 import { writeExpand, writeOnnx } from '../../bench/studies/peers/onnx.ts';
 import { run } from '../../bench/studies/peers.ts';
 import { toFloat64 } from '../../reference/weights.ts';
-import { OptionError } from '../../src/base/errors.ts';
+import { OptionError, UnsupportedModelError } from '../../src/base/errors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { test } from '../support/suite.ts';
 
@@ -297,6 +297,31 @@ test('the graph that makes caches is one Expand', () => {
     messages(graph, 1).map((node) => [texts(node, 1), texts(node, 2), texts(node, 4)]),
     [[['input', 'shape'], ['output'], ['Expand']]],
   );
+});
+
+test('what the writers do not write down is refused by name, before a file is there', () => {
+  const others: [Partial<ModelConfig>, string][] = [
+    [{ modelType: 'mistral' }, 'model_type'],
+    [{ modelType: 'qwen3', qkNorm: true }, 'model_type'],
+    [{ ropeScaling: { type: 'linear', factor: 2 } }, 'rope_scaling'],
+    [{ slidingWindow: { size: 9, layers: 0 } }, 'sliding_window'],
+    [{ attentionBias: true, outputBias: true }, 'attention_bias'],
+    [{ mlpBias: true }, 'mlp_bias'],
+  ];
+  for (const [change, key] of others) {
+    const config = { ...LLAMA, ...change };
+    const path = join(folder, 'refused');
+    for (const write of [writeGguf, (...args: Parameters<typeof writeGguf>) => writeOnnx(...args, 'f32')]) {
+      try {
+        write(path, config, weightsOf(LLAMA));
+        assert.unreachable(key);
+      } catch (error) {
+        assert.instance(error, UnsupportedModelError);
+        assert.is((error as UnsupportedModelError).key, key);
+      }
+    }
+    assert.not.ok(existsSync(path) || existsSync(`${path}.data`));
+  }
 });
 
 // ---- Options

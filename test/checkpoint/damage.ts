@@ -98,6 +98,15 @@ const ODD_VALUES: readonly string[] = [
     '"../x"',
     '"("',
   ],
+  ...[
+    '"linear"',
+    '"yarn"',
+    '"longrope"',
+    '"dynamic"',
+    '"mistral"',
+    '"sliding_attention"',
+    '["full_attention"]',
+  ],
   ...['"(a+)+$"', '"{{"', '"{% for x in y %}"', '{"Regex":"("}', '{"Regex":"(a|a)*b"}', '{"String":0}'],
 ];
 const LARGE_VALUES: readonly (() => string)[] = [
@@ -106,7 +115,10 @@ const LARGE_VALUES: readonly (() => string)[] = [
   () => `[${'0,'.repeat(LENGTH)}0]`,
   () => JSON.stringify('y'.repeat(LENGTH)),
 ];
-const ODD_KEYS = ['toString', '__proto__', 'constructor', 'hasOwnProperty', '', '\u001b[2J', 'length'];
+const ODD_KEYS = [
+  ...['toString', '__proto__', 'constructor', 'hasOwnProperty', '', '\u001b[2J', 'length'],
+  ...['type', 'mscale', 'rope_parameters', 'max_window_layers', 'original_max_position_embeddings'],
+];
 
 function oddValue(random: Random): string {
   return random.below(12) === 0 ? random.pick(LARGE_VALUES)() : random.pick(ODD_VALUES);

@@ -15,6 +15,7 @@ import { loadDefaults } from '../../src/api/model-defaults.ts';
 import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
+import { rotaryTable } from '../../src/model/rotary.ts';
 import { type Files, KINDS, type Kind, put, Random } from './damage.ts';
 import { soundCheckpoint } from './sound.ts';
 
@@ -147,6 +148,9 @@ async function open(dir: string): Promise<string | undefined> {
   for (const value of [config.rmsNormEps, config.ropeTheta].map(Math.fround)) {
     if (!(value > 0 && value < Number.POSITIVE_INFINITY)) return `${value} is no f32 to compute with`;
   }
+  if (!rotaryTable(3, config).every(Number.isFinite)) return 'the rotary table has no numbers';
+  const size = config.slidingWindow?.size ?? 1;
+  if (!(size >= 1)) return `a window of ${size} positions`;
   return undefined;
 }
 

@@ -1,9 +1,31 @@
 /** A small checkpoint in which nothing is wrong, with every file that one may have. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import type { Files } from './damage.ts';
+
+/** Between the two, every key that a family may have. */
+const QWEN3: Partial<ModelConfig> = {
+  modelType: 'qwen3',
+  slidingWindow: { size: 5, layers: [true] },
+  ropeScaling: {
+    type: 'yarn',
+    factor: 4,
+    attentionFactor: 1.2,
+    betaFast: 32,
+    betaSlow: 1,
+    truncate: false,
+    originalPositions: 64,
+  },
+};
+const LLAMA: Partial<ModelConfig> = {
+  modelType: 'llama',
+  attentionBias: true,
+  mlpBias: true,
+  ropeScaling: { type: 'llama3', factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalPositions: 64 },
+};
 
 /** Writes it to folder `path`, in one file or in shards with an index, and returns its files. */
 export function soundCheckpoint(path: string, sharded: boolean): Files {
@@ -14,13 +36,8 @@ export function soundCheckpoint(path: string, sharded: boolean): Files {
     numAttentionHeads: 2,
     headDim: 8,
   };
-  const modelType = sharded ? 'llama' : 'qwen2';
-  randomCheckpoint(
-    path,
-    { ...sizes, numKeyValueHeads: 1, vocabSize: 270, eosTokens: [260], modelType },
-    1,
-    'BF16',
-  );
+  const speech = { numKeyValueHeads: 1, vocabSize: 270, eosTokens: [260] };
+  randomCheckpoint(path, { ...sizes, ...speech, ...(sharded ? LLAMA : QWEN3) }, 1, 'BF16');
   if (sharded) shard(path);
   const write = (name: string, value: unknown) => writeFileSync(join(path, name), JSON.stringify(value));
   write('generation_config.json', { eos_token_id: [260, 261], do_sample: true, temperature: 0.7 });

@@ -30,6 +30,9 @@ const SIZES = {
   SPAN: 128,
   SLICES: 2,
   SQUARES: 512,
+  WINDOW: 0,
+  QK_NORM: false,
+  BIAS: false,
 };
 
 /** Every variant the model can ask for: files, then the constants that vary. */
@@ -40,10 +43,13 @@ function* variants(
   const head: ShaderName[] = ['stream', 'norm', 'lm-head'];
   for (const BF16 of [true, false]) {
     for (const TILE of tiles) {
-      yield [[shader, 'weights', 'stream', 'project'], { BF16, TILE }];
+      for (const BIAS of [false, true])
+        yield [[shader, 'weights', 'stream', 'project'], { BF16, TILE, BIAS }];
       if (shader === 'matmul-tiles') continue; // with norm.wgsl it needs more workgroup memory than this device has
-      yield [[shader, 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE }];
-      yield [[shader, 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE }];
+      for (const more of [false, true]) {
+        yield [[shader, 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE, QK_NORM: more }];
+        yield [[shader, 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE, BIAS: more }];
+      }
       if (shader === 'matvec-split') continue;
       yield [[shader, 'weights', ...head], { BF16, TILE }];
     }
@@ -54,10 +60,13 @@ function* others(): Generator<[ShaderName[], Record<string, number | boolean>]> 
   for (const SOURCE of [0, 1, 2, 3]) yield [['pack'], { SOURCE }];
   for (const BF16 of [true, false]) yield [['weights', 'row', 'stream', 'embed'], { BF16 }];
   for (const SHARE of [1, 3]) {
-    for (const WHOLE of [true, false]) yield [['row', 'attention'], { SHARE, WHOLE, TEAM: 1 }];
-    yield [['row', 'attention'], { SHARE, WHOLE: false, TEAM: 2 }];
+    const attention: ShaderName[] = ['row', 'window', 'attention'];
+    for (const WHOLE of [true, false]) yield [attention, { SHARE, WHOLE, TEAM: 1 }];
+    yield [attention, { SHARE, WHOLE: false, TEAM: 1, WINDOW: 40 }];
+    yield [attention, { SHARE, WHOLE: false, TEAM: 2 }];
   }
-  yield [['row', 'attention-merge'], {}];
+  for (const WINDOW of [0, 40]) yield [['row', 'window', 'attention-merge'], { WINDOW }];
+  yield [['row', 'qk-norm'], {}];
   for (const THREADS of [8, 64, 256]) yield [['row', 'summary', 'summarise'], { SLICE: 4096, THREADS }];
   for (const THREADS of [8, 64, 256]) yield [['row', 'random', 'summary', 'pick', 'draw'], { THREADS }];
 }
@@ -76,7 +85,7 @@ test('every variant compiles with subgroups', async () => {
     await kernels.compile(files, { ...SIZES, ...constants });
     compiled++;
   }
-  assert.is(compiled, 24);
+  assert.is(compiled, 42);
   device.destroy();
 });
 
@@ -89,7 +98,7 @@ test('every variant compiles without subgroups and without shader-f16', async ()
     ...variants('matmul-tiles', [8]),
     ...others(),
   ];
-  assert.is(all.length, 32 + 24 + 2 + 19);
+  assert.is(all.length, 56 + 48 + 4 + 23);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
     .compile(['matvec-subgroups', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })

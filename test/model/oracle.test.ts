@@ -30,6 +30,10 @@ for (const name of [
   'qwen2-sharded',
   'llama-mha',
   'llama-gqa-f16',
+  'llama3-biases',
+  'qwen2-window-linear',
+  'mistral-window',
+  'qwen3-window-yarn',
 ]) {
   test(`the oracle agrees with transformers in float64: ${name}`, async () => {
     const dir = join(GOLDEN, name);

@@ -90,6 +90,26 @@ export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
   },
 ];
 
+/** Of what only some models have: the short self-test leaves it out. */
+export const FEATURES: readonly Mutant[] = [
+  { file: 'qk-norm', was: 'sum / f32(HEAD_DIM)', is: 'sum / f32(HEAD_DIM + 1u)' },
+  { file: 'qk-norm', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  {
+    file: 'window',
+    was: 'position + 1u - WINDOW, ',
+    is: 'position + 2u - WINDOW, ',
+    wrong: ['attention', 'attention-merge'],
+  },
+  { file: 'attention', was: 'slot >= vec4u(unseen)', is: 'slot >= vec4u(unseen / 4u * 4u)' },
+  {
+    file: 'attention-merge',
+    was: '+ 1u - first_seen(row.position) / SPAN',
+    is: '+ 1u - first_seen(row.position + 1u) / SPAN',
+  },
+  { file: 'project', was: 'h += bias[slab.first + n[j]]', is: 'h += bias[slab.first + n[0]]' },
+  { file: 'gate-up', was: 'arrayLength(&bias) / 2u)', is: 'arrayLength(&bias) / 2u - 1u)' },
+];
+
 /** The shaders with the fault. */
 export function withFault({ file, was, is }: Mutant): Sources {
   const source: string = shaders[file];

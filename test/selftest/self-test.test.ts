@@ -4,13 +4,21 @@ import * as assert from 'uvu/assert';
 import { KernelError } from '../../src/base/errors.ts';
 import { loadConfig, tensorShapes } from '../../src/checkpoint/config.ts';
 import { Gpu } from '../../src/gpu/device.ts';
-import type { ShaderName } from '../../src/gpu/kernel.ts';
+import type { ShaderName, Sources } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
-import { EMBEDDED, quickSelfTest } from '../../src/selftest/self-test.ts';
+import {
+  Checks,
+  EMBEDDED,
+  FEATURED,
+  holdShape,
+  quickSelfTest,
+  quickTuning,
+} from '../../src/selftest/self-test.ts';
+import { slidingPlan } from '../../src/selftest/trials.ts';
 import { trust } from '../../src/selftest/trusted.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { COMMON, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
+import { COMMON, FEATURES, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
 
 const gpu = await Gpu.open();
 /** As a new process would. */
@@ -31,15 +39,45 @@ test('every kernel that runs here is found right, by the short self-test', async
 });
 
 test('every file of shaders/ has a mutant, but for the layout of rows', () => {
-  const files = [...COMMON, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(({ file }) => file);
+  const files = [...COMMON, ...FEATURES, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
+    ({ file }) => file,
+  );
   const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
   assert.equal(without, ['row']);
 });
 
-for (const [i, mutant] of mutants.entries()) {
+/** Some of the passes that `info --self-test` adds: those of what only some models have. */
+async function holdFeatures(sources?: Sources) {
+  const checks = new Checks();
+  await holdShape(gpu, FEATURED, quickTuning(gpu), [slidingPlan], checks, sources);
+  return checks.all();
+}
+
+test('what only some models have is found right: normed heads, layers that slide, every bias', async () => {
+  const checks = await holdFeatures();
+  for (const { kernel, form, error, bound, right } of checks)
+    assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
+  const names = checks.map(({ kernel, form }) => `${kernel} ${form}`.trim());
+  for (const name of ['qk-norm', 'attention spans of a window', 'attention-merge of a window'])
+    assert.ok(names.includes(name), name);
+  for (const kernel of ['project', 'gate-up'])
+    assert.ok(
+      names.some((name) => name.startsWith(kernel) && name.endsWith(', biases')),
+      kernel,
+    );
+});
+
+const cases = [
+  ...mutants.map((mutant) => ({
+    mutant,
+    hold: (sources: Sources) => quickSelfTest(gpu, undefined, sources),
+  })),
+  ...FEATURES.map((mutant) => ({ mutant, hold: holdFeatures })),
+];
+for (const [i, { mutant, hold }] of cases.entries()) {
   const { file, was, is, wrong = [file] } = mutant;
   test(`mutant ${i + 1} is caught, and nothing else: ${file}, ${is} for ${was}`, async () => {
-    const checks = await quickSelfTest(gpu, undefined, withFault(mutant));
+    const checks = await hold(withFault(mutant));
     const found = [...new Set(checks.filter(({ right }) => !right).map(({ kernel }) => kernel))];
     assert.ok(found.length > 0, 'no kernel is found wrong');
     for (const kernel of found) assert.ok((wrong as string[]).includes(kernel), `${kernel} is found wrong`);

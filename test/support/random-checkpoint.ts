@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tensorShapes } from '../../reference/tensors.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import type { RopeScaling } from '../../src/checkpoint/rope.ts';
 import { encodeSafetensors, type TensorData } from './safetensors-bytes.ts';
 
 export const SMALL: ModelConfig = {
@@ -15,24 +16,31 @@ export const SMALL: ModelConfig = {
   headDim: 12,
   rmsNormEps: 1e-6,
   ropeTheta: 10000,
+  ropeScaling: null,
   maxPositionEmbeddings: 256,
+  slidingWindow: null,
   tieWordEmbeddings: false,
   attentionBias: true,
+  outputBias: false,
+  mlpBias: false,
+  qkNorm: false,
   eosTokens: [96],
 };
 
 /**
  * Writes config.json and model.safetensors of a random model to folder `dir` and returns its config: a small Qwen2
- * but for `overrides`; a Llama has no attention biases. The same seed gives the same bytes. Weights
+ * but for `overrides`; the biases of the attention are those that the type has, unless they are among these. The same seed gives the same bytes. Weights
  * are scaled by their fan-in, so that logits keep a spread of about 2 at any shape.
  */
 export function randomCheckpoint(
   dir: string,
-  overrides: Partial<Omit<ModelConfig, 'attentionBias'>>,
+  overrides: Partial<Omit<ModelConfig, 'outputBias' | 'qkNorm'>>,
   seed: number,
   dtype: 'F32' | 'BF16' = 'F32',
 ): ModelConfig {
-  const config = { ...SMALL, ...overrides, attentionBias: overrides.modelType !== 'llama' };
+  const { modelType = 'qwen2', attentionBias = modelType === 'qwen2' } = overrides;
+  const outputBias = attentionBias && modelType !== 'qwen2';
+  const config = { ...SMALL, ...overrides, attentionBias, outputBias, qkNorm: modelType === 'qwen3' };
   const normal = normals(seed);
   const tensors = Array.from(tensorShapes(config), ([name, shape]): TensorData => {
     const [mean, deviation] = spread(name, shape);
@@ -65,10 +73,11 @@ export function overwrite(dir: string, tensor: string, value: number): void {
 }
 
 export function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<string, unknown> {
-  const llama = config.modelType === 'llama';
+  const { modelType } = config;
+  const names = { qwen2: 'Qwen2', qwen3: 'Qwen3', llama: 'Llama', mistral: 'Mistral' };
   return {
-    architectures: [llama ? 'LlamaForCausalLM' : 'Qwen2ForCausalLM'],
-    model_type: config.modelType,
+    architectures: [`${names[modelType]}ForCausalLM`],
+    model_type: modelType,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
@@ -79,12 +88,35 @@ export function configJson(config: ModelConfig, dtype: 'F32' | 'BF16'): Record<s
     hidden_act: 'silu',
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
+    rope_scaling: config.ropeScaling && ropeJson(config.ropeScaling),
     max_position_embeddings: config.maxPositionEmbeddings,
     tie_word_embeddings: config.tieWordEmbeddings,
-    ...(llama ? { attention_bias: false, mlp_bias: false } : { use_sliding_window: false }),
+    attention_bias: config.attentionBias,
+    mlp_bias: config.mlpBias,
+    ...windowJson(config),
     eos_token_id: config.eosTokens,
     torch_dtype: dtype === 'F32' ? 'float32' : 'bfloat16',
   };
+}
+
+function ropeJson({ type, ...scaling }: RopeScaling): Record<string, unknown> {
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const named = Object.entries(scaling).map(([name, value]) => [
+    name === 'originalPositions' ? 'original_max_position_embeddings' : snake(name),
+    value,
+  ]);
+  return { rope_type: type, ...Object.fromEntries(named) };
+}
+
+function windowJson({ modelType, slidingWindow, numHiddenLayers }: ModelConfig): Record<string, unknown> {
+  if (modelType === 'llama') return {};
+  if (modelType === 'mistral') return { sliding_window: slidingWindow?.size ?? null };
+  if (!slidingWindow) return { use_sliding_window: false };
+  const { size, layers } = slidingWindow;
+  const on = { use_sliding_window: true, sliding_window: size };
+  if (typeof layers === 'number') return { ...on, max_window_layers: layers };
+  const types = Array.from({ length: numHiddenLayers }, (_, i) => (layers[i] ? 'sliding' : 'full'));
+  return { ...on, layer_types: types.map((type) => `${type}_attention`) };
 }
 
 /** The upper halves of the values, rounded to nearest, ties to even. */

@@ -2,6 +2,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { ModelConfig } from '../../../src/checkpoint/config.ts';
 import type { RandomWeights } from '../../random-model.ts';
 import { float16 } from './float16.ts';
+import { refuseOthers } from './plain.ts';
 
 type Value = string | { u32: number } | { f32: number };
 
@@ -31,9 +32,10 @@ const LAYER = [
 
 /**
  * A model file for llama.cpp: matrices in f16, vectors in f32, no tokenizer.
- * @throws RangeError for a weight that f16 does not hold exactly
+ * @throws RangeError for a weight that f16 does not hold exactly; UnsupportedModelError
  */
 export function writeGguf(path: string, config: ModelConfig, weights: RandomWeights): void {
+  refuseOthers(config);
   const names = [
     ['token_embd.weight', 'model.embed_tokens.weight'],
     ...Array.from({ length: config.numHiddenLayers }, (_, i) =>

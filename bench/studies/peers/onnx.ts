@@ -2,6 +2,7 @@ import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import type { ModelConfig } from '../../../src/checkpoint/config.ts';
 import type { RandomWeights } from '../../random-model.ts';
 import { float16 } from './float16.ts';
+import { refuseOthers } from './plain.ts';
 import { Message } from './protobuf.ts';
 
 export type Precision = 'f32' | 'f16';
@@ -23,6 +24,7 @@ const ALIGNMENT = 4096;
  * and v in one matrix, logits of the last position only. Inputs: input_ids [rows, tokens] int64, seqlens_k [rows] int32 (length
  * after these tokens − 1), total_sequence_length [] int32, and of each layer i past_key.i and past_value.i [rows, kvHeads,
  * positions, headDim]. Outputs: logits [rows, 1, vocabSize], present_key.i, present_value.i.
+ * @throws UnsupportedModelError
  */
 export function writeOnnx(
   path: string,
@@ -30,6 +32,7 @@ export function writeOnnx(
   weights: RandomWeights,
   precision: Precision,
 ): void {
+  refuseOthers(config);
   const { numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim, vocabSize } = config;
   const type = precision === 'f16' ? FLOAT16 : FLOAT;
   const nodes: Message[] = [];
