@@ -15,13 +15,18 @@ const LONG = [
   'sampling/exactness',
   'cli/eval',
   'model/swiftshader',
-  'cli/main',
   'end-to-end',
+  'cli/main',
+  'deno',
+  'model/goldens',
   'sampling/early-termination',
   'tree/tree',
   'early-termination',
-  'model/goldens',
+  'engine/engine',
   'eval/python',
+  'report/eval-page',
+  'report/trace-page',
+  'package',
 ];
 /** Tests against Python programs. */
 const PYTHON = `python${sep}`;
