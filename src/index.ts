@@ -12,7 +12,7 @@ export {
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
-export type { RopeScaling } from './checkpoint/rope.ts';
+export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';
 export type { Message } from './checkpoint/tokenizer/chat-template.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
 export type { Activation } from './engine/activations.ts';
