@@ -15,6 +15,7 @@ export type { ModelConfig } from './checkpoint/config.ts';
 export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';
 export type { Message } from './checkpoint/tokenizer/chat-template.ts';
 export { Tokenizer } from './checkpoint/tokenizer.ts';
+export type { SlidingWindow } from './checkpoint/window.ts';
 export type { Activation } from './engine/activations.ts';
 export type {
   Ask,

@@ -34,6 +34,7 @@ export interface YarnScaling {
   readonly originalPositions: number;
 }
 
+/** @internal */
 export interface Rope {
   readonly theta: number;
   readonly scaling: RopeScaling | null;
@@ -63,6 +64,7 @@ const isType = (type: unknown): type is RopeType => typeof type === 'string' && 
  * transformers 4 has rope_theta and rope_scaling, transformers 5 rope_parameters; where both objects are, the former counts. `theta`
  * counts where none is written down; `positions` are those of the context.
  * @throws CheckpointError, UnsupportedModelError
+ * @internal
  */
 export function parseRope(
   json: Record<string, unknown>,

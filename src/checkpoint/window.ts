@@ -10,6 +10,7 @@ export interface SlidingWindow {
   readonly layers: number | readonly boolean[];
 }
 
+/** Whether a layer does. @internal */
 export function slides({ layers }: SlidingWindow, layer: number): boolean {
   return typeof layers === 'number' ? layer >= layers : layers[layer];
 }
@@ -20,7 +21,7 @@ const SLIDING = 'sliding_attention';
 const SIZE = 4096;
 const FIRST_LAYER = 28;
 
-/** @throws CheckpointError, UnsupportedModelError */
+/** @throws CheckpointError, UnsupportedModelError @internal */
 export function parseWindow(
   json: Record<string, unknown>,
   modelType: string,
