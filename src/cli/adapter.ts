@@ -1,8 +1,8 @@
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { type Parsed, value } from './args.ts';
-import type { Io } from './command.ts';
 import { adapterText } from './format.ts';
+import type { Io } from './io.ts';
 
 /** The adapter that the command line asks for. */
 export function chosenAdapter(parsed: Parsed): AdapterChoice {

@@ -16,7 +16,8 @@ import { chosenAdapter, sayAdapter } from './adapter.ts';
 import { type OptionSpec, type Parsed, value } from './args.ts';
 import { locateModel } from './fetch.ts';
 import { bytes } from './format.ts';
-import { oneLine, type Redraw } from './terminal.ts';
+import type { Io } from './io.ts';
+import { oneLine } from './terminal.ts';
 
 /** A subcommand of `egps`. */
 export interface Command {
@@ -26,20 +27,6 @@ export interface Command {
   readonly notes: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   run(parsed: Parsed, io: Io): Promise<void>;
-}
-
-/** What a command has from the process. */
-export interface Io {
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-  /** Draws on standard error. */
-  readonly redraw: Redraw;
-  /** Writes to standard output; rejects nothing, a reader that went away ends the process. */
-  out(text: string): void;
-  /** Writes what a model wrote, to standard output: as it is, unless that is a terminal. */
-  text(text: string): void;
-  /** Writes to standard error. */
-  err(text: string): void;
 }
 
 /** Of this package. */

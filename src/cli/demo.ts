@@ -9,15 +9,7 @@ import { readJson } from '../checkpoint/json.ts';
 import { warmUp } from '../engine/warm-up.ts';
 import { checkPrompt } from '../sampling/sample.ts';
 import { seed, value } from './args.ts';
-import {
-  type Command,
-  type Folder,
-  type Io,
-  MODEL_OPTIONS,
-  openFolder,
-  openModel,
-  readText,
-} from './command.ts';
+import { type Command, type Folder, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import {
   carryOut,
   drawProblems,
@@ -31,6 +23,7 @@ import { demoTable } from './demo-table.ts';
 import { calls, definitions, EXAMPLE, inFull, nextSteps, scoreLine } from './demo-text.ts';
 import { seconds, shareLines } from './format.ts';
 import { traceOf } from './generate.ts';
+import type { Io } from './io.ts';
 import { wrap } from './terminal.ts';
 
 const COUNT = 10;

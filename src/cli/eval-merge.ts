@@ -16,8 +16,8 @@ import {
 } from '../eval/run-folder.ts';
 import { type Shard, shardsIn } from '../eval/shard.ts';
 import { COMMON, type Parsed, value } from './args.ts';
-import type { Io } from './command.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
+import type { Io } from './io.ts';
 
 interface Part {
   readonly path: string;

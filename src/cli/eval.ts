@@ -22,18 +22,11 @@ import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { sayAdapter } from './adapter.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
-import {
-  type Command,
-  type Folder,
-  type Io,
-  MODEL_OPTIONS,
-  openFolder,
-  openModel,
-  version,
-} from './command.ts';
+import { type Command, type Folder, MODEL_OPTIONS, openFolder, openModel, version } from './command.ts';
 import { merge } from './eval-merge.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
 import { rate, seconds } from './format.ts';
+import type { Io } from './io.ts';
 import { parseSamplers, SAMPLER_OPTIONS } from './sampler-options.ts';
 
 const CHAINS = 32;

@@ -7,8 +7,8 @@ import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
 import { lookAtAdapter } from './adapter.ts';
-import type { Io } from './command.ts';
 import { bytes, seconds } from './format.ts';
+import type { Io } from './io.ts';
 
 /** Finds a model, fetches what is missing of it, and says beforehand how much that is and whether it fits. */
 export async function locateModel(model: string, choice: AdapterChoice, io: Io): Promise<LocalModel> {

@@ -17,16 +17,9 @@ import { tracePage } from '../report/trace-page.ts';
 import { diagnose } from '../sampling/diagnostics.ts';
 import type { Account, Pick as PickName, Progress, SamplerOptions } from '../sampling/sample.ts';
 import { type Parsed, tokenIds, value, whole } from './args.ts';
-import {
-  type Command,
-  checkWritable,
-  type Io,
-  MODEL_OPTIONS,
-  openFolder,
-  openModel,
-  readText,
-} from './command.ts';
+import { type Command, checkWritable, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { acceptance, accountLines, diagnosticLines, json, rate, shareLines } from './format.ts';
+import type { Io } from './io.ts';
 import { SAMPLER_OPTIONS, samplerOptions } from './sampler-options.ts';
 import type { View } from './terminal.ts';
 

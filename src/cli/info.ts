@@ -15,9 +15,10 @@ import { type KernelCheck, selfTest } from '../selftest/self-test.ts';
 import { refuseWrong } from '../selftest/trusted.ts';
 import { chosenAdapter, lookAtAdapter, sayAdapter } from './adapter.ts';
 import { number, type Parsed, value } from './args.ts';
-import { type Command, type Io, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
+import { type Command, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
 import { fetchLine } from './fetch.ts';
 import { adapterText, bytes, table } from './format.ts';
+import type { Io } from './io.ts';
 
 const PROMPT = 256;
 const GB = 1e9;
@@ -182,20 +183,32 @@ function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
 }
 
 async function testKernels(parsed: Parsed, io: Io): Promise<void> {
+  if (parsed.values.memory)
+    throw new OptionError('--memory and --self-test are given: --self-test tells of kernels only');
   const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
   const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
     warn(warnings, io);
-    const checks = await selfTest(gpu, { config, dtypeOf: (name) => tensors.get(name)?.dtype ?? 'F32' });
-    io.out(`${checkTable(checks)}\n`);
-    refuseWrong(gpu, checks);
+    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32' };
+    const checks = await selfTest(gpu, shape, (done, of) => {
+      io.signal.throwIfAborted();
+      const facts = ['checking kernels', `${done} of ${of} passes`];
+      io.redraw.update(() => ({ text: '', done: done / of, facts }));
+    });
+    io.redraw.clear();
+    tellChecks(gpu, checks, io);
   } finally {
     gpu.dispose();
   }
 }
 
-export function checkTable(checks: readonly KernelCheck[]): string {
+/** Prints a line for each form of each kernel. @throws KernelError where one is wrong */
+export function tellChecks(
+  gpu: Pick<Gpu, 'adapter'>,
+  checks: readonly KernelCheck[],
+  io: Pick<Io, 'out'>,
+): void {
   const short = (x: number) => (x === 0 ? '0' : x.toExponential(1));
   const rows = checks.map(({ kernel, form, error, bound, right }) => [
     kernel,
@@ -204,7 +217,9 @@ export function checkTable(checks: readonly KernelCheck[]): string {
     short(bound),
     right ? 'ok' : 'WRONG',
   ]);
-  return table([['kernel', 'form', 'error', 'bound', ''], ...rows], [false, false, true, true, false]);
+  const lines = [['kernel', 'form', 'error', 'bound', ''], ...rows];
+  io.out(`${table(lines, [false, false, true, true, false])}\n`);
+  refuseWrong(gpu, checks);
 }
 
 function plain(value: unknown): string {

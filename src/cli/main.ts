@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import type { Io } from './command.ts';
+import type { Io } from './io.ts';
 import { hideNoise } from './native-stderr.ts';
 import { run } from './run.ts';
 import { Redraw, writers } from './terminal.ts';

@@ -1,8 +1,8 @@
 import { OptionError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { COMMON, parse } from './args.ts';
-import type { Io } from './command.ts';
 import { COMMANDS, commandHelp, generalHelp } from './commands.ts';
+import type { Io } from './io.ts';
 import { oneLine } from './terminal.ts';
 
 /**

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CheckpointError, OptionError } from '../../src/base/errors.ts';
 import { histogramLines, readPrompts, writeDefaults } from '../../src/cli/calibrate.ts';
-import { type Ended, inProcess } from '../support/cli.ts';
+import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
+import type { Ended } from '../support/process.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { suite } from '../support/suite.ts';
 

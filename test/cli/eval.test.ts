@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { cacheFor } from '../../src/cli/eval.ts';
 import { resolveOptions, type SamplerOptions } from '../../src/sampling/sample.ts';
 import { inProcess, MAIN } from '../support/cli.ts';
 import { withFolder } from '../support/folder.ts';
+import { endOf } from '../support/process.ts';
 import { test } from '../support/suite.ts';
 
 // The tests may themselves run in a task of an array.
@@ -17,7 +17,7 @@ for (const name of Object.keys(process.env)) {
 
 interface Started {
   readonly child: ChildProcess;
-  readonly end: Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }>;
+  readonly end: ReturnType<typeof endOf>;
 }
 
 function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
@@ -25,15 +25,7 @@ function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    err += text;
-  });
-  return { child, end: once(child, 'close').then(([code, signal]) => ({ code, signal, out, err })) };
+  return { child, end: endOf(child) };
 }
 
 const evaluate = (argv: readonly string[], env?: NodeJS.ProcessEnv) =>

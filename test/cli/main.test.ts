@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { parseHeader } from '../../src/checkpoint/safetensors.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { type Ended, inProcess, program, type Start } from '../support/cli.ts';
+import { inProcess, program, type Start } from '../support/cli.ts';
+import type { Ended } from '../support/process.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
@@ -90,6 +91,7 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['debug', '--model', speaking, '--layer', '1', '--tokens', '1', 'abc'], 2, '--tokens'],
   [['debug', '--model', bare, '--layer', '1', 'abc'], 2, 'no tokenizer'],
   [['profile', '--rows', 'x'], 2, '--rows', '"x"'],
+  [['info', '--self-test', '--memory', '1'], 2, '--memory and --self-test'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
   [['demo', '--model', waiting], 1, 'heldout.json: is not a file'],

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -19,6 +18,7 @@ import { findModel } from '../../src/hub/find.ts';
 import { type FetchHooks, type LocalModel, RemoteModel } from '../../src/hub/remote-model.ts';
 import { failure } from '../support/folder.ts';
 import { etagOf, type HubServer, type Request, withHub } from '../support/hub-server.ts';
+import { endOf } from '../support/process.ts';
 import { test } from '../support/suite.ts';
 import { downloadWithKills } from './kills.ts';
 import { COMMIT, smallModel } from './model.ts';
@@ -186,19 +186,7 @@ test('two processes fetch a model once', () =>
       const found = await findModel('org/m');
       console.log(found.dir ?? (await found.fetch({ onWait: console.error })).dir);`;
     const module = new URL('../../src/hub/find.js', import.meta.url).href;
-    const run = async () => {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', script, module]);
-      let out = '';
-      let err = '';
-      child.stdout.on('data', (text) => {
-        out += text;
-      });
-      child.stderr.on('data', (text) => {
-        err += text;
-      });
-      await once(child, 'close');
-      return { out, err };
-    };
+    const run = () => endOf(spawn(process.execPath, ['--input-type=module', '-e', script, module]));
     const [a, b] = await Promise.all([run(), run()]);
     assert.match(a.out, new RegExp(`${COMMIT}\n$`), a.err);
     assert.is(b.out, a.out, b.err);

@@ -5,13 +5,13 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { tensorShapes } from '../../src/checkpoint/config.ts';
 import { type Content, type HubServer, withHub } from '../support/hub-server.ts';
+import { endOf } from '../support/process.ts';
 import { configJson, SMALL } from '../support/random-checkpoint.ts';
 
 const SHARDS = 4;
@@ -67,20 +67,13 @@ async function run(hub: HubServer, threshold: number): Promise<string | undefine
     stdio: ['ignore', 'pipe', 'pipe'],
     env: process.env,
   });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text) => {
-    out += text;
-  });
-  child.stderr.on('data', (text) => {
-    err += text;
-  });
+  const end = endOf(child);
   hub.onSent = () => {
     if (child.killed || hub.sentOf(/safetensors$/) < threshold) return;
     child.kill('SIGKILL');
     hub.cut(); // on a busy machine the other end lives on for a while
   };
-  const [code, signal] = await once(child, 'close');
+  const { code, signal, out, err } = await end;
   hub.onSent = () => {};
   if (signal === 'SIGKILL') return undefined;
   if (code !== 0) throw new Error(`the download ended with ${code}: ${err}`);

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { endOf } from '../support/process.ts';
 
 const REQUIREMENTS = 'test/python/requirements.txt';
 const windows = process.platform === 'win32';
@@ -52,15 +53,7 @@ let folder: string | undefined;
 export async function python(script: string, env: NodeJS.ProcessEnv = process.env): Promise<unknown> {
   folder ??= venv();
   const child = spawn(pythonOf(folder), ['-c', script], { env });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (text) => {
-    out += text;
-  });
-  child.stderr.on('data', (text) => {
-    err += text;
-  });
-  const code = await new Promise((resolve) => child.on('close', resolve));
+  const { code, out, err } = await endOf(child);
   if (code !== 0) throw new Error(`Python ended with ${code}: ${err}`);
   return JSON.parse(out);
 }
