@@ -2,6 +2,7 @@ import { tensorShapes } from '../reference/tensors.ts';
 import { OptionError } from '../src/base/errors.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts';
+import { bellShaped } from '../src/selftest/random-tensors.ts';
 
 const shape = (
   [vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize]: number[],
@@ -61,21 +62,13 @@ const PERIOD = 1_048_573;
 export class RandomWeights implements TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   private readonly seed: number;
-  /** Bell-shaped whole numbers from −126 to 126, standard deviation 36. */
-  private readonly noise = new Int8Array(PERIOD);
+  private readonly noise: Int8Array;
   /** By exponent: bf16 of noise · 2^exponent; under 'norm': of 1 + noise / 1024, rounded. */
   private readonly tables = new Map<number | 'norm', Uint16Array>();
 
   constructor(config: ModelConfig, seed: number) {
     this.seed = seed;
-    let state = seed >>> 0 || 1;
-    for (let i = 0; i < PERIOD; i++) {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      this.noise[i] =
-        (state & 63) + ((state >>> 8) & 63) + ((state >>> 16) & 63) + ((state >>> 24) & 63) - 126;
-    }
+    this.noise = bellShaped(PERIOD, seed >>> 0 || 1);
     let begin = 0;
     this.tensors = new Map(
       Array.from(tensorShapes(config), ([name, shape]) => {

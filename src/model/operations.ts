@@ -146,66 +146,54 @@ export async function compileOperations(
   const merging = (WINDOW: number) =>
     single(['row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });
   const size = config.slidingWindow?.size ?? 0;
-  const layer = async (i: number) => {
+  const layer = (i: number) => {
     const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
-    const [q, o, g, d] = await Promise.all([
-      linear(['norm', 'row', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
-      linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
+    return allOf({
+      qkv: linear(['norm', 'row', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
+      output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
         X_STRIDE: attended,
         BIAS: config.outputBias,
       }),
-      linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, {
+      gateUp: linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, {
         OUT_STRIDE: activated,
         BIAS: mlpBias,
       }),
-      linear(['project'], weights('mlp.down'), intermediateSize, { X_STRIDE: activated, BIAS: mlpBias }),
-    ]);
-    return { qkv: q, output: o, gateUp: g, down: d };
+      down: linear(['project'], weights('mlp.down'), intermediateSize, {
+        X_STRIDE: activated,
+        BIAS: mlpBias,
+      }),
+    });
   };
   const bf16 = isBf16(['model.embed_tokens.weight']);
-  const [
-    layers,
-    embed,
-    whole,
-    spans,
-    window,
-    common,
-    merge,
-    mergeWindow,
-    qkNorm,
-    head,
-    summarise,
-    draw,
-    copy,
-  ] = await Promise.all([
-    Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
-    single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
-    attention(1, true, 0),
-    attention(1, false, 0),
-    attention(1, false, size),
-    attention(team, false, 0),
-    merging(0),
-    merging(size),
-    config.qkNorm ? single(['row', 'qk-norm'], { THREADS: tuning.attentionThreads }) : undefined,
-    lmHead(),
-    single(['row', 'summary', 'summarise'], { SLICE, SLICES: slices, THREADS: tuning.summaryThreads }),
-    single(['row', 'random', 'summary', 'pick', 'draw'], { SLICES: slices, THREADS: tuning.summaryThreads }),
-    single(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
-  ]);
-  return {
-    layers,
-    embed,
-    whole,
-    spans,
-    window,
-    common,
-    merge,
-    mergeWindow,
-    qkNorm,
-    head,
-    summarise,
-    draw,
-    copy,
+  return allOf({
+    layers: Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
+    embed: single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
+    whole: attention(1, true, 0),
+    spans: attention(1, false, 0),
+    window: attention(1, false, size),
+    common: attention(team, false, 0),
+    merge: merging(0),
+    mergeWindow: merging(size),
+    qkNorm: config.qkNorm ? single(['row', 'qk-norm'], { THREADS: tuning.attentionThreads }) : undefined,
+    head: lmHead(),
+    summarise: single(['row', 'summary', 'summarise'], {
+      SLICE,
+      SLICES: slices,
+      THREADS: tuning.summaryThreads,
+    }),
+    draw: single(['row', 'random', 'summary', 'pick', 'draw'], {
+      SLICES: slices,
+      THREADS: tuning.summaryThreads,
+    }),
+    copy: single(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
+  });
+}
+
+/** Promise.all, by name. */
+async function allOf<T extends object>(promises: T): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  const values = await Promise.all(Object.values(promises));
+  return Object.fromEntries(Object.keys(promises).map((name, i) => [name, values[i]])) as {
+    [K in keyof T]: Awaited<T[K]>;
   };
 }

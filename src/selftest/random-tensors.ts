@@ -3,6 +3,17 @@ import type { Dtype, TensorInfo, TensorSource } from '../checkpoint/safetensors.
 
 /** A prime, so that no two rows of a matrix are alike. */
 const PERIOD = 65_521;
+
+/** Bell-shaped whole numbers from −126 to 126, standard deviation 36. @param seed not 0 */
+export function bellShaped(length: number, seed: number): Int8Array {
+  let state = seed;
+  return new Int8Array(length).map(() => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state & 63) + ((state >>> 8) & 63) + ((state >>> 16) & 63) + ((state >>> 24) & 63) - 126;
+  });
+}
 const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
 
 /**
@@ -11,19 +22,10 @@ const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
  */
 export class RandomTensors implements TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Bell-shaped whole numbers from −126 to 126, standard deviation 36. */
-  private readonly noise = new Int8Array(PERIOD);
+  private readonly noise: Int8Array = bellShaped(PERIOD, 1);
   private readonly encoded = new Map<string, Uint8Array>();
 
   constructor(config: ModelConfig, dtypeOf: (name: string) => Dtype) {
-    let state = 1;
-    for (let i = 0; i < PERIOD; i++) {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      this.noise[i] =
-        (state & 63) + ((state >>> 8) & 63) + ((state >>> 16) & 63) + ((state >>> 24) & 63) - 126;
-    }
     const tensors = Array.from(tensorShapes(config), ([name, shape]): [string, TensorInfo] => {
       const dtype = dtypeOf(name);
       const end = BYTES[dtype] * shape.reduce((a, b) => a * b);

@@ -101,8 +101,15 @@ const ODD: readonly Made[] = [
 /** Rows of a pass here, at most. */
 const CAPACITY = 128;
 
-/** Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape. */
-export async function selfTest(device: Gpu, shape: Made): Promise<KernelCheck[]> {
+/**
+ * Holds every kernel that this adapter runs against float64: with odd shapes, and with one layer of the given shape.
+ * @param onPass told before each of so many passes; what it throws ends the test
+ */
+export async function selfTest(
+  device: Gpu,
+  shape: Made,
+  onPass: (done: number, of: number) => void = () => {},
+): Promise<KernelCheck[]> {
   const { slidingWindow } = shape.config;
   const sizes = { numHiddenLayers: 1, maxPositionEmbeddings: LONGEST };
   const window = slidingWindow && { size: WINDOW, layers: 0 }; // a kernel is the same but for the number
@@ -112,9 +119,15 @@ export async function selfTest(device: Gpu, shape: Made): Promise<KernelCheck[]>
     for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
   });
   if (checks.all().some(({ right }) => !right)) return checks.all(); // there are no weights to go on with
-  for (const each of [...ODD, own]) {
-    const tuning = { ...tuningFor(device.adapter, each.config.vocabSize), capacity: CAPACITY };
-    await holdShape(device, each, tuning, allPlans(tuning), checks);
+  const runs = [...ODD, own].map((made) => {
+    const tuning = { ...tuningFor(device.adapter, made.config.vocabSize), capacity: CAPACITY };
+    return { made, tuning, plans: allPlans(tuning) };
+  });
+  const total = runs.reduce((sum, { plans }) => sum + plans.length, 0);
+  let done = 0;
+  for (const { made, tuning, plans } of runs) {
+    const next = () => onPass(done++, total);
+    await holdShape(device, made, tuning, plans, checks, undefined, next);
   }
   return checks.all();
 }
@@ -158,6 +171,7 @@ export async function holdShape(
   plans: readonly Plan[],
   checks: Checks,
   sources?: Sources,
+  onPass?: () => void,
 ): Promise<void> {
   await scratch(device, async (gpu) => {
     const tensors = new RandomTensors(config, dtypeOf);
@@ -165,6 +179,7 @@ export async function holdShape(
     const kernels = new Kernels(gpu, sources);
     const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions);
     for (const [turn, plan] of plans.entries()) {
+      onPass?.();
       const { trial, steps } = await runPlan(subject, plan, turn);
       for (const step of steps) {
         const found = DEFINITIONS[step.kernel](subject, step, trial);

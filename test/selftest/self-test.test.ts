@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { KernelError } from '../../src/base/errors.ts';
 import { loadConfig, tensorShapes } from '../../src/checkpoint/config.ts';
+import { tellChecks } from '../../src/cli/info.ts';
 import { Gpu } from '../../src/gpu/device.ts';
 import type { ShaderName, Sources } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
@@ -13,9 +14,11 @@ import {
   holdShape,
   quickSelfTest,
   quickTuning,
+  selfTest,
 } from '../../src/selftest/self-test.ts';
 import { slidingPlan } from '../../src/selftest/trials.ts';
 import { trust } from '../../src/selftest/trusted.ts';
+import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
 import { COMMON, FEATURES, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
@@ -123,6 +126,36 @@ test('the short self-test has the sizes of the embedded model', async () => {
   const own = { ...embedded, numHiddenLayers: 1 };
   assert.equal([...tensorShapes(EMBEDDED.config)], [...tensorShapes(own)]);
   assert.is(EMBEDDED.config.rmsNormEps, embedded.rmsNormEps);
+});
+
+test('egps info --self-test holds every kernel in all its forms, and says what it found', async () => {
+  const { code, out, err } = await inProcess(['info', '--self-test']);
+  assert.is(code, 0, err);
+  const [head, ...lines] = out.trimEnd().split('\n');
+  assert.match(head, /^kernel +form +error +bound$/);
+  for (const line of lines) assert.match(line, / ok$/);
+  const found = new Set(lines.map((line) => line.split(' ')[0]));
+  const kernels = Object.entries(shaders).filter(([, source]) => source.includes('fn main('));
+  assert.equal([...found].sort(), kernels.map(([name]) => name).sort());
+});
+
+test('a kernel that is wrong is marked in the table, and ends the command by its name', async () => {
+  const [right] = await quickSelfTest(gpu);
+  const wrong = { ...right, kernel: 'qkv', form: 'matvec', error: 0.001, bound: 1e-5, right: false } as const;
+  const told: string[] = [];
+  const io = { out: (text: string) => void told.push(text) };
+  tellChecks(gpu, [right], io);
+  assert.throws(() => tellChecks(gpu, [right, wrong], io), /kernel qkv \(matvec\) is off by 1\.0e-3/);
+  assert.match(told.join(''), / ok\nqkv +matvec +1\.0e-3 +1\.0e-5 +WRONG\n$/);
+});
+
+test('the long self-test can be ended at every pass', async () => {
+  let passes = 0;
+  const ended = selfTest(gpu, EMBEDDED, () => {
+    if (++passes === 2) throw new Error('enough');
+  });
+  await failure(Error, /enough/, () => ended);
+  assert.is(passes, 2);
 });
 
 test.after(() => gpu.dispose());
