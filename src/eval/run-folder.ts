@@ -51,7 +51,7 @@ export interface Session {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-const RESULTS = 'results.jsonl';
+export const RESULTS = 'results.jsonl';
 const TIMINGS = 'timings.jsonl';
 const SESSIONS = 'sessions.jsonl';
 export const PLAN = 'run.json';
