@@ -27,7 +27,7 @@ function defaultId(model: string): string {
 }
 
 /** The options that belong to the export of a run. */
-export const EXPORT_OPTIONS = ['format', 'model-id', 'organization'];
+export const EXPORT_OPTIONS: readonly string[] = ['format', 'model-id', 'organization'];
 
 /**
  * Writes a finished run in the format of another program.
