@@ -46,7 +46,7 @@ test('lm-eval: a folder for each sampler, a filter for each pick, one line an it
       'the second item did not fit the context',
     );
     const [first] = lines;
-    const doc = { id: 'a', prompt: 'Say "é"\u2028?', answer: '1', grader: 'exact' };
+    const doc = { id: 'a', prompt: 'Say "é"\u2028\u0085?', answer: '1', grader: 'exact' };
     assert.equal(first.doc, doc);
     assert.is(first.target, '1');
     assert.equal(first.resps, [['\\boxed{1} 0', '\\boxed{1} 1']]);
@@ -66,7 +66,9 @@ test('lm-eval: a folder for each sampler, a filter for each pick, one line an it
     assert.is(
       first.doc_hash,
       // json.dumps(doc, indent=2, ensure_ascii=False)
-      sha256('{\n  "id": "a",\n  "prompt": "Say \\"é\\"\u2028?",\n  "answer": "1",\n  "grader": "exact"\n}'),
+      sha256(
+        '{\n  "id": "a",\n  "prompt": "Say \\"é\\"\u2028\u0085?",\n  "answer": "1",\n  "grader": "exact"\n}',
+      ),
     );
     assert.is(first.prompt_hash, sha256(doc.prompt));
     assert.is(first.target_hash, sha256('1'));

@@ -41,7 +41,7 @@ const RIGHT: Readonly<Record<string, readonly boolean[]>> = {
 /** The files of a run folder. */
 export function exportedFiles(plan: Plan = EXPORTED): Record<string, string> {
   const items = plan.items.map(
-    (id): Item => ({ id, prompt: 'Say "é"\u2028?', grader: 'exact', answer: '1' }),
+    (id): Item => ({ id, prompt: 'Say "é"\u2028\u0085?', grader: 'exact', answer: '1' }),
   );
   const own = { mass: null, overSteps: null, moves: { proposed: 2, accepted: 1, held: 0 } };
   const results = plan.items.flatMap((item) =>

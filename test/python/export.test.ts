@@ -28,7 +28,7 @@ for file in json.loads(os.environ['FILES']):
             summary.pop('configs') # which lm-eval itself fills with more than its type allows
             results.validate_python(summary)
         else:
-            for line in opened:
+            for line in opened.read().splitlines():
                 sample = samples.validate_python(json.loads(line))
                 dumped = json.dumps(sample['doc'], indent=2, ensure_ascii=False)
                 found.append(sample['doc_hash'] == sha256(dumped.encode()).hexdigest())
@@ -55,7 +55,7 @@ for file in json.loads(os.environ['FILES']):
         if file.endswith('.json'):
             problems += [str(error) for error in aggregate.iter_errors(json.load(opened))]
         else:
-            for line in opened:
+            for line in opened.read().splitlines():
                 lines += 1
                 record = json.loads(line)
                 problems += [str(error) for error in instance.iter_errors(record)]

@@ -104,5 +104,9 @@ export function standardError({ graded }: Row): number | null {
   return Math.sqrt(squares / (n - 1) / n);
 }
 
+/** Without the characters that only some readers take for the end of a line, as Python's splitlines does. */
 export const jsonLines = (values: readonly object[]): string =>
-  values.map((value) => `${JSON.stringify(value)}\n`).join('');
+  values
+    .map((value) => `${JSON.stringify(value)}\n`)
+    .join('')
+    .replace(/[\u0085\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
