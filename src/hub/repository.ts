@@ -45,6 +45,8 @@ export class Repository {
   readonly settings: Settings;
   private readonly signal: AbortSignal | undefined;
   private readonly transport = transportFor();
+  /** Where files were last redirected to: parts of one are many requests, and the Hub counts those to itself. */
+  private readonly places = new Map<string, URL>();
 
   constructor(name: ModelName, settings: Settings, signal?: AbortSignal) {
     this.name = name;
@@ -161,13 +163,16 @@ export class Repository {
 
   /**
    * One request with its redirects. The token goes to the Hub's own origin alone; and of a file's head a redirect to
-   * another host is the answer, since the Hub tells of the file there.
+   * another host is the answer, since the Hub tells of the file there. A place that was good for an earlier part is asked first.
    */
   private async once(path: string, { method, revision, range }: Asked): Promise<Answer> {
     const { endpoint, token } = this.settings;
     const file = path.split('/').map(encodeURIComponent).join('/');
     const home = new URL(endpoint).origin;
-    let url = new URL(`${endpoint}/${this.name.id}/resolve/${encodeURIComponent(revision)}/${file}`);
+    const first = new URL(`${endpoint}/${this.name.id}/resolve/${encodeURIComponent(revision)}/${file}`);
+    let known = method === 'GET' ? this.places.get(path) : undefined;
+    let url = known ?? first;
+    this.places.delete(path);
     const watch = new Watch(this.signal);
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'egps' };
@@ -177,8 +182,15 @@ export class Repository {
       const location = REDIRECTS.has(reply.status) ? reply.headers.get('location') : null;
       const target = location === null ? undefined : new URL(location, url);
       const isAnswer = target ? method === 'HEAD' && target.origin !== home : reply.status < 400;
-      if (isAnswer && method === 'GET') return { ...reply, body: watch.chunks(reply.body) };
+      if (isAnswer && method === 'GET') {
+        if (url !== first) this.places.set(path, url);
+        return { ...reply, body: watch.chunks(reply.body) };
+      }
       await watch.rest(method, reply);
+      if (known) {
+        [known, url] = [undefined, first]; // its signature has expired, or it has moved
+        continue;
+      }
       if (isAnswer || !target) return reply;
       if (!/^https?:$/.test(target.protocol) || (url.protocol === 'https:' && target.protocol === 'http:'))
         throw new HubError(
