@@ -18,6 +18,17 @@ import { PartialFile } from './partial-file.ts';
 import type { HubFile } from './repository.ts';
 import type { Settings } from './settings.ts';
 
+/** undefined where there is no such file. @throws CheckpointError it cannot be told */
+async function ifThere<T>(file: string, look: (file: string) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look(file);
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new CheckpointError(file, `cannot be read: ${message}; HF_HUB_CACHE names another cache`);
+  }
+}
+
 /**
  * A model's part of the cache that Python's huggingface_hub keeps as well, and all that this room does on the disk:
  *
@@ -52,7 +63,7 @@ export class ModelCache {
   /** The commit that a revision stood for, where that is known. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
-    const text = await readFile(this.reference(revision), 'utf8').catch(() => '');
+    const text = (await ifThere(this.reference(revision), (file) => readFile(file, 'utf8'))) ?? '';
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
@@ -68,7 +79,7 @@ export class ModelCache {
   /** Whether a commit's file is there; undefined where nobody has looked. @throws CheckpointError it lies elsewhere */
   async has(commit: string, path: string): Promise<boolean | undefined> {
     const file = join(this.snapshot(commit), path);
-    const real = await realpath(file).catch(() => undefined);
+    const real = await ifThere(file, (path) => realpath(path));
     if (real !== undefined) {
       await this.check(file, real);
       return true;
@@ -92,7 +103,7 @@ export class ModelCache {
   /** Whether the content is there, whichever file and commit it came with. */
   async hasBlob({ etag }: HubFile): Promise<boolean> {
     const file = this.blob(etag);
-    const real = await realpath(file).catch(() => undefined);
+    const real = await ifThere(file, (path) => realpath(path));
     if (real === undefined) return false;
     await this.check(file, real);
     return true;

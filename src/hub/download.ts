@@ -62,7 +62,8 @@ async function fetchContent(whole: Download, file: HubFile, signal: AbortSignal)
     for (const isLast of [partial.bytes === 0, true]) {
       await complete(whole, file, partial, signal);
       const digest = await cache.writing(partial.path, () => partial.digest(signal));
-      if (!/^[0-9a-f]{64}$/.test(file.etag) || digest === file.etag) return await cache.keep(partial, file);
+      if (!/^[0-9a-f]{64}$/i.test(file.etag) || digest === file.etag.toLowerCase())
+        return await cache.keep(partial, file);
       onBytes(-partial.bytes);
       if (!isLast) {
         await partial.restart(); // what an earlier run left may have been damaged since
@@ -88,12 +89,14 @@ async function complete(
     onBytes(-partial.bytes);
     await partial.restart();
   };
+  let furthest = partial.bytes; // a server that ignores ranges may be cut anywhere
   for (let tried = 1; partial.bytes < size; ) {
     const before = partial.bytes;
     let trouble: unknown = new Error(`${path} ends early`);
     try {
-      const to = before + ahead.bytes;
-      const { status, body } = await repository.open(path, commit, before, to < size ? to : undefined);
+      const end = before + ahead.bytes;
+      const to = end < size ? end : undefined;
+      const { status, body } = await repository.open(path, commit, before, to, size);
       if (status !== 206 && partial.bytes > 0) await restart();
       for await (const chunk of body) {
         if (partial.bytes + chunk.length > size)
@@ -107,7 +110,8 @@ async function complete(
       trouble = error;
     }
     if (partial.bytes === size) return;
-    tried = partial.bytes > before ? 1 : tried + 1;
+    tried = partial.bytes > furthest ? 1 : tried + 1;
+    furthest = Math.max(furthest, partial.bytes);
     if (tried > TRIES) throw repository.told(trouble);
     if (tried > 1) await repository.pause(tried - 1);
   }

@@ -189,10 +189,17 @@ test('a file whose SHA-256 is wrong is not kept, and one whose beginning was dam
       [],
     );
     hub.fault = () => undefined;
-    writeFileSync(join(blobs, `${etag}.egps.incomplete`), new Uint8Array(1000));
+    const begun = join(blobs, `${etag}.egps.incomplete`);
+    writeFileSync(begun, new Uint8Array(1000));
     const dir = await fetched('org/m');
     assert.equal(readFileSync(join(dir, 'model.safetensors')), content);
     assert.is(downloads(hub).length, 3);
+
+    rmSync(join(blobs, etag));
+    writeFileSync(join(home, 'outside'), 'mine');
+    symlinkSync(join(home, 'outside'), begun);
+    assert.equal(readFileSync(join(await fetched('org/m'), 'model.safetensors')), content);
+    assert.is(readFileSync(join(home, 'outside'), 'utf8'), 'mine', 'no link is written through');
   }));
 
 test('two processes fetch a model once', () =>
