@@ -1,5 +1,6 @@
 export type { Extract } from './answers/extract.ts';
 export type { AnswerShare } from './answers/shares.ts';
+export type { Alternative } from './api/alternatives.ts';
 export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './api/calibrate.ts';
 export {
   type Answer,
@@ -10,6 +11,17 @@ export {
   generateMany,
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
+export type { Prompt } from './api/prompt.ts';
+export { type Scored, type ScoreOptions, score } from './api/score.ts';
+export {
+  type EndEvent,
+  type EventStream,
+  type StateEvent,
+  type StreamEvent,
+  type StreamOptions,
+  stream,
+  type TokenEvent,
+} from './api/stream.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';
@@ -41,6 +53,8 @@ export {
   type CutLawName,
   DEFAULTS,
   type Decoding,
+  type DrawnToken,
+  type Finish,
   type GateUsed,
   type Hooks,
   type Pick,
@@ -58,4 +72,4 @@ export {
 export { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
 export { likeliest, visitsAfter, type Weighted } from './sampling/visits.ts';
 export type { Costs } from './tree/plan.ts';
-export { type Scores, score } from './tree/score.ts';
+export type { Scores } from './tree/score.ts';

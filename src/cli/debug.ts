@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { encodePrompt } from '../api/generate.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { OptionError, OutputError } from '../base/errors.ts';
 import { encodeSafetensors } from '../checkpoint/encode-safetensors.ts';
 import type { Activation } from '../engine/activations.ts';
@@ -69,7 +69,7 @@ async function write(file: string, activations: readonly Activation[], ids: Uint
   try {
     await writeFile(file, encodeSafetensors(tensors, { tokens: ids.join(',') }));
   } catch (error) {
-    throw new OutputError(file, (error as Error).message);
+    throw new OutputError(file, (error as Error).message, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, OptionError, OutputError } from '../base/errors.ts';
-import { missingFrom, responsesOf } from '../eval/checks.ts';
+import { lackOf } from '../eval/checks.ts';
 import { ifPresent, reading } from '../eval/files.ts';
 import { rowName } from '../eval/picks.ts';
 import type { Result } from '../eval/result.ts';
@@ -131,18 +131,8 @@ function checkParts(parts: readonly Part[]): void {
 
 /** @throws DataError unless the part has every response that it should have; others it has none, or it could not have been read */
 function checkComplete({ path, plan, record }: Part): void {
-  const names: string[] = [];
-  for (const key of missingFrom(plan, record.results)) {
-    if (names.length === 3) {
-      names.push('…');
-      break;
-    }
-    names.push(key);
-  }
-  if (names.length === 0) return;
-  const total = responsesOf(plan);
+  const lack = lackOf(plan, record.results);
+  if (lack === undefined) return;
   const { index, count } = plan.shard;
-  const remedy = `the same command with --shard ${index}/${count} goes on`;
-  const missing = total - record.results.length;
-  throw new DataError(path, `lacks ${missing} of ${total} responses: ${names.join(', ')}; ${remedy}`);
+  throw new DataError(path, `${lack}; the same command with --shard ${index}/${count} goes on`);
 }

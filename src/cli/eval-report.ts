@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { Item } from '../eval/item.ts';
 import type { Plan, RunFolder, RunRecord } from '../eval/run-folder.ts';
 import { traceFile } from '../eval/runner.ts';
-import { type Summary, summarise } from '../eval/summary.ts';
+import { runInfo, type Summary, summarise } from '../eval/summary.ts';
 import { evalPage } from '../report/eval-page.ts';
 import { table } from './format.ts';
 
@@ -19,18 +19,7 @@ export async function writeReport(
   { results, timings, sessions }: RunRecord,
   runs: readonly string[],
 ): Promise<Summary> {
-  const info = {
-    task: plan.task,
-    model: plan.model,
-    adapters: [...new Set(sessions.map(({ adapter }) => adapter))],
-    concurrency: [...new Set(sessions.map(({ concurrency }) => concurrency))],
-    versions: sessions.at(-1)?.versions ?? {},
-    seed: plan.seed,
-    samples: plan.samples,
-    items: items.length,
-    promptStyle: plan.promptStyle,
-    badLines: plan.skippedLines,
-  };
+  const info = runInfo(plan, items.length, sessions);
   const summary = summarise(info, plan.samplers, results, timings);
   const chains = new Map(plan.samplers.map(({ sampler, chain }) => [sampler, chain]));
   const page = evalPage({

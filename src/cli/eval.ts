@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
-import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import { hostName } from '../base/lock.ts';
 import { didYouMean } from '../base/nearest.ts';
@@ -23,6 +23,7 @@ import { tracePage } from '../report/trace-page.ts';
 import { sayAdapter } from './adapter.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
 import { type Command, type Folder, MODEL_OPTIONS, openFolder, openModel, version } from './command.ts';
+import { EXPORT_OPTIONS, exportRun } from './eval-export.ts';
 import { merge } from './eval-merge.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
 import { rate, seconds } from './format.ts';
@@ -37,7 +38,8 @@ const PROMPT_STYLES = ['base', 'chat'];
 const TELL = 60;
 
 export const evalCommand: Command = {
-  usage: '--task TASK [options]\n       egps eval merge DIR… [--out DIR]',
+  usage:
+    '--task TASK [options]\n       egps eval merge DIR… [--out DIR]\n       egps eval export DIR --format FORMAT [--out DIR]',
   notes: `A TASK is abacus (held-out problems of the embedded model, generated from the seed), math500, humaneval,
 gpqa, or a file of JSON Lines with {"id", "prompt", "answer", "grader"} each, the grader being math, exact,
 choice or code.
@@ -58,6 +60,9 @@ A shard i/n, from 0, does every n-th item, in a folder of its own in the output 
 SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 both are taken from there without
 --shard; when some of its tasks are submitted again, n is that of the shards in the output folder.
 \`egps eval merge\` takes the folders of all shards, or the one they are in.
+
+\`egps eval export\` writes a complete run as lm-eval logs its samples, or in the schema of Every Eval Ever,
+into a folder of the run's.
 `,
   options: {
     task: { value: 'TASK', help: `${TASKS.join(', ')}, or FILE.jsonl` },
@@ -74,7 +79,10 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
       help: "base: the bare prompt; chat: in the model's chat template (default: base)",
     },
     shard: { value: 'PART', help: 'i/n: part i of n, from 0; or auto/n' },
-    out: { value: 'DIR', help: 'output folder (default: eval-TASK)' },
+    out: { value: 'DIR', help: 'output folder (default: eval-TASK; export: DIR/FORMAT)' },
+    format: { value: 'FORMAT', help: 'export: lm-eval or every-eval-ever' },
+    'model-id': { value: 'ID', help: 'export: the name on the Hub, where the run has it from a folder' },
+    organization: { value: 'NAME', help: 'export: who ran the evaluation (default: unknown)' },
     concurrency: { value: 'N', help: `chains side by side (default: ${CHAINS})` },
     'skip-bad': { help: 'leave out lines of the file that are no items; they are counted' },
     'allow-code-execution': { help: 'run the Python code that the model writes (humaneval), confined' },
@@ -83,6 +91,9 @@ SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX. In a Slurm array from 0 to n - 1 bo
 
   async run(parsed, io) {
     if (parsed.words[0] === 'merge') return merge(parsed, io);
+    if (parsed.words[0] === 'export') return exportRun(parsed, io);
+    const idle = EXPORT_OPTIONS.find((name) => value(parsed, name) !== undefined);
+    if (idle !== undefined) throw new OptionError(`--${idle} is of egps eval export`);
     if (parsed.words.length > 0) throw new OptionError(`unexpected ${JSON.stringify(parsed.words[0])}`);
     const asked = await readArguments(parsed, io);
     const { task, items, entries, folder, plan, out } = asked;

@@ -195,3 +195,18 @@ export function* missingFrom(plan: Plan, results: readonly Result[]): Generator<
     }
   }
 }
+
+/** Says which responses are not there; undefined where all are. */
+export function lackOf(plan: Plan, results: readonly Result[]): string | undefined {
+  const names: string[] = [];
+  for (const key of missingFrom(plan, results)) {
+    if (names.length === 3) {
+      names.push('…');
+      break;
+    }
+    names.push(key);
+  }
+  if (names.length === 0) return undefined;
+  const total = responsesOf(plan);
+  return `lacks ${total - results.length} of ${total} responses: ${names.join(', ')}`;
+}

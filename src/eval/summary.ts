@@ -1,7 +1,7 @@
 import type { Pick as PickName } from '../sampling/sample.ts';
 import { rowName } from './picks.ts';
 import { distinct, type Result, type RunCosts, type Timing, timingKeyOf } from './result.ts';
-import type { Plan } from './run-folder.ts';
+import type { Plan, Session } from './run-folder.ts';
 import { bootstrap, type Interval, majority, mcnemar, passAtK, wilson } from './statistics.ts';
 
 /** What was run. */
@@ -114,6 +114,22 @@ export interface Summary {
    * likeliest ones with best-of-n, which returns the likeliest of its own.
    */
   readonly comparisons: Comparison[];
+}
+
+/** @param items of the run, or of its shard */
+export function runInfo(plan: Plan, items: number, sessions: readonly Session[]): RunInfo {
+  return {
+    task: plan.task,
+    model: plan.model,
+    adapters: [...new Set(sessions.map(({ adapter }) => adapter))],
+    concurrency: [...new Set(sessions.map(({ concurrency }) => concurrency))],
+    versions: sessions.at(-1)?.versions ?? {},
+    seed: plan.seed,
+    samples: plan.samples,
+    items,
+    promptStyle: plan.promptStyle,
+    badLines: plan.skippedLines,
+  };
 }
 
 /** Sums up a run, be it finished or not. What belongs to none of these samplers is left out. */

@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { endOf } from '../support/process.ts';
 
 const REQUIREMENTS = 'test/python/requirements.txt';
+/** Packages that are read as they lie in their wheels: they need a later Python, or much that these tests do not. */
+const WHEELS = 'test/python/wheels.txt';
 const windows = process.platform === 'win32';
 
 function venv(): string {
   const version = run('python3', ['--version']);
   const key = createHash('sha256')
-    .update(version + readFileSync(REQUIREMENTS, 'utf8'))
+    .update(version + readFileSync(REQUIREMENTS, 'utf8') + readFileSync(WHEELS, 'utf8'))
     .digest('hex')
     .slice(0, 12);
   const folder = join(tmpdir(), `egps-python-${userInfo().username}-${key}`);
@@ -28,6 +30,10 @@ function venv(): string {
       '--disable-pip-version-check',
       '-r',
       REQUIREMENTS,
+    ]);
+    run(pythonOf(making), [
+      ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', WHEELS],
+      ...['--python-version', '3.12', '--only-binary=:all:', '-d', join(making, 'wheels')],
     ]);
     renameSync(making, folder); // whole, or not at all
   } catch (error) {
@@ -49,10 +55,10 @@ function run(command: string, args: string[]): string {
 
 let folder: string | undefined;
 
-/** Runs a script, which prints JSON. */
+/** Runs a script, which prints JSON; WHEELS is the folder of the wheels. */
 export async function python(script: string, env: NodeJS.ProcessEnv = process.env): Promise<unknown> {
   folder ??= venv();
-  const child = spawn(pythonOf(folder), ['-c', script], { env });
+  const child = spawn(pythonOf(folder), ['-c', script], { env: { ...env, WHEELS: join(folder, 'wheels') } });
   const { code, out, err } = await endOf(child);
   if (code !== 0) throw new Error(`Python ended with ${code}: ${err}`);
   return JSON.parse(out);
