@@ -16,9 +16,9 @@ export async function warmUp(
   signal?: AbortSignal,
 ): Promise<void> {
   const window = model.config?.slidingWindow?.size ?? Number.POSITIVE_INFINITY;
-  const beyond = window < Math.min(positions, model.contextLength) ? [window] : [];
-  for (const length of [1, Math.min(SPAN + 1, model.contextLength - 1), ...beyond]) {
-    const most = length === window ? 1 : model.tile;
+  const lengths = [1, Math.min(SPAN + 1, model.contextLength - 1)].map((length) => [length, model.tile]);
+  if (window < Math.min(positions, model.contextLength)) lengths.push([window, 1]);
+  for (const [length, most] of lengths) {
     for (let rows = 1; rows <= most; rows *= 2) {
       signal?.throwIfAborted();
       const prompt = await model.prefill(new Uint32Array(length));

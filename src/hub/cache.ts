@@ -10,7 +10,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { CheckpointError, OutputError } from '../base/errors.ts';
 import { FolderLock } from '../base/lock.ts';
 import { isCommit, type ModelName } from './name.ts';
@@ -30,12 +30,24 @@ async function ifThere<T>(file: string, look: (file: string) => Promise<T>): Pro
 }
 
 /**
+ * Where the sampler options stand that were fitted here to the model of a folder. A snapshot is what its commit is, for all who share
+ * the cache: beside the snapshots, then, and by the commit whose weights they were fitted to.
+ */
+export function fittedDefaults(dir: string): string {
+  const snapshot = resolve(dir);
+  const [commit, snapshots, model] = [0, 1, 2].map((up) => basename(resolve(snapshot, '../'.repeat(up))));
+  const isSnapshot = isCommit(commit) && snapshots === 'snapshots' && model.startsWith('models--');
+  return isSnapshot ? resolve(snapshot, '../../egps', `${commit}.json`) : join(dir, 'egps.json');
+}
+
+/**
  * A model's part of the cache that Python's huggingface_hub keeps as well, and all that this room does on the disk:
  *
  *   models--NAMESPACE--NAME/refs/main              the commit that a revision stood for when it was last looked up
  *   models--NAMESPACE--NAME/snapshots/COMMIT/FILE  a link to the file's content
  *   models--NAMESPACE--NAME/blobs/ETAG             the content, or a link to it in a store that all models share
  *   models--NAMESPACE--NAME/.no_exist/COMMIT/FILE  empty: the commit has no such file
+ *   models--NAMESPACE--NAME/egps/COMMIT.json       what was fitted here to the commit; Python's knows nothing of it
  *   .locks/models--NAMESPACE--NAME                 who writes there
  */
 export class ModelCache {
