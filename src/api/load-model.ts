@@ -19,6 +19,7 @@ import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { trust } from '../selftest/trusted.ts';
+import { checkFits } from './fits.ts';
 import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
@@ -80,7 +81,9 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   let local = await findModel(model, signal);
   if (local instanceof RemoteModel) {
     checkComputed(local.description.config);
-    (await Gpu.open(options)).dispose(); // refuses an adapter that is not to be had while that costs nothing
+    const gpu = await Gpu.open(options); // refuses an adapter that is not to be had while that costs nothing
+    gpu.dispose();
+    await checkFits(local.description, gpu.adapter, options.cachePositions);
     local = await local.fetch({ signal, onProgress: onFetch });
   }
   const loaded = await loadFolder(local.dir, options);

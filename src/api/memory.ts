@@ -22,7 +22,7 @@ export const ANY_GPU: Adapter = {
 };
 
 /** Largest part of a buffer that one binding can show, in bytes. */
-const maxBindingOf = ({ limits }: Adapter): number =>
+export const maxBindingOf = ({ limits }: Adapter): number =>
   Math.min(
     limits.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY,
     limits.maxBufferSize ?? Number.POSITIVE_INFINITY,

@@ -114,6 +114,11 @@ export function parseRope(
   }
   const grows = type === 'yarn' && rope.factor === null; // by what the context has grown by
   const factor = grows ? positions / original : number('factor', 1);
+  if (factor < LEAST || factor > MOST)
+    throw wrong(
+      'factor',
+      `max_position_embeddings / ${ORIGINAL}, which is ${factor}: from ${LEAST} to ${MOST}`,
+    );
   // Beyond the original context theta depends on the length at which a key is computed: no key could be shared.
   if (type === 'dynamic') return { ...plain, positions: Math.min(positions, original) };
   if (type === 'llama3') {

@@ -1,11 +1,12 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
 import { abacus } from '../api/abacus.ts';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { withModelDefaults } from '../api/generate.ts';
-import { loadDefaults } from '../api/model-defaults.ts';
+import { readDefaults } from '../api/model-defaults.ts';
 import { encodePrompt } from '../api/prompt.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
+import { fittedDefaults } from '../hub/cache.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, checkWritable, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
@@ -16,7 +17,8 @@ const BAR = 24;
 export const calibrateCommand: Command = {
   usage: '[options]',
   notes: `Draws plain samples (temperature 1), shows where their entropy lies, and writes gate and blockSize to
-egps.json in the folder of the model; what else stands there stays. The gate is the highest that leaves 95 %
+egps.json in the folder of the model; what else stands there stays. (Of a model of the Hub they go beside its
+snapshots in the cache, and count there for its commit.) The gate is the highest that leaves 95 %
 of the entropy to the tokens that pass it, those below 0.01 nats aside, but no more than about a fifth of the
 tokens pass; a block holds three of these on average, but is at least a sixteenth of an answer.
 FILE is a JSON array (.json) or JSON Lines (.jsonl) of prompts, or else a text with one prompt a line. A
@@ -49,8 +51,8 @@ prompts of its own, any other needs --prompts: some that it will be used for.
     const plain = withModelDefaults(folder.defaults, { sampler: 'sample', ...given });
     const prompts = await readPrompts(file ?? ownPrompts(folder.dir));
     const encoded = encodeAll(prompts, folder, plain.maxNewTokens);
-    const target = join(folder.dir, 'egps.json');
-    if (!dry) await checkWritable(temporaryFor(target)).catch((error) => refuse(target, error));
+    const target = fittedDefaults(folder.dir);
+    if (!dry) await checkTarget(target);
 
     const longest = Math.max(...encoded.map(({ length }) => length));
     const model = await openModel(folder, longest + plain.maxNewTokens, parsed, io);
@@ -206,13 +208,23 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
 
 const temporaryFor = (file: string): string => `${file}.${process.pid}.tmp`;
 
+/** @throws CheckpointError it cannot be written */
+async function checkTarget(file: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await checkWritable(temporaryFor(file));
+  } catch (error) {
+    refuse(file, error as Error);
+  }
+}
+
 /**
- * Puts values into the egps.json of a folder; the other keys and their order stay. The file is replaced as a whole, or not at all.
+ * Puts values into what was fitted to a folder; the other keys and their order stay. The file is replaced as a whole, or not at all.
  * @throws CheckpointError for a file there that is no egps.json, or one that cannot be written
  */
 export async function writeDefaults(dir: string, values: { gate: number; blockSize: number }): Promise<void> {
-  const file = join(dir, 'egps.json');
-  const defaults = { ...(await loadDefaults(dir)), ...values };
+  const file = fittedDefaults(dir);
+  const defaults = { ...(await readDefaults(file)), ...values };
   const temporary = temporaryFor(file);
   try {
     await writeFile(temporary, `${JSON.stringify(defaults, null, 2)}\n`);

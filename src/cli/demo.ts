@@ -63,7 +63,7 @@ written to ${PAGE} in the current folder, a page for a browser.
     try {
       io.out('compiling kernels … ');
       const began = performance.now();
-      await warmUp(model, io.signal);
+      await warmUp(model, positions, io.signal);
       io.out(`${seconds((performance.now() - began) / 1000)}\n\n`);
 
       const wallSeconds = await watch(model, pairs, own === undefined, io);

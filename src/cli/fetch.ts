@@ -1,4 +1,5 @@
 import { freemem } from 'node:os';
+import { checkFits } from '../api/fits.ts';
 import { checkComputed } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS, MemoryPlan } from '../api/memory.ts';
 import { isAllowed } from '../base/runtime.ts';
@@ -20,6 +21,7 @@ async function fetchModel(model: RemoteModel, choice: AdapterChoice, io: Io): Pr
   checkComputed(model.description.config);
   const adapter = await lookAtAdapter(choice, io);
   for (const line of [fetchLine(model), await memoryLine(model, adapter)]) io.err(`egps: ${line}\n`);
+  await checkFits(model.description, adapter, undefined);
   const { name, begun } = model;
   let here = begun;
   let isWaiting = false;

@@ -39,6 +39,7 @@ export function refusal(
       `${endpoint} has had too many requests: ${when}${token ? '' : ', or set HF_TOKEN, which allows more'}`,
     );
   }
+  if (status === 416) return fail(`${path} is shorter than ${endpoint} has told`);
   return fail(`${path} cannot be had from ${endpoint}${said ? `: ${said}` : ''}`);
 }
 

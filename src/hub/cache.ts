@@ -10,13 +10,35 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { CheckpointError, OutputError } from '../base/errors.ts';
 import { FolderLock } from '../base/lock.ts';
 import { isCommit, type ModelName } from './name.ts';
 import { PartialFile } from './partial-file.ts';
 import type { HubFile } from './repository.ts';
 import type { Settings } from './settings.ts';
+
+/** undefined where there is no such file. @throws CheckpointError it cannot be told */
+async function ifThere<T>(file: string, look: (file: string) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look(file);
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new CheckpointError(file, `cannot be read: ${message}; HF_HUB_CACHE names another cache`);
+  }
+}
+
+/**
+ * Where the sampler options stand that were fitted here to the model of a folder. A snapshot is what its commit is, for all who share
+ * the cache: beside the snapshots, then, and by the commit whose weights they were fitted to.
+ */
+export function fittedDefaults(dir: string): string {
+  const snapshot = resolve(dir);
+  const [commit, snapshots, model] = [0, 1, 2].map((up) => basename(resolve(snapshot, '../'.repeat(up))));
+  const isSnapshot = isCommit(commit) && snapshots === 'snapshots' && model.startsWith('models--');
+  return isSnapshot ? resolve(snapshot, '../../egps', `${commit}.json`) : join(dir, 'egps.json');
+}
 
 /**
  * A model's part of the cache that Python's huggingface_hub keeps as well, and all that this room does on the disk:
@@ -25,6 +47,7 @@ import type { Settings } from './settings.ts';
  *   models--NAMESPACE--NAME/snapshots/COMMIT/FILE  a link to the file's content
  *   models--NAMESPACE--NAME/blobs/ETAG             the content, or a link to it in a store that all models share
  *   models--NAMESPACE--NAME/.no_exist/COMMIT/FILE  empty: the commit has no such file
+ *   models--NAMESPACE--NAME/egps/COMMIT.json       what was fitted here to the commit; Python's knows nothing of it
  *   .locks/models--NAMESPACE--NAME                 who writes there
  */
 export class ModelCache {
@@ -52,7 +75,7 @@ export class ModelCache {
   /** The commit that a revision stood for, where that is known. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
-    const text = await readFile(this.reference(revision), 'utf8').catch(() => '');
+    const text = (await ifThere(this.reference(revision), (file) => readFile(file, 'utf8'))) ?? '';
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
@@ -68,7 +91,7 @@ export class ModelCache {
   /** Whether a commit's file is there; undefined where nobody has looked. @throws CheckpointError it lies elsewhere */
   async has(commit: string, path: string): Promise<boolean | undefined> {
     const file = join(this.snapshot(commit), path);
-    const real = await realpath(file).catch(() => undefined);
+    const real = await ifThere(file, (path) => realpath(path));
     if (real !== undefined) {
       await this.check(file, real);
       return true;
@@ -92,7 +115,7 @@ export class ModelCache {
   /** Whether the content is there, whichever file and commit it came with. */
   async hasBlob({ etag }: HubFile): Promise<boolean> {
     const file = this.blob(etag);
-    const real = await realpath(file).catch(() => undefined);
+    const real = await ifThere(file, (path) => realpath(path));
     if (real === undefined) return false;
     await this.check(file, real);
     return true;

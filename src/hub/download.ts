@@ -1,4 +1,5 @@
 import { HubError } from '../base/errors.ts';
+import type { Ahead } from './ahead.ts';
 import type { ModelCache } from './cache.ts';
 import { show } from './name.ts';
 import type { PartialFile } from './partial-file.ts';
@@ -7,31 +8,39 @@ import { type HubFile, isFinal, type Repository } from './repository.ts';
 const SIDE_BY_SIDE = 4;
 const TRIES = 5; // without a byte in between
 
+/** What a download is made of. */
+export interface Download {
+  readonly repository: Repository;
+  readonly cache: ModelCache;
+  readonly commit: string;
+  readonly ahead: Ahead;
+  /** Told how many more bytes are there, fewer than none where a file begins anew. */
+  onBytes(bytes: number): void;
+}
+
 /**
- * Fetches contents, several at once, and places them into a commit. Each goes on where an earlier run stopped.
- * @param onBytes told how many more are there, fewer than none where a file begins anew
+ * Fetches contents, several at once, and places them into the commit. Each goes on where an earlier run stopped.
  * @throws HubError, OutputError
  */
 export async function download(
-  repository: Repository,
-  cache: ModelCache,
-  commit: string,
+  { repository, ...rest }: Download,
   files: readonly HubFile[],
   signal: AbortSignal | undefined,
-  onBytes: (bytes: number) => void,
 ): Promise<void> {
   const failed = new AbortController();
   const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
   const contents = new Map<string, HubFile[]>(); // two files may have one content
   for (const file of files) contents.set(file.etag, [...(contents.get(file.etag) ?? []), file]);
   const queue = contents.values();
+  const { cache, commit, ahead } = rest;
   let first: unknown;
   const worker = async () => {
     for (const [file, ...twins] of queue) {
       try {
         stop.throwIfAborted();
         const isNew = !(await cache.hasBlob(file));
-        if (isNew) await fetchContent(repository.until(stop), cache, commit, file, stop, onBytes);
+        const own = { ...rest, repository: repository.until(stop) };
+        if (isNew) await ahead.among(() => fetchContent(own, file, stop));
         for (const twin of twins) await cache.place(commit, twin, false);
         await cache.place(commit, file, isNew);
       } catch (error) {
@@ -44,22 +53,17 @@ export async function download(
   if (first !== undefined) throw signal?.aborted ? signal.reason : first;
 }
 
-async function fetchContent(
-  repository: Repository,
-  cache: ModelCache,
-  commit: string,
-  file: HubFile,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<void> {
+async function fetchContent(whole: Download, file: HubFile, signal: AbortSignal): Promise<void> {
+  const { repository, cache, onBytes } = whole;
   const partial = cache.partial(file);
   try {
     await cache.writing(partial.path, () => partial.open());
     onBytes(partial.bytes);
     for (const isLast of [partial.bytes === 0, true]) {
-      await complete(repository, cache, commit, file, partial, signal, onBytes);
+      await complete(whole, file, partial, signal);
       const digest = await cache.writing(partial.path, () => partial.digest(signal));
-      if (!/^[0-9a-f]{64}$/.test(file.etag) || digest === file.etag) return await cache.keep(partial, file);
+      if (!/^[0-9a-f]{64}$/i.test(file.etag) || digest === file.etag.toLowerCase())
+        return await cache.keep(partial, file);
       onBytes(-partial.bytes);
       if (!isLast) {
         await partial.restart(); // what an earlier run left may have been damaged since
@@ -74,30 +78,31 @@ async function fetchContent(
   }
 }
 
-/** Asks for what is missing until all of it is there. */
+/** Asks for what is missing, part by part, until all of it is there. */
 async function complete(
-  repository: Repository,
-  cache: ModelCache,
-  commit: string,
+  { repository, cache, commit, ahead, onBytes }: Download,
   { path, size }: HubFile,
   partial: PartialFile,
   signal: AbortSignal,
-  onBytes: (bytes: number) => void,
 ): Promise<void> {
   const restart = async () => {
     onBytes(-partial.bytes);
     await partial.restart();
   };
+  let furthest = partial.bytes; // a server that ignores ranges may be cut anywhere
   for (let tried = 1; partial.bytes < size; ) {
     const before = partial.bytes;
     let trouble: unknown = new Error(`${path} ends early`);
     try {
-      const { status, body } = await repository.open(path, commit, partial.bytes);
+      const end = before + ahead.bytes;
+      const to = end < size ? end : undefined;
+      const { status, body } = await repository.open(path, commit, before, to, size);
       if (status !== 206 && partial.bytes > 0) await restart();
       for await (const chunk of body) {
         if (partial.bytes + chunk.length > size)
           throw new HubError(show(repository.name), `more of ${path} comes than the ${size} bytes it has`);
         await cache.writing(partial.path, () => partial.append(chunk));
+        ahead.add(chunk.length);
         onBytes(chunk.length);
       }
     } catch (error) {
@@ -105,7 +110,8 @@ async function complete(
       trouble = error;
     }
     if (partial.bytes === size) return;
-    tried = partial.bytes > before ? 1 : tried + 1;
+    tried = partial.bytes > furthest ? 1 : tried + 1;
+    furthest = Math.max(furthest, partial.bytes);
     if (tried > TRIES) throw repository.told(trouble);
     if (tried > 1) await repository.pause(tried - 1);
   }

@@ -13,6 +13,7 @@ export const show = ({ id, revision }: ModelName): string => `${id}@${revision}`
 export const isPath = (text: string): boolean => /^(\.{0,2}[/\\]|\.{1,2}$|~|[A-Za-z]:[/\\])|\\/.test(text);
 
 const MOST = 96;
+const LONGEST = 230; // bytes of a file's name, with room for the suffix of a temporary one
 const PART = /^[A-Za-z0-9_]([\w.-]*[A-Za-z0-9_])?$/;
 
 /** Reads ID or ID@REVISION by the rules of the Hub. @throws OptionError naming the rule that is broken */
@@ -42,9 +43,13 @@ export function parseName(text: string): ModelName {
 function isRevision(text: string): boolean {
   const parts = text.split('/');
   return (
-    text.length <= 255 &&
-    parts.every((part) => part !== '' && !part.startsWith('.') && !/(\.|\.lock)$/.test(part)) &&
-    !/\.\.|@\{|[\p{Cc} ~^:?*[\\]/u.test(text)
+    parts.every(
+      (part) =>
+        part !== '' &&
+        Buffer.byteLength(part) <= LONGEST &&
+        !part.startsWith('.') &&
+        !/(\.|\.lock)$/.test(part),
+    ) && !/\.\.|@\{|[\p{Cc} ~^:?*[\\]/u.test(text)
   );
 }
 

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { writeSync } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { constants, writeSync } from 'node:fs';
+import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 
 const CHUNK = 1 << 18; // hashed at once: other files come meanwhile
 
@@ -21,17 +21,16 @@ export class PartialFile {
 
   /** Bytes that an earlier run has left. */
   async left(): Promise<number> {
-    const bytes = await stat(this.path).then(
-      ({ size }) => size,
-      () => 0,
-    );
-    return bytes <= this.size ? bytes : 0;
+    const found = await lstat(this.path).catch(() => undefined);
+    return found?.isFile() && found.size <= this.size ? found.size : 0;
   }
 
   /** Takes up what an earlier run has left. */
   async open(): Promise<void> {
     this.bytes = await this.left();
-    this.handle = await open(this.path, this.bytes > 0 ? 'r+' : 'w+');
+    const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants; // a link may lead out of the cache
+    if (this.bytes === 0) await rm(this.path, { force: true });
+    this.handle = await open(this.path, O_RDWR | O_CREAT | O_NOFOLLOW);
     if (this.bytes === 0) this.hash = createHash('sha256');
   }
 

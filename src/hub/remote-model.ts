@@ -1,4 +1,5 @@
 import { OutputError } from '../base/errors.ts';
+import { Ahead } from './ahead.ts';
 import type { ModelCache } from './cache.ts';
 import type { Description } from './commit.ts';
 import { download } from './download.ts';
@@ -96,10 +97,12 @@ export class RemoteModel {
       // As long as there is no older commit to fall back on, what is here so far is found by the revision's name.
       if ((await cache.commitOf(revision)) === undefined) await cache.refer(revision, commit);
       let bytes = 0;
-      await download(repository, cache, commit, files, stop, (more) => {
+      const onBytes = (more: number) => {
         bytes += more;
         onProgress?.(bytes, begun + missing);
-      });
+      };
+      const ahead = new Ahead(missing, begun);
+      await download({ repository, cache, commit, ahead, onBytes }, files, stop);
       for (const path of this.lacking) await cache.markMissing(commit, path);
       await cache.refer(revision, commit);
     } finally {

@@ -33,7 +33,7 @@ interface Asked {
 }
 
 /** An answer whose body is coming. */
-export type Answer = Pick<Reply, 'status' | 'headers' | 'body'>;
+export type Answer = Reply;
 
 /** Errors that a further try does not mend. */
 export const isFinal = (error: unknown): boolean =>
@@ -45,6 +45,8 @@ export class Repository {
   readonly settings: Settings;
   private readonly signal: AbortSignal | undefined;
   private readonly transport = transportFor();
+  /** Where files were last redirected to: parts of one are many requests, and the Hub counts those to itself. */
+  private readonly places = new Map<string, URL>();
 
   constructor(name: ModelName, settings: Settings, signal?: AbortSignal) {
     this.name = name;
@@ -69,7 +71,7 @@ export class Repository {
     const commit = told ?? revision;
     if (!isCommit(commit)) throw wrong('the commit');
     const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '').replace(/^(W\/)?"|"$/g, '');
-    if (!/^\w[\w.-]*$/.test(etag)) throw wrong('the etag'); // it becomes the name of a file
+    if (!/^\w[\w.-]{0,127}$/.test(etag)) throw wrong('the etag'); // it becomes the name of a file
     const length = headers.get('x-linked-size') ?? (status < 300 ? headers.get('content-length') : null);
     const size = length === null ? await this.measure(path, revision) : Number(length);
     if (!Number.isSafeInteger(size) || size < 0) throw wrong('the size');
@@ -86,10 +88,10 @@ export class Repository {
   }
 
   /** Bytes `from` to `to`, the latter not included. @throws HubError */
-  async read({ path }: HubFile, revision: string, from: number, to: number): Promise<Uint8Array> {
+  async read({ path, size }: HubFile, revision: string, from: number, to: number): Promise<Uint8Array> {
     if (from === to) return new Uint8Array();
     return this.repeat(TRIES, async () => {
-      const { status, body } = await this.open(path, revision, from, to);
+      const { status, body } = await this.open(path, revision, from, to, size);
       const bytes = new Uint8Array(to - from);
       let at = status === 206 ? 0 : -from;
       for await (const chunk of body) {
@@ -104,12 +106,16 @@ export class Repository {
   }
 
   /** Asks for a file from byte `from` on; an answer of status 200 begins at byte 0 all the same. @throws HubError */
-  async open(path: string, revision: string, from: number, to?: number): Promise<Answer> {
+  async open(path: string, revision: string, from: number, to?: number, size?: number): Promise<Answer> {
     const range = from > 0 || to !== undefined ? ([from, to] as const) : undefined;
     const answer = await this.ask(path, { method: 'GET', revision, range });
-    const begins = /^bytes (\d+)-/.exec(answer.headers.get('content-range') ?? '')?.[1];
-    if (answer.status !== 206 || Number(begins) === from) return answer;
-    throw new HubError(show(this.name), `byte ${from} of ${path} was asked for, byte ${begins} came`);
+    if (answer.status !== 206) return answer;
+    const told = answer.headers.get('content-range') ?? '';
+    const [, begin, of] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(told) ?? [];
+    if (Number(begin) === from && (size === undefined || of === '*' || Number(of) === size)) return answer;
+    answer.giveUp();
+    const asked = `byte ${from}${size === undefined ? '' : ` of the ${size}`} of ${path} was asked for`;
+    throw new HubError(show(this.name), `${asked}, "content-range: ${told}" came`);
   }
 
   /** Repeats what a broken connection ends, each time after a longer pause. */
@@ -161,13 +167,16 @@ export class Repository {
 
   /**
    * One request with its redirects. The token goes to the Hub's own origin alone; and of a file's head a redirect to
-   * another host is the answer, since the Hub tells of the file there.
+   * another host is the answer, since the Hub tells of the file there. A place that was good for an earlier part is asked first.
    */
   private async once(path: string, { method, revision, range }: Asked): Promise<Answer> {
     const { endpoint, token } = this.settings;
     const file = path.split('/').map(encodeURIComponent).join('/');
     const home = new URL(endpoint).origin;
-    let url = new URL(`${endpoint}/${this.name.id}/resolve/${encodeURIComponent(revision)}/${file}`);
+    const first = new URL(`${endpoint}/${this.name.id}/resolve/${encodeURIComponent(revision)}/${file}`);
+    let known = method === 'GET' ? this.places.get(path) : undefined;
+    let url = known ?? first;
+    this.places.delete(path);
     const watch = new Watch(this.signal);
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'egps' };
@@ -177,8 +186,15 @@ export class Repository {
       const location = REDIRECTS.has(reply.status) ? reply.headers.get('location') : null;
       const target = location === null ? undefined : new URL(location, url);
       const isAnswer = target ? method === 'HEAD' && target.origin !== home : reply.status < 400;
-      if (isAnswer && method === 'GET') return { ...reply, body: watch.chunks(reply.body) };
+      if (isAnswer && method === 'GET') {
+        if (url !== first) this.places.set(path, url);
+        return { ...reply, body: watch.chunks(reply.body) };
+      }
       await watch.rest(method, reply);
+      if (known) {
+        [known, url] = [undefined, first]; // its signature has expired, or it has moved
+        continue;
+      }
       if (isAnswer || !target) return reply;
       if (!/^https?:$/.test(target.protocol) || (url.protocol === 'https:' && target.protocol === 'http:'))
         throw new HubError(

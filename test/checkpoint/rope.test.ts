@@ -65,6 +65,10 @@ for (const [key, typeKey] of FORMS) {
     }
     await wrong({ ...yarn, attention_factor: 0 }, /attention_factor is 0/);
     await wrong({ ...yarn, beta_fast: 1, beta_slow: 2 }, /beta_fast is 1: at least beta_slow, 2/);
+    await wrong(
+      { ...yarn, factor: null, [ORIGINAL]: 2 ** 31 - 1 },
+      /factor is null: max_position.* is 1\.\d+e-7: from 0.000001 to/,
+    );
     await wrong({ ...yarn, truncate: 'no' }, /truncate is "no": true or false/);
     const theta = key === 'rope_scaling' ? { rope_theta: 1 } : {};
     const inside = key === 'rope_scaling' ? {} : { rope_theta: 1 };

@@ -1,9 +1,14 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { checkFits } from '../../src/api/fits.ts';
 import { loadModel } from '../../src/api/load-model.ts';
-import { AdapterError } from '../../src/base/errors.ts';
-import { smallModel } from '../hub/model.ts';
+import { ANY_GPU, MemoryPlan } from '../../src/api/memory.ts';
+import { loadDefaults } from '../../src/api/model-defaults.ts';
+import { AdapterError, OutOfMemoryError } from '../../src/base/errors.ts';
+import { findModel } from '../../src/hub/find.ts';
+import type { RemoteModel } from '../../src/hub/remote-model.ts';
+import { COMMIT, smallModel } from '../hub/model.ts';
 import { inProcess, program } from '../support/cli.ts';
 import { failure } from '../support/folder.ts';
 import { withHub } from '../support/hub-server.ts';
@@ -60,6 +65,46 @@ test('an adapter that is not to be had is refused before the weights are fetched
     assert.match(err, /^egps: no adapter has "no such adapter" in its name.*\n$/);
     await failure(AdapterError, /no such adapter/, () => loadModel('org/m', { adapter }));
     assert.ok(hub.sentOf(/safetensors$/) < 10_000);
+  }));
+
+test('a model that cannot fit is refused before its weights are fetched', () =>
+  withHub({ 'org/m': smallModel() }, async (hub) => {
+    const { description } = (await findModel('org/m')) as RemoteModel;
+    const load = () => loadModel('org/m', { cachePositions: 2 ** 31 });
+    const error = await failure(OutOfMemoryError, /2147483648 positions.* needs \d+ bytes/, load);
+    assert.ok(error.needed > Number(error.available));
+    const cpu = { ...ANY_GPU, cpu: true };
+    const { total } = (await MemoryPlan.of(description.config, description.tensors, cpu)).at();
+    await checkFits(description, cpu, undefined, total);
+    const message =
+      /the model with a cache of 16384 positions needs \d+ bytes, \d+ are available; ask for fewer/;
+    await failure(OutOfMemoryError, message, () => checkFits(description, cpu, undefined, total - 1));
+    assert.ok(hub.sentOf(/safetensors$/) < 10_000);
+
+    const model = await loadModel('org/m');
+    const plan = (await MemoryPlan.of(description.config, description.tensors, model.adapter)).at();
+    const { weights, cache, scratch } = plan;
+    model.dispose();
+    assert.equal({ weights, cache, scratch }, model.memory, 'what was told before is taken');
+  }));
+
+test('what calibrate finds out leaves the snapshot as it is, and counts for its commit', () =>
+  withHub({ 'org/m': smallModel() }, async (hub, home) => {
+    const prompts = join(home, 'prompts.jsonl');
+    writeFileSync(prompts, '[2,3]\n');
+    const argv = ['calibrate', '--model', 'org/m', '--prompts', prompts, '--samples', '4'];
+    const { code, err } = await inProcess([...argv, '--max-new-tokens', '16']);
+    assert.is(code, 0, err);
+    const folder = join(home, 'hub', 'models--org--m');
+    const written = join(folder, 'egps', `${COMMIT}.json`);
+    assert.ok(err.includes(`Written to ${written}.\n`), err);
+    const { gate, blockSize } = JSON.parse(readFileSync(written, 'utf8'));
+    assert.equal(readdirSync(join(folder, 'snapshots', COMMIT)), ['config.json', 'model.safetensors']);
+    assert.equal(await loadDefaults(join(folder, 'snapshots', COMMIT)), { gate, blockSize });
+    hub.models['org/m'] = { ...hub.models['org/m'], commit: 'b'.repeat(40) };
+    const model = await loadModel('org/m');
+    model.dispose();
+    assert.equal(model.defaults, {});
   }));
 
 test('an interrupt ends a download with 130, and what has come is kept', () =>

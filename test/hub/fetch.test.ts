@@ -20,7 +20,7 @@ import { failure } from '../support/folder.ts';
 import { etagOf, type HubServer, type Request, withHub } from '../support/hub-server.ts';
 import { endOf } from '../support/process.ts';
 import { test } from '../support/suite.ts';
-import { downloadWithKills } from './kills.ts';
+import { downloadWithKills, largeModel } from './kills.ts';
 import { COMMIT, smallModel } from './model.ts';
 
 const WEIGHTS = /\.safetensors$/;
@@ -135,9 +135,26 @@ test('an interrupted run is taken up by the next one', () =>
     );
   }));
 
-test('killed at random, a download is resumed, and little is sent twice', async () => {
-  const { size, sent } = await downloadWithKills(8e6, 3, 8e6);
-  assert.ok(sent < 1.2 * size, `${sent} bytes were sent of ${size}`);
+test('little of a large file is asked for at once, of its storage alone, and what has moved is found again', async () => {
+  const { files, size } = largeModel(4e6);
+  await withHub({ 'org/m': { commit: COMMIT, files } }, async (hub) => {
+    let expired = 0;
+    hub.fault = ({ host, from }) =>
+      host === 'storage' && from > 300_000 && expired++ === 0 ? { status: 403 } : undefined;
+    await fetched('org/m');
+    const asked = hub.requests.filter(({ file, method }) => WEIGHTS.test(file) && method === 'GET');
+    const parts = asked.filter(({ host, sent }) => host === 'storage' && sent > 10_000);
+    assert.ok(parts.every(({ sent }) => sent <= 1 << 18));
+    assert.ok(parts.length >= size / (1 << 18));
+    // Each shard is looked for to read its header and to fetch it, and one again.
+    assert.is(asked.filter(({ host }) => host === 'hub').length, 4 + 4 + 1);
+  });
+});
+
+test('killed at random, a download is resumed, and little is sent twice at any pace', async () => {
+  const kills = 3;
+  const { size, sent } = await downloadWithKills(8e6, kills, 0);
+  assert.ok(sent < size + kills * (1 << 18) + 20_000, `${sent} bytes were sent of ${size}`);
 });
 
 test('a server that ignores ranges is read from the beginning', () =>
@@ -172,10 +189,17 @@ test('a file whose SHA-256 is wrong is not kept, and one whose beginning was dam
       [],
     );
     hub.fault = () => undefined;
-    writeFileSync(join(blobs, `${etag}.egps.incomplete`), new Uint8Array(1000));
+    const begun = join(blobs, `${etag}.egps.incomplete`);
+    writeFileSync(begun, new Uint8Array(1000));
     const dir = await fetched('org/m');
     assert.equal(readFileSync(join(dir, 'model.safetensors')), content);
     assert.is(downloads(hub).length, 3);
+
+    rmSync(join(blobs, etag));
+    writeFileSync(join(home, 'outside'), 'mine');
+    symlinkSync(join(home, 'outside'), begun);
+    assert.equal(readFileSync(join(await fetched('org/m'), 'model.safetensors')), content);
+    assert.is(readFileSync(join(home, 'outside'), 'utf8'), 'mine', 'no link is written through');
   }));
 
 test('two processes fetch a model once', () =>

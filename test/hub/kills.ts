@@ -1,7 +1,7 @@
 /**
  * Downloads a model whose process is killed again and again, and counts what is sent:
- * `npm run kills -- --megabytes 1000 --kills 20 --rate 40` (megabytes a second; 0 is as fast as it goes). What a faster server has sent
- * ahead of a busy process lies in the buffers of the connections, and is lost with them.
+ * `npm run kills -- --megabytes 1000 --kills 20 --rate 40` (megabytes a second; 0 is as fast as it goes). Every byte of weights counts
+ * that the server has handed to its own end of a connection, whether or not it arrived.
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CheckpointError, HubError, OutputError, UnsupportedModelError } from '../../src/base/errors.ts';
@@ -105,30 +105,38 @@ test('a Hub that is busy or broken for a while is asked again, and not for ever'
   }));
 
 test('a Hub that stays broken is given up', () =>
-  withHub({ 'org/m': smallModel(), 'org/cut': smallModel(1, 2) }, async (hub) => {
-    const weights = etagOf(
-      'model.safetensors',
-      hub.models['org/cut'].files['model.safetensors'] as Uint8Array,
-    );
-    const isCut = ({ path, headers }: Request) => path.includes(weights) && !headers.range;
-    hub.fault = (request) => {
-      if (isCut(request)) return { cutAfter: 0 };
-      return request.path.startsWith('/org/m/')
-        ? { status: 500, headers: { 'x-error-message': 'Oops' } }
-        : undefined;
-    };
-    const name = { id: 'org/m', revision: 'main' };
-    const down = new Repository(name, { ...(await readSettings()), endpoint: 'http://127.0.0.1:9' });
-    await Promise.all([
-      refused('org/m', /config\.json cannot be had from .*: Oops \(HTTP 500\)/, 500),
-      refused('org/cut', /^org\/cut@main: .* cannot be reached: /),
-      failure(HubError, /^org\/m@main: http:\/\/127\.0\.0\.1:9 cannot be reached: /, () =>
-        down.head('config.json', 'main'),
-      ),
-    ]);
-    assert.is(hub.requests.filter(({ path }) => path.startsWith('/org/m/')).length, 5);
-    assert.is(hub.requests.filter(isCut).length, 5);
-  }));
+  withHub(
+    { 'org/m': smallModel(), 'org/cut': smallModel(1, 2), 'org/odd': smallModel(1, 3) },
+    async (hub) => {
+      const of = (id: string) => {
+        const weights = etagOf('model.safetensors', hub.models[id].files['model.safetensors'] as Uint8Array);
+        return ({ path, headers }: Request) => path.includes(weights) && !/-\d/.test(headers.range ?? '');
+      };
+      const [isCut, isOdd] = [of('org/cut'), of('org/odd')];
+      hub.fault = (request) => {
+        if (isCut(request)) return { cutAfter: 0 };
+        // Ranges are ignored: what has come is lost each time, and the next may be more.
+        if (isOdd(request))
+          return { whole: true, cutAfter: 1000 * (1 + (hub.requests.filter(isOdd).length % 2)) };
+        return request.path.startsWith('/org/m/')
+          ? { status: 500, headers: { 'x-error-message': 'Oops' } }
+          : undefined;
+      };
+      const name = { id: 'org/m', revision: 'main' };
+      const down = new Repository(name, { ...(await readSettings()), endpoint: 'http://127.0.0.1:9' });
+      await Promise.all([
+        refused('org/m', /config\.json cannot be had from .*: Oops \(HTTP 500\)/, 500),
+        refused('org/cut', /^org\/cut@main: .* cannot be reached: /),
+        refused('org/odd', /^org\/odd@main: .* cannot be reached: /),
+        failure(HubError, /^org\/m@main: http:\/\/127\.0\.0\.1:9 cannot be reached: /, () =>
+          down.head('config.json', 'main'),
+        ),
+      ]);
+      assert.is(hub.requests.filter(({ path }) => path.startsWith('/org/m/')).length, 5);
+      assert.is(hub.requests.filter(isCut).length, 5);
+      assert.ok(hub.requests.filter(isOdd).length <= 6);
+    },
+  ));
 
 test('what does not answer as a Hub does is no Hub', () =>
   withHub({ 'org/m': smallModel() }, async (hub) => {
@@ -143,6 +151,37 @@ test('what does not answer as a Hub does is no Hub', () =>
       hub.fault = () => ({ status: 200, headers });
       await refused('org/m', message, 200);
     }
+  }));
+
+test('a range or a size other than the Hub told is not taken', () =>
+  withHub({ 'org/m': smallModel() }, async (hub) => {
+    const { size } = hub.models['org/m'] as ReturnType<typeof smallModel>;
+    for (const told of ['', 'bytes 5-12/100', `bytes 0-7/${size + 1}`, 'bytes */8', 'lines 0-7/8']) {
+      hub.fault = ({ file }) => (/safetensors/.test(file) ? { contentRange: told } : undefined);
+      await refused(
+        'org/m',
+        new RegExp(
+          `byte 0 of the ${size} of model.safetensors was asked for, "content-range: ${told.replace('*', '.')}"`,
+        ),
+      );
+    }
+    const files = {
+      ...hub.models['org/m'].files,
+      'generation_config.json': '{}',
+      'chat_template.jinja': 'x',
+    };
+    hub.models['org/m'] = { ...hub.models['org/m'], files };
+    const lying = (path: string, length: number) => {
+      const headers = { 'x-repo-commit': 'a'.repeat(40), etag: '"0123"', 'x-linked-size': String(length) };
+      hub.fault = ({ method, file }) =>
+        method === 'HEAD' && file === path ? { status: 200, headers } : undefined;
+    };
+    lying('generation_config.json', 5);
+    await refused('org/m', /byte 0 of the 5 of generation_config\.json was asked for, .* 0-1\/2" came/);
+    lying('chat_template.jinja', 5);
+    await refused('org/m', /chat_template\.jinja is shorter than .* has told \(HTTP 416\)/, 416);
+    lying('chat_template.jinja', 0);
+    await fetched('org/m'); // nothing was told, nothing was asked for
   }));
 
 test('a server that tells less than the Hub does is understood as far as possible', () =>
@@ -223,6 +262,45 @@ test('a model larger than the disk is refused before it is fetched', async () =>
     },
   );
 });
+
+/** Runs as another user, where this one is not bound by modes. */
+async function asNobody(work: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65534);
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+test("another user's cache is used as far as it can be read, and named where it cannot be", () =>
+  withHub({ 'org/m': smallModel() }, async (hub, home) => {
+    if (process.platform === 'win32') return;
+    const dir = await fetched('org/m');
+    const folder = join(home, 'hub', 'models--org--m');
+    const open = () => chmodSync(folder, 0o755);
+    for (const each of [home, join(home, 'hub'), join(home, 'hub', '.locks')]) chmodSync(each, 0o555);
+    await asNobody(async () => assert.is(await fetched('org/m'), dir));
+    hub.models['org/m'] = { ...smallModel(1, 2), commit: 'b'.repeat(40) };
+    await asNobody(() =>
+      failure(OutputError, /cannot be written: EACCES.*; set HF_HUB_CACHE to another folder/, () =>
+        fetched('org/m'),
+      ).then(() => {}),
+    );
+    chmodSync(folder, 0);
+    process.env.HF_HUB_OFFLINE = '1';
+    try {
+      await asNobody(() =>
+        failure(CheckpointError, /main: cannot be read: EACCES.*; HF_HUB_CACHE names another cache/, () =>
+          fetched('org/m'),
+        ).then(() => {}),
+      );
+    } finally {
+      open();
+      for (const each of [home, join(home, 'hub'), join(home, 'hub', '.locks')]) chmodSync(each, 0o755);
+    }
+  }));
 
 test('a cache that cannot be written is named', () =>
   withHub({ 'org/m': smallModel() }, async (_, home) => {

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/base/errors.ts';
@@ -54,6 +54,8 @@ print(json.dumps(one))`;
       if (!links) process.env.HF_HUB_DISABLE_SYMLINKS = '1';
       const dir = await fetched('org/m');
       assert.is(await fetched('org/m@refs/pr/1'), dir);
+      mkdirSync(join(dir, '../../egps'));
+      writeFileSync(join(dir, '../../egps', `${COMMIT}.json`), '{}'); // what was fitted here is not in its way
       const files = readdirSync(dir).sort();
       assert.is(lstatSync(join(dir, 'config.json')).isSymbolicLink(), links);
       hub.requests.length = 0;

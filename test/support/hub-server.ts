@@ -45,6 +45,8 @@ export interface Fault {
   stopAfter?: number;
   /** One bit of what is sent is another. */
   corrupt?: boolean;
+  /** What is said of the range that comes. */
+  contentRange?: string;
   /** The range is ignored. */
   whole?: boolean;
   /** Nothing is answered. */
@@ -216,7 +218,7 @@ export class HubServer {
     response.writeHead(range ? 206 : 200, {
       ...headers,
       ...length,
-      ...(range && { 'content-range': `bytes ${from}-${to - 1}/${size}` }),
+      ...(range && { 'content-range': fault?.contentRange ?? `bytes ${from}-${to - 1}/${size}` }),
     });
     if (request.method === 'HEAD') return void response.end();
     const end = Math.min(to, from + (fault?.cutAfter ?? fault?.stopAfter ?? Number.POSITIVE_INFINITY));
