@@ -5,6 +5,7 @@ import { loadDefaults } from '../api/model-defaults.ts';
 import { AdapterError, OptionError } from '../base/errors.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
+import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
@@ -51,7 +52,7 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU);
+    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU);
     const lines = [
       ...modelLines(model),
       ...memoryLines(plan, model, PROMPT + maxNewTokens),
@@ -68,6 +69,7 @@ interface Known {
   readonly where: readonly Line[];
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly quantized: ReadonlyMap<string, QuantizedShape>;
   readonly defaults: ModelDefaults;
   readonly tokenizer: string;
   readonly warnings: readonly string[];
@@ -79,7 +81,7 @@ async function look(model: string, signal: AbortSignal): Promise<Known> {
 }
 
 function lookRemote(model: RemoteModel): Known {
-  const { config, tensors, hasTokenizer, defaults } = model.description;
+  const { config, tensors, quantized, hasTokenizer, defaults } = model.description;
   return {
     where: [
       ['model', model.name],
@@ -88,6 +90,7 @@ function lookRemote(model: RemoteModel): Known {
     ],
     config,
     tensors,
+    quantized,
     defaults: defaults === undefined ? {} : modelDefaults(`${model.name}/egps.json`, defaults),
     tokenizer: hasTokenizer ? 'on the Hub' : NO_TOKENIZER,
     warnings: [],
@@ -97,12 +100,13 @@ function lookRemote(model: RemoteModel): Known {
 async function lookHere({ dir, warnings: found }: LocalModel, signal: AbortSignal): Promise<Known> {
   const folder = await ModelFolder.open(dir, signal);
   await folder.close();
-  const { config, tensors, tokenizer } = folder;
+  const { config, tensors, quantized, tokenizer } = folder;
   const warnings = [...found, ...folder.warnings];
   return {
     where: [['model', dir]],
     config,
     tensors,
+    quantized,
     defaults: await loadDefaults(dir, (message) => warnings.push(message)),
     tokenizer: tokenizer ? `${tokenizer.vocabSize} tokens` : NO_TOKENIZER,
     warnings,
