@@ -17,15 +17,13 @@ const CHUNK = 1 << 22; // values compared at a time
 export const SMALL_FILES = [
   'config.json',
   'generation_config.json',
+  'quantize_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
   'egps.json',
 ] as const;
-
-/** Where AutoGPTQ says how weights are quantised. */
-export const QUANTIZE_CONFIG = 'quantize_config.json';
 
 /** All that the folder of a model says, its files checked against each other. Tensors are read as they are asked for. */
 export class ModelFolder implements TensorSource {
@@ -107,7 +105,7 @@ async function loadQuantizeConfig(
   dir: string,
   warn: (message: string) => void,
 ): Promise<Quantization | null> {
-  const file = join(dir, QUANTIZE_CONFIG);
+  const file = join(dir, 'quantize_config.json');
   const json = await readJson(file, warn);
   return json === undefined ? null : parseQuantizeConfig(json, file);
 }

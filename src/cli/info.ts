@@ -144,17 +144,25 @@ function adapterLines(adapter: AdapterDescription | undefined, why: string): Lin
   ];
 }
 
-function modelLines({ where, config, tensors, defaults, tokenizer }: Known): Line[] {
+function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: Known): Line[] {
   let parameters = 0;
   let stored = 0;
   for (const { shape, begin, end } of tensors.values()) {
     parameters += shape.reduce((n, m) => n * m, 1);
     stored += end - begin;
   }
+  const kinds = new Map<string, number>();
+  for (const { rows, columns, code, group, stored: bytes } of quantized.values()) {
+    parameters += rows * columns;
+    stored += bytes;
+    const kind = `${code} in ${group === columns ? 'rows' : `groups of ${group}`}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
   return [
     ...where,
     ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
     ['parameters', `${parameters}, ${bytes(stored)} as stored`],
+    ...Array.from(kinds, ([kind, count]): Line => ['  quantised', `${count} matrices, ${kind}`]),
     ['tokenizer', tokenizer],
     ['egps.json', ''],
     ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),

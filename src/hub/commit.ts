@@ -4,7 +4,7 @@ import { type ModelConfig, parseConfigs } from '../checkpoint/config.ts';
 import { contentsOf, lacksQuantization } from '../checkpoint/contents.ts';
 import { MAX_TEXT, openFile, readFully } from '../checkpoint/files.ts';
 import { parseAsPython } from '../checkpoint/json.ts';
-import { QUANTIZE_CONFIG, SMALL_FILES } from '../checkpoint/model-folder.ts';
+import { SMALL_FILES } from '../checkpoint/model-folder.ts';
 import { parseQuantizeConfig } from '../checkpoint/quantization/parse.ts';
 import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import { listTensors, readHeader, shardsOf, type TensorInfo } from '../checkpoint/safetensors.ts';
@@ -62,11 +62,11 @@ export class Commit {
     const index = weights.length === 1 && weights[0] === SINGLE ? SINGLE : INDEX;
     const headers = await Promise.all(weights.map((path) => this.header(path)));
     const listing = listTensors(this.title(index), headers);
-    const beside = lacksQuantization(quantization, listing) ? await this.json(QUANTIZE_CONFIG) : undefined;
+    const beside = lacksQuantization(quantization, listing) ? await this.json('quantize_config.json') : undefined;
     const { config, tensors, quantized } = contentsOf(
       said,
       listing,
-      beside === undefined ? quantization : parseQuantizeConfig(beside, this.title(QUANTIZE_CONFIG)),
+      beside === undefined ? quantization : parseQuantizeConfig(beside, this.title('quantize_config.json')),
     );
     return {
       config,

@@ -2,7 +2,7 @@ import type { QuantizedParameters } from '../quantized.ts';
 import type { StoredTensor } from '../safetensors.ts';
 import { parseBlock, spread, storedFp8 } from './fp8.ts';
 import { FLOATS, readOrder, readScales, roundingOf, wrong } from './parameters.ts';
-import { namePattern } from './patterns.ts';
+import { namePatterns } from './patterns.ts';
 import {
   type Claim,
   divides,
@@ -32,9 +32,11 @@ interface Scheme {
 /** compressed-tensors, as llm-compressor writes it. @throws CheckpointError, UnsupportedModelError */
 export function parseCompressedTensors(settings: Settings): Quantization {
   settings.oneOf('quantization_status', ['compressed'], 'compressed');
-  for (const key of ['sparsity_config', 'transform_config']) refuseInner(settings, key);
+  for (const key of ['sparsity_config', 'moe_sparsity_config', 'transform_config'])
+    refuseInner(settings, key);
   const groups = settings.inner('config_groups');
   if (!groups) throw settings.wrong('config_groups', 'an object of at least one group');
+  if (settings.has('format')) settings.oneOf('format', [...FORMATS, 'mixed-precision']);
   const ignored = new Set<string>();
   if (settings.has('kv_cache_scheme')) ignored.add('kv_cache_scheme');
   const schemes = groups.keys().flatMap((key) => {
@@ -42,13 +44,11 @@ export function parseCompressedTensors(settings: Settings): Quantization {
     if (!group) throw groups.wrong(key, 'an object');
     for (const name of ['input_activations', 'output_activations']) if (group.has(name)) ignored.add(name);
     const scheme = parseScheme(settings, group);
-    return group
-      .names('targets')
-      .map((target) => ({ target, scheme, ...targetOf(target, `${group.path}.targets`) }));
+    return targetsOf(group, 'targets').map((target) => ({ ...target, scheme }));
   });
   // What names a module comes before a pattern, and that before a class.
   const ranked = [0, 1, 2].flatMap((rank) => schemes.filter((each) => each.rank === rank));
-  const ignores = settings.names('ignore').map((name) => targetOf(name, `${settings.path}.ignore`));
+  const ignores = targetsOf(settings, 'ignore');
   return {
     ignored: [...ignored],
     of(weight) {
@@ -114,9 +114,16 @@ interface Target {
   matches(module: string): boolean;
 }
 
-/** A module, modules by a pattern, or a class of them. */
-function targetOf(target: string, key: string): Target {
-  if (target.startsWith('re:')) return { rank: 1, matches: namePattern(target.slice(3), key) };
+/** Of a list, its modules, modules by a pattern, and classes of them. */
+function targetsOf(settings: Settings, key: string): Target[] {
+  const names = settings.names(key);
+  const sources = names.filter((name) => name.startsWith('re:')).map((name) => name.slice('re:'.length));
+  const byPattern = namePatterns(sources, `${settings.path}.${key}`);
+  const others = names.filter((name) => !name.startsWith('re:'));
+  return [...byPattern.map((matches): Target => ({ rank: 1, matches })), ...others.map(targetOf)];
+}
+
+function targetOf(target: string): Target {
   if (target === 'Module') return { rank: 2, matches: () => true };
   const isEmbedding = (module: string) => module === 'model.embed_tokens';
   if (target === 'Linear') return { rank: 2, matches: (module) => !isEmbedding(module) };

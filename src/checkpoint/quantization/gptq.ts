@@ -1,7 +1,7 @@
 import type { QuantizedParameters } from '../quantized.ts';
 import type { StoredTensor } from '../safetensors.ts';
 import { FLOATS, isSorted, readOrder, readScales, roundingOf, wrong } from './parameters.ts';
-import { type NamePattern, namePattern } from './patterns.ts';
+import { type NamePattern, namePatterns } from './patterns.ts';
 import {
   divides,
   find,
@@ -71,8 +71,11 @@ function parseScheme(settings: Settings, base?: Scheme): Scheme {
 /** The first one that matches counts; `-:` before its pattern leaves modules as they are. */
 function parseRules(settings: Settings, base: Scheme): Rule[] {
   const dynamic = settings.inner('dynamic');
-  return (dynamic?.keys() ?? []).map((key) => {
-    const matches = namePattern(key.replace(/^[+-]:/, ''), `${settings.path}.dynamic`);
+  const keys = dynamic?.keys() ?? [];
+  const sources = keys.map((key) => key.replace(/^[+-]:/, ''));
+  const patterns = namePatterns(sources, `${settings.path}.dynamic`);
+  return keys.map((key, i) => {
+    const matches = patterns[i];
     if (key.startsWith('-:')) return { matches, scheme: undefined };
     const own = dynamic?.inner(key);
     if (!own) return { matches, scheme: base };

@@ -3,19 +3,36 @@ import { UnsupportedModelError } from '../../base/errors.ts';
 /** Whether a pattern matches at the beginning of a name, as Python's re.match does. */
 export type NamePattern = (name: string) => boolean;
 
-/** From places in a name to those behind what is matched there; of several places, what each of them leads to. */
-type Step = (name: string, places: ReadonlySet<number>) => ReadonlySet<number>;
+/** A bit for each place in a name. */
+type Places = bigint;
 
-const MAX_LENGTH = 1000;
+/** From places in a name to those behind what is matched there. */
+type Step = (name: string, places: Places) => Places;
+
+const MAX_LENGTH = 500; // of one pattern
+const MAX_TOTAL = 20_000; // of all patterns of a list
+const MAX_DEPTH = 8;
 const MAX_REPEATS = 1000;
-const SUPPORTED = 'a regular expression without flags and references, of at most 1000 characters';
+const SUPPORTED = `a regular expression without flags, references and look-behind, of at most ${MAX_LENGTH} characters`;
 const CLASSES: Readonly<Record<string, string>> = { d: '0-9', w: 'A-Za-z0-9_', s: ' \\t\\n\\r\\f\\v' };
 
-/** A regular expression of Python's, walked in time that no pattern can make long. @throws UnsupportedModelError */
+/** Several, which together are not so long that they take long. @throws UnsupportedModelError */
+export function namePatterns(sources: readonly string[], key: string): NamePattern[] {
+  if (sources.reduce((n, { length }) => n + length, 0) > MAX_TOTAL)
+    throw new UnsupportedModelError(key, sources, `patterns of at most ${MAX_TOTAL} characters together`);
+  return sources.map((source) => namePattern(source, key));
+}
+
+/**
+ * A regular expression of Python's. All places are walked at once: it takes no longer where an engine that goes back would
+ * take forever.
+ * @throws UnsupportedModelError
+ */
 export function namePattern(source: string, key: string): NamePattern {
   const refusal = () => new UnsupportedModelError(key, source, SUPPORTED);
   if (source.length > MAX_LENGTH) throw refusal();
   let at = 0;
+  let depth = 0;
   const next = (text: string): boolean => {
     if (!source.startsWith(text, at)) return false;
     at += text.length;
@@ -23,44 +40,43 @@ export function namePattern(source: string, key: string): NamePattern {
   };
 
   function choice(): Step {
+    if (depth++ === MAX_DEPTH) throw refusal();
     const branches = [sequence()];
     while (next('|')) branches.push(sequence());
-    return (name, places) => new Set(branches.flatMap((branch) => [...branch(name, places)]));
+    depth--;
+    return (name, places) => branches.reduce((reached, branch) => reached | branch(name, places), 0n);
   }
 
   function sequence(): Step {
     const steps: Step[] = [];
     while (at < source.length && !/[|)]/.test(source[at])) steps.push(repeated(atom()));
-    return (name, places) => steps.reduce((reached, step) => step(name, reached), places);
+    return (name, places) => steps.reduce((reached, step) => (reached ? step(name, reached) : 0n), places);
   }
 
   function repeated(step: Step): Step {
     const [least, most] = repeats() ?? [1, 1];
     next('?'); // what is lazy matches the same names
     if (at < source.length && '*+?'.includes(source[at])) throw refusal();
-    return least === 1 && most === 1 ? step : remembered(times(step, least, most));
+    return least === 1 && most === 1 ? step : times(step, least, most);
   }
 
   function repeats(): [number, number] | undefined {
     if (next('*')) return [0, MAX_REPEATS];
     if (next('+')) return [1, MAX_REPEATS];
     if (next('?')) return [0, 1];
-    const braces = /^\{(\d*)(,?)(\d*)\}/.exec(source.slice(at));
-    if (!braces || braces[0] === '{}' || braces[0] === '{,}') return undefined;
+    const braces = /^\{(\d+)(?:(,)(\d*))?\}/.exec(source.slice(at));
+    if (!braces) return undefined;
     at += braces[0].length;
-    const [, least, comma, most] = braces;
-    const range: [number, number] = [
-      Number(least),
-      most ? Number(most) : comma ? MAX_REPEATS : Number(least),
-    ];
-    if (range[0] > range[1] || range[1] > MAX_REPEATS) throw refusal();
-    return range;
+    const least = Number(braces[1]);
+    const most = braces[3] ? Number(braces[3]) : braces[2] ? MAX_REPEATS : least;
+    if (least > most || most > MAX_REPEATS) throw refusal();
+    return [least, most];
   }
 
   function atom(): Step {
     if (next('(')) return group();
-    if (next('^')) return (_, places) => new Set([...places].filter((place) => place === 0));
-    if (next('$')) return (name, places) => new Set([...places].filter((place) => place === name.length));
+    if (next('^')) return (_, places) => places & 1n;
+    if (next('$') || next('\\Z')) return (name, places) => places & (1n << BigInt(name.length));
     if (next('[')) return characters(set());
     if (next('.')) return characters(/[^\n]/);
     if (next('\\')) return escaped();
@@ -69,24 +85,24 @@ export function namePattern(source: string, key: string): NamePattern {
   }
 
   function group(): Step {
+    const isFirst = at === 1 || (at === 2 && source[0] === '^');
     const ahead = next('?=') ? true : next('?!') ? false : undefined;
+    if (ahead !== undefined && !isFirst) throw refusal(); // it would have to be tried at each place by itself
     if (ahead === undefined && !next('?:')) {
       const named = /^\?P<\w+>/.exec(source.slice(at));
       if (named) at += named[0].length;
       else if (source[at] === '?') throw refusal();
     }
-    const inner = remembered(choice());
+    const inner = choice();
     if (!next(')')) throw refusal();
-    if (ahead === undefined) return inner;
-    return (name, places) =>
-      new Set([...places].filter((place) => inner(name, new Set([place])).size > 0 === ahead));
+    return ahead === undefined
+      ? inner
+      : (name, places) => ((inner(name, places) !== 0n) === ahead ? places : 0n);
   }
 
   function escaped(): Step {
     const letter = source[at++] ?? '';
-    if (letter === 'Z')
-      return (name, places) => new Set([...places].filter((place) => place === name.length));
-    return /[a-z]/i.test(letter) ? characters(ofClass(letter)) : literal(letter);
+    return /[a-z0-9]/i.test(letter) ? characters(ofClass(letter)) : literal(letter);
   }
 
   function ofClass(letter: string): RegExp {
@@ -95,10 +111,10 @@ export function namePattern(source: string, key: string): NamePattern {
     return new RegExp(`[${letter in CLASSES ? '' : '^'}${chars}]`);
   }
 
-  /** A set in brackets is the same in JavaScript as far as it has no letters escaped but those of classes. */
+  /** A set in brackets means the same in JavaScript as far as no letters are escaped in it but those of classes. */
   function set(): RegExp {
-    const body = /^\^?\]?(?:[^\]\\[]|\\[^a-zA-Z0-9]|\\[dws])*\]/.exec(source.slice(at));
-    if (!body || /^\^?\]/.test(body[0])) throw refusal();
+    const body = /^\^?(?:[^\]\\[]|\\[^a-zA-Z0-9]|\\[dws])+\]/.exec(source.slice(at));
+    if (!body) throw refusal();
     at += body[0].length;
     try {
       return new RegExp(`[${body[0]}`);
@@ -109,20 +125,26 @@ export function namePattern(source: string, key: string): NamePattern {
 
   function literal(character: string): Step {
     if (character === '' || character === ')') throw refusal();
-    return (name, places) => moved(places, (place) => name[place] === character);
+    return characters(new RegExp(`[${/\w/.test(character) ? '' : '\\'}${character}]`));
   }
 
   const pattern = choice();
   if (at < source.length) throw refusal();
-  return (name) => pattern(name, new Set([0])).size > 0;
+  return (name) => pattern(name, 1n) !== 0n;
 }
 
 function characters(wanted: RegExp): Step {
-  return (name, places) => moved(places, (place) => place < name.length && wanted.test(name[place]));
-}
-
-function moved(places: ReadonlySet<number>, matches: (place: number) => boolean): Set<number> {
-  return new Set([...places].filter(matches).map((place) => place + 1));
+  let last: string | undefined;
+  let mask = 0n;
+  return (name, places) => {
+    if (name !== last) {
+      mask = 0n;
+      for (let place = 0; place < name.length; place++)
+        if (wanted.test(name[place])) mask |= 1n << BigInt(place);
+      last = name;
+    }
+    return (places & mask) << 1n;
+  };
 }
 
 /** Ends as soon as a further round reaches nothing new. */
@@ -130,31 +152,14 @@ function times(step: Step, least: number, most: number): Step {
   return (name, places) => {
     let last = places;
     for (let n = 0; n < least; n++) {
-      const next = step(name, last);
-      if (next.size === last.size && [...next].every((place) => last.has(place))) break;
-      last = next;
+      const further = step(name, last);
+      if (further === last) break;
+      last = further;
     }
-    const reached = new Set(last);
-    for (let n = least; n < most && last.size > 0; n++) {
-      last = new Set([...step(name, last)].filter((place) => !reached.has(place)));
-      for (const place of last) reached.add(place);
-    }
-    return reached;
-  };
-}
-
-/** Goes from each place of a name once, however deep what is repeated is nested. */
-function remembered(step: Step): Step {
-  let last: string | undefined;
-  let from = new Map<number, ReadonlySet<number>>();
-  return (name, places) => {
-    if (name !== last) from = new Map();
-    last = name;
-    const reached = new Set<number>();
-    for (const place of places) {
-      const there = from.get(place) ?? step(name, new Set([place]));
-      from.set(place, there);
-      for (const each of there) reached.add(each);
+    let reached = last;
+    for (let n = least; n < most && last !== 0n; n++) {
+      last = step(name, last) & ~reached;
+      reached |= last;
     }
     return reached;
   };

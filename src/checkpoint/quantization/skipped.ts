@@ -1,6 +1,6 @@
 import { CheckpointError } from '../../base/errors.ts';
 import { show } from '../../base/show.ts';
-import { type NamePattern, namePattern } from './patterns.ts';
+import { type NamePattern, namePatterns } from './patterns.ts';
 import { find, type Weight } from './quantization.ts';
 import type { Settings } from './settings.ts';
 
@@ -16,13 +16,10 @@ export class Skipped {
   constructor(settings: Settings, key: string) {
     this.key = key;
     this.names = settings.names(key).filter((name) => name !== '');
-    this.patterns = this.names.flatMap((name) => {
-      try {
-        return [namePattern(name, key)];
-      } catch {
-        return [];
-      }
-    });
+    this.patterns = namePatterns(
+      this.names.filter((name) => /[*+?()[\]|^$\\{}]/.test(name)),
+      `${settings.path}.${key}`,
+    );
   }
 
   /** In one of those ways. */

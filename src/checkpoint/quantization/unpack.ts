@@ -9,6 +9,7 @@ export const perWord = (bits: 4 | 8): number => 32 / bits;
 export function fields(words: Bytes, bits: 4 | 8, rows: number, count: number): Bytes {
   const stride = words.length / rows; // bytes
   if (bits === 8 && stride === count) return words;
+  if (bits === 4 && 2 * stride === count) return nibbles(words);
   const codes = new Uint8Array(rows * count);
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < count; i++) {
@@ -17,6 +18,13 @@ export function fields(words: Bytes, bits: 4 | 8, rows: number, count: number): 
     }
   }
   return codes;
+}
+
+function nibbles(words: Bytes): Bytes {
+  const halves = new Uint16Array(words.buffer, words.byteOffset, words.length / 2);
+  const codes = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) codes[i] = spread(halves[i]);
+  return new Uint8Array(codes.buffer);
 }
 
 /** What stands in columns [columns][rows], in rows [rows][columns], in `turned`. */
@@ -72,17 +80,60 @@ export function awqCodes(words: Bytes, rows: number, columns: number): Bytes {
   const codes = new Uint8Array(rows * columns);
   const width = rows / 8;
   const tile = TILE / 8;
+  const fours = columns % 4 === 0 ? new Uint32Array(codes.buffer) : undefined;
   for (let first = 0; first < width; first += tile) {
     const end = Math.min(first + tile, width);
-    for (let column = 0; column < columns; column++) {
+    for (let column = 0; column < columns; column += fours ? 4 : 1) {
       for (let p = first; p < end; p++) {
-        const word = packed[column * width + p];
-        for (let i = 0; i < 8; i++)
-          codes[(8 * p + AWQ_ORDER[i]) * columns + column] = (word >>> (4 * i)) & 15;
+        const at = column * width + p;
+        if (fours) {
+          const [a, b, c, d] = [
+            packed[at],
+            packed[at + width],
+            packed[at + 2 * width],
+            packed[at + 3 * width],
+          ];
+          fourColumns(fours, (8 * p * columns + column) / 4, columns / 4, 0, a, b, c, d);
+          fourColumns(
+            fours,
+            (8 * p * columns + column) / 4,
+            columns / 4,
+            2,
+            a >>> 4,
+            b >>> 4,
+            c >>> 4,
+            d >>> 4,
+          );
+        } else {
+          for (let i = 0; i < 8; i++)
+            codes[(8 * p + AWQ_ORDER[i]) * columns + column] = (packed[at] >>> (4 * i)) & 15;
+        }
       }
     }
   }
   return codes;
+}
+
+/** The lower halves of the bytes of four words, each word a column, are four bytes of each of four rows: `row`, + 4, + 1, + 5. */
+function fourColumns(
+  codes: Uint32Array,
+  at: number,
+  stride: number,
+  row: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): void {
+  const even = (a & 0x000f000f) | ((b & 0x000f000f) << 8);
+  const odd = ((a >>> 8) & 0x000f000f) | (b & 0x0f000f00);
+  const evenOfOthers = (c & 0x000f000f) | ((d & 0x000f000f) << 8);
+  const oddOfOthers = ((c >>> 8) & 0x000f000f) | (d & 0x0f000f00);
+  const to = at + row * stride;
+  codes[to] = (even & 0xffff) | (evenOfOthers << 16);
+  codes[to + 4 * stride] = (odd & 0xffff) | (oddOfOthers << 16);
+  codes[to + stride] = (even >>> 16) | (evenOfOthers & 0xffff0000);
+  codes[to + 5 * stride] = (odd >>> 16) | (oddOfOthers & 0xffff0000);
 }
 
 /** Column j of each row goes to place order[j]. */
