@@ -3,7 +3,7 @@ import { OutOfMemoryError } from '../base/errors.ts';
 import { isAllowed } from '../base/runtime.ts';
 import { bytesPerPosition, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { TensorInfo } from '../checkpoint/safetensors.ts';
+import type { Parts, Quantize } from '../model/weight-layout.ts';
 import { type Adapter, MemoryPlan, maxBindingOf } from './memory.ts';
 
 /** Bytes that an adapter has in all: that of the CPU, what the machine gives this process. Of others WebGPU does not tell. */
@@ -12,18 +12,25 @@ export function memoryOf({ cpu }: Pick<Adapter, 'cpu'>): number | undefined {
   return Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
 }
 
+/** How a model is to be loaded, as far as its memory depends on it. */
+interface Taken {
+  readonly cachePositions?: number;
+  readonly quantize?: Quantize;
+}
+
 /**
  * Refuses what cannot fit, before anything of it is fetched.
  * @param available bytes that the adapter has, where that is known
  * @throws OutOfMemoryError, OptionError
  */
 export async function checkFits(
-  { config, tensors }: { config: ModelConfig; tensors: ReadonlyMap<string, TensorInfo> },
+  { config, ...parts }: Parts & { readonly config: ModelConfig },
   adapter: Adapter,
-  cachePositions: number | undefined,
+  { cachePositions, quantize }: Taken = {},
   available: number | undefined = memoryOf(adapter),
 ): Promise<void> {
-  const { total, positions } = (await MemoryPlan.of(config, tensors, adapter)).at(cachePositions);
+  const plan = await MemoryPlan.of(config, parts, adapter, undefined, quantize);
+  const { total, positions } = plan.at(cachePositions);
   const layer = (positions + 2 * PAGE) * bytesPerPosition(config);
   const binding = maxBindingOf(adapter);
   const refuse = (what: string, needed: number, available: number) =>

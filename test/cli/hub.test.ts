@@ -74,15 +74,15 @@ test('a model that cannot fit is refused before its weights are fetched', () =>
     const error = await failure(OutOfMemoryError, /2147483648 positions.* needs \d+ bytes/, load);
     assert.ok(error.needed > Number(error.available));
     const cpu = { ...ANY_GPU, cpu: true };
-    const { total } = (await MemoryPlan.of(description.config, description.tensors, cpu)).at();
-    await checkFits(description, cpu, undefined, total);
+    const { total } = (await MemoryPlan.of(description.config, description, cpu)).at();
+    await checkFits(description, cpu, {}, total);
     const message =
       /the model with a cache of 16384 positions needs \d+ bytes, \d+ are available; ask for fewer/;
-    await failure(OutOfMemoryError, message, () => checkFits(description, cpu, undefined, total - 1));
+    await failure(OutOfMemoryError, message, () => checkFits(description, cpu, {}, total - 1));
     assert.ok(hub.sentOf(/safetensors$/) < 10_000);
 
     const model = await loadModel('org/m');
-    const plan = (await MemoryPlan.of(description.config, description.tensors, model.adapter)).at();
+    const plan = (await MemoryPlan.of(description.config, description, model.adapter)).at();
     const { weights, cache, scratch } = plan;
     model.dispose();
     assert.equal({ weights, cache, scratch }, model.memory, 'what was told before is taken');
