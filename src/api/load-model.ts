@@ -1,5 +1,5 @@
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
-import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
+import { bytesPerPosition, KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
@@ -27,6 +27,8 @@ export interface LoadOptions extends AdapterChoice {
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
+  /** What keys and values are kept in: bf16, to which they are rounded, takes half the memory. Default f32. */
+  kvCache?: KvType;
   signal?: AbortSignal;
   /** Called once it is known what computes, before the weights are read. */
   onAdapter?(adapter: AdapterDescription): void;
@@ -67,6 +69,7 @@ export interface Model extends LanguageModel {
  * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  kvTypeOf(options.kvCache); // before anything is fetched
   const { signal, onFetch } = options;
   let local = await findModel(model, signal);
   if (local instanceof RemoteModel) {
@@ -110,21 +113,22 @@ export async function buildModel(
   tune = tuningFor,
 ) {
   const { signal, onProgress } = options;
+  const kvType = kvTypeOf(options.kvCache);
   let gpu: Gpu | undefined;
   let needed = 0; // bytes of weights and cache, before anything is allocated
   let scoped = false;
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
-    await trust(gpu);
+    await trust(gpu, kvType);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
-    const positions = cachePositions(config, gpu.maxBinding, options.cachePositions);
+    const positions = cachePositions(config, kvType, gpu.maxBinding, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
     const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
-    needed = total + (positions + 2 * PAGE) * bytesPerPosition(config) * config.numHiddenLayers;
-    const cache = new KvCache(gpu, config, positions + 2 * PAGE);
+    needed = total + (positions + 2 * PAGE) * bytesPerPosition(config, kvType) * config.numHiddenLayers;
+    const cache = new KvCache(gpu, config, positions + 2 * PAGE, kvType);
     scoped = false;
     const full = await gpu.device.popErrorScope(); // before the weights, which take long to read
     if (full) throw outOfMemory(needed, full);

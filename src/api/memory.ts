@@ -1,5 +1,5 @@
 import { OptionError } from '../base/errors.ts';
-import { bytesPerPosition, PAGE } from '../cache/kv-cache.ts';
+import { bytesPerPosition, type KvType, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
@@ -29,16 +29,21 @@ const maxBindingOf = ({ limits }: Adapter): number =>
   );
 
 /** Positions that the cache has by default, or where so many are asked for. @throws OptionError */
-export function cachePositions(config: ModelConfig, maxBinding: number, asked: number | undefined): number {
-  if (asked === undefined) return Math.min(DEFAULT_POSITIONS, mostPositions(config, maxBinding));
+export function cachePositions(
+  config: ModelConfig,
+  kvType: KvType,
+  maxBinding: number,
+  asked: number | undefined,
+): number {
+  if (asked === undefined) return Math.min(DEFAULT_POSITIONS, mostPositions(config, kvType, maxBinding));
   if (!Number.isInteger(asked) || asked < 1)
     throw new OptionError(`cachePositions is ${asked}: a whole number from 1 on`);
   return Math.ceil(asked / PAGE) * PAGE;
 }
 
 /** Positions whose keys or values one binding can show. */
-function mostPositions(config: ModelConfig, maxBinding: number): number {
-  return Math.floor(maxBinding / (bytesPerPosition(config) * PAGE)) * PAGE - 2 * PAGE;
+function mostPositions(config: ModelConfig, kvType: KvType, maxBinding: number): number {
+  return Math.floor(maxBinding / (bytesPerPosition(config, kvType) * PAGE)) * PAGE - 2 * PAGE;
 }
 
 /** The GPU memory that a model takes, known before anything is allocated. */
@@ -50,13 +55,21 @@ export class MemoryPlan {
   private readonly config: ModelConfig;
   private readonly tuning: Tuning;
   private readonly maxBinding: number;
+  private readonly kvType: KvType;
 
-  private constructor(config: ModelConfig, tuning: Tuning, maxBinding: number, weights: number) {
+  private constructor(
+    config: ModelConfig,
+    tuning: Tuning,
+    maxBinding: number,
+    weights: number,
+    kvType: KvType,
+  ) {
     this.config = config;
+    this.kvType = kvType;
     this.tuning = tuning;
     this.maxBinding = maxBinding;
     this.weights = weights;
-    this.position = config.numHiddenLayers * bytesPerPosition(config);
+    this.position = config.numHiddenLayers * bytesPerPosition(config, kvType);
   }
 
   static async of(
@@ -64,17 +77,18 @@ export class MemoryPlan {
     tensors: ReadonlyMap<string, TensorInfo>,
     adapter: Adapter,
     tune: typeof tuningFor = tuningFor,
+    kvType: KvType = 'f32',
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
     const sizes = new WeightSizes(tensors, maxBindingOf(adapter));
     await loadWeights(sizes, config, sizesOf(config, tuning).part);
-    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes.bytes);
+    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes.bytes, kvType);
   }
 
   /** Bytes of weights, cache and scratch with a cache of so many positions, or of those that it has by default. */
   at(asked?: number): { positions: number; weights: number; cache: number; scratch: number; total: number } {
-    const { config, tuning, maxBinding, weights } = this;
-    const positions = cachePositions(config, maxBinding, asked);
+    const { config, tuning, maxBinding, weights, kvType } = this;
+    const positions = cachePositions(config, kvType, maxBinding, asked);
     const cache = (positions + 2 * PAGE) * this.position;
     const context = Math.min(config.maxPositionEmbeddings, positions);
     const scratch = sizeBuffers(config, tuning, context).total;
@@ -83,7 +97,7 @@ export class MemoryPlan {
 
   /** Positions of the largest cache with which the model fits into so many bytes; 0 where none does. */
   positionsIn(bytes: number): number {
-    const most = Math.min(mostPositions(this.config, this.maxBinding), bytes / this.position);
+    const most = Math.min(mostPositions(this.config, this.kvType, this.maxBinding), bytes / this.position);
     let [fits, above] = [0, Math.floor(most / PAGE) + 1];
     while (above - fits > 1) {
       const pages = Math.floor((fits + above) / 2);

@@ -93,6 +93,7 @@ export async function compileOperations(
     KV_HEADS: config.numKeyValueHeads,
     HEAD_DIM: headDim,
     PAGE,
+    KV_BF16: cache.type === 'bf16',
     SPAN,
     SHARE: share,
     WIDTH: hiddenSize,
@@ -150,7 +151,7 @@ export async function compileOperations(
     const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
     return allOf({
-      qkv: linear(['norm', 'row', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
+      qkv: linear(['norm', 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
       output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
         X_STRIDE: attended,
         BIAS: config.outputBias,
@@ -175,7 +176,9 @@ export async function compileOperations(
     common: attention(team, false, 0),
     merge: merging(0),
     mergeWindow: merging(size),
-    qkNorm: config.qkNorm ? single(['row', 'qk-norm'], { THREADS: tuning.attentionThreads }) : undefined,
+    qkNorm: config.qkNorm
+      ? single(['row', 'cache', 'qk-norm'], { THREADS: tuning.attentionThreads })
+      : undefined,
     head: lmHead(),
     summarise: single(['row', 'summary', 'summarise'], {
       SLICE,
