@@ -3,18 +3,14 @@
 // attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
-override Q_HEADS: u32;
-override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
 override KV_BF16: bool;
-override OUT_STRIDE: u32;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS
 override TEAM: u32;   // SHARE * TEAM is at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
 override SPAN: u32;   // a multiple of PAGE
 override THREADS: u32; // at least MOST
-override SLICES: u32; // of the positions, for the values: THREADS / (HEAD_DIM / 8, rounded up), at least 1
+override PARTS: u32;  // THREADS and HEAD_DIM / 8, rounded up, are at most that
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
@@ -28,8 +24,8 @@ var<workgroup> attended: u32; // positions to attend to
 var<workgroup> weights: array<vec4f, SPAN / 4u * SHARE * TEAM>; // [SHARE * TEAM][SPAN]: scores, then e^(score - largest)
 var<workgroup> largest: array<f32, THREADS * SHARE * TEAM>; // [SHARE * TEAM][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
-var<workgroup> sums: array<f32, SHARE * TEAM * SLICES>;
-var<workgroup> outputs: array<vec4f, SHARE * TEAM * SLICES * ((HEAD_DIM + 7u) / 8u) * 2u>; // [SHARE * TEAM][SLICES][HEAD_DIM / 8, rounded up][2]
+var<workgroup> sums: array<f32, SHARE * TEAM * THREADS>; // [SHARE * TEAM][slices]
+var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 8, rounded up][2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -40,28 +36,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let span = begin / SPAN + group.z;
   let start = span * SPAN;
   if (thread == 0u) {
-    let of_team = span < row.team_spans && WINDOW == 0u; // neighbours see spans from different positions on
+    let of_team = span < row.team_spans && sizes.WINDOW == 0u; // neighbours see spans from different positions on
     attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
   }
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
-  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
+  let unseen = select(0u, max(start, begin) - start, sizes.WINDOW > 0u);
   let first_four = unseen / 4u;
   let fours = (count + 3u) / 4u;
 
-  let quads = HEAD_DIM / 4u;
+  let quads = sizes.HEAD_DIM / 4u;
   let pairs = (quads + 1u) / 2u;
-  let kv_head = head / (Q_HEADS / KV_HEADS);
+  let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
   let words = select(quads, pairs, KV_BF16); // of a head at a position, in vec4u
-  let page_size = 2u * KV_HEADS * PAGE * words;
+  let page_size = 2u * sizes.KV_HEADS * PAGE * words;
   let table = row.table + start / PAGE;
-  let scale = inverseSqrt(f32(HEAD_DIM));
+  let scale = inverseSqrt(f32(sizes.HEAD_DIM));
 
-  // Scores: a thread takes four positions at a time.
+  // Scores: a thread takes four positions at a time. Those for which none are left repeat the last ones.
   var m: array<f32, MOST>;
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-  for (var four = first_four + thread; four < fours; four += THREADS) {
+  for (var base = first_four; base < fours; base += THREADS) {
+    let four = min(base + thread, fours - 1u);
     let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
@@ -72,12 +69,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let c = cache[at + 2u];
       let d = cache[at + 3u];
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let q = ((first_row + h / SHARE) * Q_HEADS + head + h % SHARE) * quads;
+        let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
         if (KV_BF16) {
-          s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[q + i]);
+          s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
           s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
         } else {
-          s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), queries[q + i]);
+          let query = queries[same(q + i)];
+          s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
         }
       }
     }
@@ -85,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
-      weights[h * SPAN / 4u + four] = scores;
+      if (base + thread < fours) { weights[h * SPAN / 4u + four] = scores; }
       m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
   }
@@ -106,11 +104,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   workgroupBarrier();
 
-  // Values: a thread takes eight dimensions and, of the positions, every SLICES-th four.
-  let slice = thread / (THREADS / SLICES);
-  for (var pair = select(pairs, thread % (THREADS / SLICES), slice < SLICES); pair < pairs; pair += THREADS / SLICES) {
+  // Values: a thread takes eight dimensions and, of the positions, every so-many-th four.
+  let slices = max(1u, THREADS / pairs);
+  let step = THREADS / slices;
+  let slice = thread / step;
+  for (var base = 0u; base < pairs; base += step) {
+    let pair = min(base + thread % step, pairs - 1u);
     let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-    let values = (KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
+    let values = (sizes.KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
     var sum: array<f32, MOST>;
     var first_sum: array<vec4f, MOST>;
     var second_sum: array<vec4f, MOST>;
@@ -119,10 +120,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       first_sum[h] = vec4f(0);
       second_sum[h] = vec4f(0);
     }
-    for (var four = first_four + slice; four < fours; four += SLICES) {
+    for (var next = first_four; next < fours; next += slices) {
+      let four = min(next + slice, fours - 1u);
       let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
       var w: array<vec4f, MOST>;
-      for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = h * SPAN / 4u + four;
+        if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
+        if (next + slice >= fours) { w[h] = vec4f(0); }
+      }
       for (var j = 0u; j < 4u; j++) {
         // A position beyond the last has weight 0, but what stands there may be NaN.
         let at = first + min(j, count - 1u - 4u * four) * words;
@@ -137,11 +143,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         }
       }
     }
-    for (var h = 0u; h < SHARE * TEAM; h++) {
-      let at = (h * SLICES + slice) * pairs + pair;
-      if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
-      outputs[2u * at] = first_sum[h];
-      outputs[2u * at + 1u] = second_sum[h];
+    if (slice < slices && base + thread % step < pairs) {
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = (h * slices + slice) * pairs + pair;
+        if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
+        outputs[2u * at] = first_sum[h];
+        outputs[2u * at + 1u] = second_sum[h];
+      }
     }
   }
   workgroupBarrier();
@@ -150,16 +158,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let quad = item % quads;
     var total = 0.0;
     var o = vec4f(0);
-    for (var slice = 0u; slice < SLICES * row.one; slice++) {
-      total += sums[h * SLICES + slice];
-      o += quad_of(2u * (h * SLICES + slice) * pairs, quad);
+    for (var slice = 0u; slice < slices * row.one; slice++) {
+      total += sums[h * slices + slice];
+      o += quad_of(2u * (h * slices + slice) * pairs, quad);
     }
     if (WHOLE) {
-      let at = first_row * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
+      let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
       for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
     } else {
       let slot = rows[first_row + h / SHARE].spans + group.z;
-      let at = (slot * Q_HEADS + head + h % SHARE) * (1u + quads);
+      let at = (slot * sizes.Q_HEADS + head + h % SHARE) * (1u + quads);
       if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
       spans[at + 1u + quad] = o;
     }
@@ -181,9 +189,10 @@ fn high(word: vec4u) -> vec4f { return bitcast<vec4f>(word & vec4u(0xffff0000u))
 
 // What of a head of queries meets the high halves: from dimension HEAD_DIM / 2 + 4 i on. Beyond the head's end stand another row's.
 fn second_half(head: u32, i: u32) -> vec4f {
-  let at = head + HEAD_DIM / 8u + i;
-  if (HEAD_DIM % 8u == 0u) { return queries[at]; }
-  return vec4f(queries[at].zw, select(vec2f(0), queries[at + 1u].xy, i < HEAD_DIM / 8u));
+  let at = head + sizes.HEAD_DIM / 8u + i;
+  let q = queries[same(at)];
+  if (sizes.HEAD_DIM % 8u == 0u) { return q; }
+  return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
 }
 
 // Dimensions 4 quad, … of the outputs that begin at first.
@@ -191,7 +200,7 @@ fn quad_of(first: u32, quad: u32) -> vec4f {
   if (!KV_BF16) { return outputs[first + quad]; }
   var o: vec4f;
   for (var j = 0u; j < 4u; j++) {
-    let half = HEAD_DIM / 2u;
+    let half = sizes.HEAD_DIM / 2u;
     let i = (4u * quad + j) % half;
     o[j] = outputs[first + i / 4u * 2u + (4u * quad + j) / half][i % 4u];
   }

@@ -2,22 +2,20 @@
 //   keys [KV_HEADS][words / 4][PAGE][4], then values [KV_HEADS][PAGE][words]
 // with the words of a head being its HEAD_DIM numbers in f32 or, with KV_BF16, its pairs (i, i + HEAD_DIM / 2) in bf16, the first low. One
 // thread computes both of a pair, so that no two write to a word. Pairs are padded with zeros to a multiple of four.
-override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
 override KV_BF16: bool;
 
 struct Slot { page: u32, head: u32, slot: u32, is_key: bool }
 
-fn head_words() -> u32 { return select(HEAD_DIM, (HEAD_DIM + 7u) / 8u * 4u, KV_BF16); }
+fn head_words() -> u32 { return select(sizes.HEAD_DIM, (sizes.HEAD_DIM + 7u) / 8u * 4u, KV_BF16); }
 
 fn word_at(s: Slot, i: u32) -> u32 {
-  let head = (s.page * 2u + select(1u, 0u, s.is_key)) * KV_HEADS + s.head;
+  let head = (s.page * 2u + select(1u, 0u, s.is_key)) * sizes.KV_HEADS + s.head;
   return head * PAGE * head_words() + select(s.slot * head_words() + i, (i / 4u * PAGE + s.slot) * 4u + i % 4u, s.is_key);
 }
 
 fn write_pair(s: Slot, i: u32, pair: vec2f) {
-  let half = HEAD_DIM / 2u;
+  let half = sizes.HEAD_DIM / 2u;
   if (!KV_BF16) {
     cache[word_at(s, i)] = bitcast<u32>(pair.x);
     cache[word_at(s, i + half)] = bitcast<u32>(pair.y);

@@ -1,6 +1,5 @@
 // The first half of the SwiGLU feed-forward: silu(gate_proj · x) ∘ (up_proj · x), x the normed stream. A slab holds rows of gate_proj and
 // then, from a multiple of eight on, the same rows of up_proj; a thread computes two of each.
-override OUT_STRIDE: u32;
 override BIAS: bool; // both products have one
 @group(0) @binding(3) var<storage, read_write> out: array<f32>; // [rows][OUT_STRIDE]
 @group(0) @binding(4) var<storage, read> bias: array<f32>; // with BIAS [2][outputs], else anything
@@ -20,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
     }
     let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
-    let at = (p.row + m) * OUT_STRIDE + slab.first;
+    let at = (p.row + m) * sizes.OUT_STRIDE + slab.first;
     out[at + n.x] = activated.x;
     out[at + n.y] = activated.y;
   }

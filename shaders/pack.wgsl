@@ -1,7 +1,6 @@
 // Rows of a matrix as they stand in the file, row-major, into the interleaved layout of weights.wgsl. A thread takes eight columns of a
 // row. F16 becomes f32, exactly.
 struct Chunk { rows: u32, target_row: u32 } // the chunk's row r goes to row target_row + r
-override COLUMNS: u32;
 override SOURCE: u32; // 0: bf16 to bf16, 1: f16 to f32, 2: f32 to f32, 3: bf16 to f32
 @group(0) @binding(0) var<uniform> chunk: Chunk;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
@@ -9,8 +8,8 @@ override SOURCE: u32; // 0: bf16 to bf16, 1: f16 to f32, 2: f32 to f32, 3: bf16 
 
 // The element's bits in the target's type; zero in the padding.
 fn element(row: u32, column: u32) -> u32 {
-  if (column >= COLUMNS) { return 0u; }
-  let i = row * COLUMNS + column;
+  if (column >= sizes.COLUMNS) { return 0u; }
+  let i = row * sizes.COLUMNS + column;
   if (SOURCE == 2u) { return source[i]; }
   let bits = (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
   if (SOURCE == 0u) { return bits; }
@@ -35,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     high[j] = element(row, 8u * i + 4u + j);
   }
   let to = chunk.target_row + row;
-  let block = (to / 8u) * ((COLUMNS + 7u) / 8u) + i;
+  let block = (to / 8u) * ((sizes.COLUMNS + 7u) / 8u) + i;
   if (SOURCE == 0u) {
     packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
   } else {

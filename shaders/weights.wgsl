@@ -2,7 +2,6 @@
 //   bf16: weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high
 //   f32:  weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns
 // Columns are padded with zeros to a multiple of eight.
-override COLUMNS: u32;
 override BF16: bool;
 // The part of the matrix that this dispatch works on, in units of the operation. one is 1, and multiplies the bounds of loops
 // that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
@@ -12,7 +11,7 @@ struct Slab { first: u32, count: u32, one: u32 }
 
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
 
-fn blocks() -> u32 { return (COLUMNS + 7u) / 8u; }
+fn blocks() -> u32 { return (sizes.COLUMNS + 7u) / 8u; }
 
 fn weights8(row: u32, i: u32) -> Eight {
   let block = (row / 8u) * blocks() + i;

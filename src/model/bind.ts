@@ -27,7 +27,7 @@ export function bindOperations(
     buffers;
   const bind = (label: string, variants: Variants, bound: GPUBuffer[], quads = 1): Operation => ({
     ...variants,
-    slabs: [{ group: kernels.bind(variants.decode[0].kernel.layout, bound, label), quads }],
+    slabs: [{ group: kernels.bind(variants.decode[0].kernel, bound, label), quads }],
   });
   /** `quads`: of outputs, of a slab that counts so many units. */
   const slabs = (
@@ -39,7 +39,7 @@ export function bindOperations(
   ): Operation => ({
     ...variants,
     slabs: matrix.slabs.map(({ range, weights, count }) => ({
-      group: kernels.bind(variants.decode[0].kernel.layout, [range, weights, ...bound], label),
+      group: kernels.bind(variants.decode[0].kernel, [range, weights, ...bound], label),
       quads: quads(count),
     })),
   });

@@ -1,6 +1,6 @@
 import { type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
+import type { Constants, Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import type { Recorder } from '../gpu/recorder.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -100,7 +100,6 @@ export async function compileOperations(
     VOCABULARY: vocabSize,
     REPEAT: tuning.head.repeat,
   };
-  type Constants = Record<string, number | boolean>;
   const compile = (files: ShaderName[], constants: Constants) =>
     kernels.compile(files, { ...sizes, ...constants });
   const single = async (files: ShaderName[], constants: Constants = {}): Promise<Variants> => {
@@ -117,7 +116,10 @@ export async function compileOperations(
     Promise.all(
       tuning.tiles.map(async (TILE): Promise<Variant> => {
         const tile = { THREADS: threads, TILE, SQUARES: threads * TILE };
-        const kernel = await compile([shader, 'weights', 'stream', ...files], { ...constants, ...tile });
+        const kernel = await compile([shader, 'sizes', 'weights', 'stream', ...files], {
+          ...constants,
+          ...tile,
+        });
         return { kernel, rows: TILE, quads };
       }),
     );
@@ -126,7 +128,7 @@ export async function compileOperations(
     const { shader, threads, quads } = tuning.decode;
     const decode = await tiled(shader, threads, quads, files, constants);
     if (!tuning.tiledPrefill) return { decode, prefill: decode };
-    const tiles: ShaderName[] = ['matmul-tiles', 'weights', 'stream', ...files];
+    const tiles: ShaderName[] = ['matmul-tiles', 'sizes', 'weights', 'stream', ...files];
     const kernel = await compile(tiles, { ...constants, SQUARES: 256 * 8 });
     return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
   };
@@ -140,12 +142,12 @@ export async function compileOperations(
   };
   const attention = (TEAM: number, WHOLE: boolean, WINDOW: number) => {
     const THREADS = tuning.attentionThreads;
-    const SLICES = Math.max(1, Math.floor(THREADS / Math.ceil(headDim / 8)));
-    const constants = { OUT_STRIDE: attended, THREADS, SLICES, TEAM, WHOLE, WINDOW };
-    return single(['row', 'window', 'attention'], constants);
+    const PARTS = Math.max(THREADS, Math.ceil(headDim / 8));
+    const constants = { OUT_STRIDE: attended, THREADS, PARTS, TEAM, WHOLE, WINDOW };
+    return single([tuning.same, 'sizes', 'row', 'window', 'attention'], constants);
   };
   const merging = (WINDOW: number) =>
-    single(['row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });
+    single(['sizes', 'row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });
   const size = config.slidingWindow?.size ?? 0;
   const layer = (i: number) => {
     const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
@@ -153,7 +155,6 @@ export async function compileOperations(
     return allOf({
       qkv: linear(['norm', 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
       output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
-        X_STRIDE: attended,
         BIAS: config.outputBias,
       }),
       gateUp: linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, {
@@ -161,7 +162,6 @@ export async function compileOperations(
         BIAS: mlpBias,
       }),
       down: linear(['project'], weights('mlp.down'), intermediateSize, {
-        X_STRIDE: activated,
         BIAS: mlpBias,
       }),
     });
@@ -169,7 +169,7 @@ export async function compileOperations(
   const bf16 = isBf16(['model.embed_tokens.weight']);
   return allOf({
     layers: Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
-    embed: single(['weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
+    embed: single(['sizes', 'weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
     whole: attention(1, true, 0),
     spans: attention(1, false, 0),
     window: attention(1, false, size),
@@ -177,19 +177,19 @@ export async function compileOperations(
     merge: merging(0),
     mergeWindow: merging(size),
     qkNorm: config.qkNorm
-      ? single(['row', 'cache', 'qk-norm'], { THREADS: tuning.attentionThreads })
+      ? single(['sizes', 'row', 'cache', 'qk-norm'], { THREADS: tuning.attentionThreads })
       : undefined,
     head: lmHead(),
-    summarise: single(['row', 'summary', 'summarise'], {
+    summarise: single(['sizes', 'row', 'summary', 'summarise'], {
       SLICE,
       SLICES: slices,
       THREADS: tuning.summaryThreads,
     }),
-    draw: single(['row', 'random', 'summary', 'pick', 'draw'], {
+    draw: single(['sizes', 'row', 'random', 'summary', 'pick', 'draw'], {
       SLICES: slices,
       THREADS: tuning.summaryThreads,
     }),
-    copy: single(['copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
+    copy: single(['sizes', 'copy-pages'], { PAGE_QUADS: cache.pageBytes / 16 }),
   });
 }
 

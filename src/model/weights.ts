@@ -61,7 +61,7 @@ export class WeightLoader extends WeightLayout {
     const { device } = this.gpu;
     const { tensor } = segment;
     const source = bf16 ? 0 : { F16: 1, F32: 2, BF16: 3 }[tensor.dtype];
-    const kernel = await this.kernels.compile(['pack'], { COLUMNS: columns, SOURCE: source });
+    const kernel = await this.kernels.compile(['sizes', 'pack'], { COLUMNS: columns, SOURCE: source });
     const rowBytes = columns * BYTES[tensor.dtype];
     const size = Math.max(CHUNK_BYTES, Math.ceil(rowBytes / 4) * 4);
     if (!this.part || this.part.size < size) {
@@ -70,7 +70,7 @@ export class WeightLoader extends WeightLayout {
       this.staging = [staging(), staging()];
       this.part = this.gpu.buffer('part', size, Usage.STORAGE | Usage.COPY_DST);
     }
-    const group = this.kernels.bind(kernel.layout, [this.chunk, this.part, weights]);
+    const group = this.kernels.bind(kernel, [this.chunk, this.part, weights]);
     const step = Math.floor(size / rowBytes);
     for (let done = 0; done < segment.rows; done += step) {
       const rows = Math.min(step, segment.rows - done);

@@ -35,7 +35,7 @@ export const kernelSets = {
   'kernels for GPUs': withGpuKernels,
 };
 
-/** Shared where any shape will do: drivers compile the kernels of each shape anew, and keep them. */
+/** Shared where any shape will do. */
 export const SHAPE = { vocabSize: 203, eosTokens: [1], maxPositionEmbeddings: 512 };
 
 /** Loads a random model made for the occasion. */
