@@ -17,6 +17,10 @@ const BENCHMARKS: Readonly<Record<string, Program>> = {
   },
   cache: { about: 'fork, rollback and acceptance of candidates', load: () => import('./cache.ts') },
   decode: { about: 'decode rate of the embedded model', load: () => import('./decode.ts') },
+  quantize: {
+    about: 'what is lost where weights are quantised as they are loaded',
+    load: () => import('./quantize.ts'),
+  },
   tree: { about: 'passes and rows with the prefix tree and without it', load: () => import('./tree.ts') },
   eval: {
     about: 'what the evaluation itself costs, and whether it survives',

@@ -1,7 +1,7 @@
 /** Prefill and decoding of a whole model with random weights, at the shapes people run. */
 import { buildModel } from '../src/api/load-model.ts';
 import { OptionError } from '../src/base/errors.ts';
-import { bytesPerPosition } from '../src/cache/kv-cache.ts';
+import { bytesPerPosition, kvTypeOf } from '../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import { value, whole } from '../src/cli/args.ts';
 import type { Sequence } from '../src/engine/language-model.ts';
@@ -31,6 +31,7 @@ const OPTIONS = {
   contexts: { value: 'LIST', help: 'tokens before those that are decoded (128,2048,8192)' },
   prefill: { value: 'LIST', help: 'tokens of the prompts that are prefilled (128,512,2048)' },
   'prefill-limit': { value: 'SECONDS', help: 'a prefill that would take longer is not done (600)' },
+  'kv-cache': { value: 'TYPE', help: 'what keys and values are kept in: f32 or bf16 (f32)' },
   start: { help: 'only time the way to the first token, in this process, and print it as JSON' },
 };
 
@@ -56,6 +57,7 @@ export function modelOptions(args: string[]) {
     rows: list('rows', quick ? '1,4' : '1,2,4,8,16'),
     contexts,
     prefill,
+    kvCache: kvTypeOf(value(parsed, 'kv-cache'), '--kv-cache'),
     prefillLimit: whole('--prefill-limit', value(parsed, 'prefill-limit') ?? '600'),
     start: parsed.flags.has('start'),
   };
@@ -93,7 +95,11 @@ async function measure(bench: Bench, config: ModelConfig, weights: RandomWeights
 
   const calls = countCalls(bench.device);
   progress(`${shape}: building the model`);
-  const model = await buildModel(config, weights, { device: bench.device, cachePositions: plan.positions });
+  const model = await buildModel(config, weights, {
+    device: bench.device,
+    cachePositions: plan.positions,
+    kvCache: options.kvCache,
+  });
   try {
     await fillCache(bench, model);
     const prefill: Prefill[] = [];
@@ -137,17 +143,21 @@ async function measure(bench: Bench, config: ModelConfig, weights: RandomWeights
     calls.stop();
     progress(`${shape}: read bandwidth`);
     const memory = {
-      computed: { ...computed, cache: plan.positions * bytesPerPosition(config) * config.numHiddenLayers },
+      computed: {
+        ...computed,
+        cache: plan.positions * bytesPerPosition(config, options.kvCache) * config.numHiddenLayers,
+      },
       used: { ...model.memory, allBuffers: allocated },
       residentBytes: process.memoryUsage().rss,
     };
     const roofline = roof(computed.readPerToken, decode, await readBandwidth(bench));
-    const figures = { shape, seed: SEED, starts, memory, roofline, prefill, decode };
+    const { kvCache } = options;
+    const figures = { shape, kvCache, seed: SEED, starts, memory, roofline, prefill, decode };
     progress();
     report(figures);
     writeResults(
       bench,
-      `model-${shape}`,
+      `model-${shape}${kvCache === 'f32' ? '' : `-${kvCache}-keys`}`,
       { ...figures, skipped: plan.skipped },
       parsed,
       draw(bench, figures),

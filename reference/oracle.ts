@@ -10,13 +10,15 @@ export type Weights = Map<string, Float64Array>;
 
 /**
  * The logits [tokens, vocabSize] of the next token after each of `tokens`, which stand at positions 0, 1, … `watch` sees the
- * activations around every layer, position by position, under the names of src/engine/activations.ts.
+ * activations around every layer, position by position, under the names of src/engine/activations.ts; `kept` is what becomes of
+ * keys and values when they are kept.
  */
 export function forward(
   config: ModelConfig,
   weights: Weights,
   tokens: ArrayLike<number>,
   watch: (name: string, values: Float64Array) => void = () => {},
+  kept: (value: number) => number = (value) => value,
 ): Float64Array {
   const { vocabSize, hiddenSize, numHiddenLayers, numKeyValueHeads, headDim, rmsNormEps } = config;
   const tensor = (name: string): Float64Array => {
@@ -55,8 +57,9 @@ export function forward(
       const q = linear(`${layer}.self_attn.q_proj`, a, qkvBias); // [numAttentionHeads, headDim]
       const k = linear(`${layer}.self_attn.k_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
       const v = linear(`${layer}.self_attn.v_proj`, a, qkvBias); // [numKeyValueHeads, headDim]
-      keys[l].set(rotary(headNorm(`${layer}.self_attn.k_norm`, k), t, headDim, turns), t * kvSize);
-      values[l].set(v, t * kvSize);
+      const turned = rotary(headNorm(`${layer}.self_attn.k_norm`, k), t, headDim, turns);
+      keys[l].set(turned.map(kept), t * kvSize);
+      values[l].set(v.map(kept), t * kvSize);
       const { size, layers } = slidingWindow ?? { size: 0, layers: numHiddenLayers };
       const slides = typeof layers === 'number' ? l >= layers : layers[l];
       const first = slides ? Math.max(0, t + 1 - size) : 0; // the position itself is one of the window's

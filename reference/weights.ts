@@ -37,3 +37,11 @@ function float16(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1 + fraction) * 2 ** (exponent - 15);
 }
+
+/** The nearest bf16, ties to even. */
+export function nearestBf16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  if (Number.isNaN(value)) return value;
+  bits[0] = ((bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16) << 16;
+  return new Float32Array(bits.buffer)[0];
+}

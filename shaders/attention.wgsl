@@ -4,17 +4,18 @@
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
 override PAGE: u32;
+override KV_BF16: bool;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS
 override TEAM: u32;   // SHARE * TEAM is at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
 override SPAN: u32;   // a multiple of PAGE
 override THREADS: u32; // at least MOST
-override PARTS: u32;  // at least THREADS and HEAD_DIM / 8
+override PARTS: u32;  // THREADS and HEAD_DIM / 8, rounded up, are at most that
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
-@group(0) @binding(2) var<storage, read> cache: array<vec4f>;    // pages as in qkv.wgsl
+@group(0) @binding(2) var<storage, read> cache: array<vec4u>;    // pages as in cache.wgsl
 @group(0) @binding(3) var<storage, read> queries: array<vec4f>;  // [rows][Q_HEADS * HEAD_DIM]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;  // [rows][OUT_STRIDE]
 @group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [Row.spans + span][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
@@ -24,7 +25,7 @@ var<workgroup> weights: array<vec4f, SPAN / 4u * SHARE * TEAM>; // [SHARE * TEAM
 var<workgroup> largest: array<f32, THREADS * SHARE * TEAM>; // [SHARE * TEAM][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
 var<workgroup> sums: array<f32, SHARE * TEAM * THREADS>; // [SHARE * TEAM][slices]
-var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 4, padded to 2]
+var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 8, rounded up][2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -48,33 +49,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let quads = sizes.HEAD_DIM / 4u;
   let pairs = (quads + 1u) / 2u;
   let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
-  let page_size = 2u * sizes.KV_HEADS * PAGE * quads; // in vec4f
+  let words = select(quads, pairs, KV_BF16); // of a head at a position, in vec4u
+  let page_size = 2u * sizes.KV_HEADS * PAGE * words;
   let table = row.table + start / PAGE;
   let scale = inverseSqrt(f32(sizes.HEAD_DIM));
 
-  // Scores: a thread takes four positions at a time.
+  // Scores: a thread takes four positions at a time. Those for which none are left repeat the last ones.
   var m: array<f32, MOST>;
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-  for (var four = first_four + thread; four < fours; four += THREADS) {
-    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
+  for (var base = first_four; base < fours; base += THREADS) {
+    let four = min(base + thread, fours - 1u);
+    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
-    for (var i = 0u; i < quads * row.one; i++) {
+    for (var i = 0u; i < words * row.one; i++) {
       let at = key + i * PAGE;
       let a = cache[at];
       let b = cache[at + 1u];
       let c = cache[at + 2u];
       let d = cache[at + 3u];
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let q = queries[((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads + i];
-        s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
+        let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
+        if (KV_BF16) {
+          s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
+          s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
+        } else {
+          let query = queries[same(q + i)];
+          s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
+        }
       }
     }
     let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
     let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
-      weights[h * SPAN / 4u + four] = scores;
+      if (base + thread < fours) { weights[h * SPAN / 4u + four] = scores; }
       m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
   }
@@ -99,38 +108,48 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let slices = max(1u, THREADS / pairs);
   let step = THREADS / slices;
   let slice = thread / step;
-  for (var pair = select(pairs, thread % step, slice < slices); pair < pairs; pair += step) {
+  for (var base = 0u; base < pairs; base += step) {
+    let pair = min(base + thread % step, pairs - 1u);
     let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-    let values = (sizes.KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+    let values = (sizes.KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
     var sum: array<f32, MOST>;
-    var low: array<vec4f, MOST>;
-    var high: array<vec4f, MOST>;
+    var first_sum: array<vec4f, MOST>;
+    var second_sum: array<vec4f, MOST>;
     for (var h = 0u; h < SHARE * TEAM; h++) {
       sum[h] = 0.0;
-      low[h] = vec4f(0);
-      high[h] = vec4f(0);
+      first_sum[h] = vec4f(0);
+      second_sum[h] = vec4f(0);
     }
-    for (var four = first_four + slice; four < fours; four += slices) {
-      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
+    for (var next = first_four; next < fours; next += slices) {
+      let four = min(next + slice, fours - 1u);
+      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
       var w: array<vec4f, MOST>;
-      for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = h * SPAN / 4u + four;
+        if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
+        if (next + slice >= fours) { w[h] = vec4f(0); }
+      }
       for (var j = 0u; j < 4u; j++) {
         // A position beyond the last has weight 0, but what stands there may be NaN.
-        let at = first + min(j, count - 1u - 4u * four) * quads;
-        let l = cache[at];
-        let r = cache[at + second];
+        let at = first + min(j, count - 1u - 4u * four) * words;
+        let value = cache[at];
+        let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
+        var r = high(value);
+        if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
         for (var h = 0u; h < SHARE * TEAM; h++) {
           sum[h] += w[h][j];
-          low[h] = fma(vec4f(w[h][j]), l, low[h]);
-          high[h] = fma(vec4f(w[h][j]), r, high[h]);
+          first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
+          second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
         }
       }
     }
-    for (var h = 0u; h < SHARE * TEAM; h++) {
-      let at = (h * slices + slice) * pairs + pair;
-      if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
-      outputs[2u * at] = low[h];
-      outputs[2u * at + 1u] = high[h];
+    if (slice < slices && base + thread % step < pairs) {
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = (h * slices + slice) * pairs + pair;
+        if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
+        outputs[2u * at] = first_sum[h];
+        outputs[2u * at + 1u] = second_sum[h];
+      }
     }
   }
   workgroupBarrier();
@@ -141,7 +160,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     var o = vec4f(0);
     for (var slice = 0u; slice < slices * row.one; slice++) {
       total += sums[h * slices + slice];
-      o += outputs[2u * (h * slices + slice) * pairs + quad];
+      o += quad_of(2u * (h * slices + slice) * pairs, quad);
     }
     if (WHOLE) {
       let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
@@ -155,6 +174,35 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 
+// Of four positions' keys.
+fn dots(sum: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f, q: vec4f) -> vec4f {
+  return vec4f(dot4(sum.x, a, q), dot4(sum.y, b, q), dot4(sum.z, c, q), dot4(sum.w, d, q));
+}
+
 fn dot4(sum: f32, a: vec4f, b: vec4f) -> f32 {
   return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
+}
+
+// Of four pairs of bf16.
+fn low(word: vec4u) -> vec4f { return bitcast<vec4f>(word << vec4u(16u)); }
+fn high(word: vec4u) -> vec4f { return bitcast<vec4f>(word & vec4u(0xffff0000u)); }
+
+// What of a head of queries meets the high halves: from dimension HEAD_DIM / 2 + 4 i on. Beyond the head's end stand another row's.
+fn second_half(head: u32, i: u32) -> vec4f {
+  let at = head + sizes.HEAD_DIM / 8u + i;
+  let q = queries[same(at)];
+  if (sizes.HEAD_DIM % 8u == 0u) { return q; }
+  return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
+}
+
+// Dimensions 4 quad, … of the outputs that begin at first.
+fn quad_of(first: u32, quad: u32) -> vec4f {
+  if (!KV_BF16) { return outputs[first + quad]; }
+  var o: vec4f;
+  for (var j = 0u; j < 4u; j++) {
+    let half = sizes.HEAD_DIM / 2u;
+    let i = (4u * quad + j) % half;
+    o[j] = outputs[first + i / 4u * 2u + (4u * quad + j) / half][i % 4u];
+  }
+  return o;
 }

@@ -1,13 +1,12 @@
 // RMSNorm of each head of the queries and keys, then the rotary embedding, and the write of the keys into the paged cache: what qkv.wgsl
 // leaves to do where heads are normed. A workgroup does one head of one row; a thread, pairs of dimensions (i, i + HALF).
-override PAGE: u32;
 override THREADS: u32;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
 @group(0) @binding(2) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(3) var<storage, read> norm_weights: array<f32>;  // [2][HEAD_DIM]: q_norm, k_norm
 @group(0) @binding(4) var<storage, read> projected: array<f32>;     // [rows][Q_HEADS + KV_HEADS][HEAD_DIM]
-@group(0) @binding(5) var<storage, read_write> cache: array<f32>;   // pages as in qkv.wgsl
+@group(0) @binding(5) var<storage, read_write> cache: array<u32>;   // see cache.wgsl
 @group(0) @binding(6) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
 var<workgroup> squares: array<f32, THREADS>;
 
@@ -36,10 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let r = rotary[row.position * half + i];
     let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
     if (is_key) {
-      let keys = (tables[row.table + row.position / PAGE] * 2u * sizes.KV_HEADS + head - sizes.Q_HEADS) * PAGE * sizes.HEAD_DIM;
-      let slot = row.position % PAGE;
-      cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-      cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+      let page = tables[row.table + row.position / PAGE];
+      write_pair(Slot(page, head - sizes.Q_HEADS, row.position % PAGE, true), i, turned);
     } else {
       let at = (group.y * sizes.Q_HEADS + head) * sizes.HEAD_DIM + i;
       queries[at] = turned.x;

@@ -1,14 +1,12 @@
 // Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
 // keys and values into the paged cache. A thread computes two pairs of dimensions (i, i + HALF) that rotate together. Slabs are
 // counted in heads, over q, k and v. Where heads are normed, queries and keys are left for qk-norm.wgsl as they are.
-// Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
-override PAGE: u32;
 override QK_NORM: bool;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [(Q_HEADS + 2 KV_HEADS) * HEAD_DIM]
 @group(0) @binding(4) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(5) var<storage, read> rows: array<Row>;
 @group(0) @binding(6) var<storage, read> tables: array<u32>;        // page numbers, see Row.table
-@group(0) @binding(7) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(7) var<storage, read_write> cache: array<u32>;   // see cache.wgsl
 @group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM], with QK_NORM and keys [Q_HEADS + KV_HEADS]
 
 @compute @workgroup_size(THREADS)
@@ -36,17 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         queries[at] = turned.x;
         queries[at + half] = turned.y;
       } else if (row.position >= row.valid && row.position < row.limit) {
-        let page = tables[row.table + row.position / PAGE] * 2u * sizes.KV_HEADS * PAGE * sizes.HEAD_DIM;
-        let slot = row.position % PAGE;
-        if (head < sizes.Q_HEADS + sizes.KV_HEADS) {
-          let keys = page + (head - sizes.Q_HEADS) * PAGE * sizes.HEAD_DIM;
-          cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-          cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
-        } else {
-          let values = page + ((head - sizes.Q_HEADS) * PAGE + slot) * sizes.HEAD_DIM;
-          cache[values + i] = y.x;
-          cache[values + i + half] = y.y;
-        }
+        let page = tables[row.table + row.position / PAGE];
+        let is_key = head < sizes.Q_HEADS + sizes.KV_HEADS;
+        let kv_head = head - sizes.Q_HEADS - select(sizes.KV_HEADS, 0u, is_key);
+        write_pair(Slot(page, kv_head, row.position % PAGE, is_key), i, select(y, turned, is_key));
       }
     }
   }

@@ -59,7 +59,7 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
   const out = memory.buffer('out', most * stride);
   const spans = memory.buffer('spans', (slots * spanBytes) / 4);
   const dimensions = { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, OUT_STRIDE: stride };
-  const sizes = { ...dimensions, PAGE, SPAN, SHARE: share, WINDOW: 0 };
+  const sizes = { ...dimensions, PAGE, KV_BF16: false, SPAN, SHARE: share, WINDOW: 0 };
 
   /** The key or value of one head at one position of a context, from its first page on. */
   const gather = (
@@ -88,7 +88,7 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
     const whole = count === 1 && teamSpans === 0;
     const PARTS = Math.max(threads, Math.ceil(headDim / 8));
     const variant = (TEAM: number, WHOLE: boolean) =>
-      kernels.compile(['sizes', 'row', 'window', 'attention'], {
+      kernels.compile([tuning.same, 'sizes', 'row', 'window', 'attention'], {
         ...sizes,
         THREADS: threads,
         PARTS,
@@ -146,7 +146,7 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
       context,
       contexts,
     } as const;
-    const bytes = rows * context * bytesPerPosition(config);
+    const bytes = rows * context * bytesPerPosition(config, 'f32');
     return { label, bytes, flops: 4 * rows * context * heads * headDim, copies, check };
   };
 

@@ -174,8 +174,15 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     return {
       matrix: 'qkv',
       norm: layer('input_layernorm'),
-      files: ['norm', 'row', 'qkv'],
-      constants: { Q_HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, PAGE, QK_NORM: false },
+      files: ['norm', 'row', 'cache', 'qkv'],
+      constants: {
+        Q_HEADS: heads,
+        KV_HEADS: kvHeads,
+        HEAD_DIM: headDim,
+        PAGE,
+        KV_BF16: false,
+        QK_NORM: false,
+      },
       buffers: [
         memory.upload('bias', bias),
         memory.upload('rotary', angles),

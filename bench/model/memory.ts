@@ -27,14 +27,14 @@ export function planCache(
   bench: Bench,
   config: ModelConfig,
   weights: number,
-  { rows, contexts, prefill, shape }: Options,
+  { rows, contexts, prefill, shape, kvCache }: Options,
 ) {
   const pad = (tokens: number) => (Math.ceil(tokens / PAGE) + 1) * PAGE;
   const need = (context: number, copies: number, tails: number) =>
     copies * pad(context) + tails * pad(MOST_STEPS);
   const limit = bench.device.limits.maxStorageBufferBindingSize;
   const free = bench.cpu ? freeMemory() : Number.POSITIVE_INFINITY; // WebGPU does not tell a GPU's memory
-  const layer = bytesPerPosition(config);
+  const layer = bytesPerPosition(config, kvCache);
   const total = (positions: number) => weights + positions * layer * config.numHiddenLayers + 256 * MIB;
   const fits = (positions: number) => positions * layer <= limit && total(positions) <= free;
   const least = need(Math.max(...prefill), 1, 0);

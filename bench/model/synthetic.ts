@@ -14,13 +14,15 @@ export function cacheOf(engine: Engine): KvCache {
 export async function fillCache({ device }: Bench, engine: Engine): Promise<void> {
   const noise = device.createBuffer({ size: MIB, usage: Usage.COPY_SRC | Usage.COPY_DST });
   let state = 1;
-  const values = Float32Array.from({ length: MIB / 4 }, () => {
+  const { type, layers } = cacheOf(engine);
+  const values = Float32Array.from({ length: MIB / (type === 'bf16' ? 2 : 4) }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 31 - 1;
   });
-  device.queue.writeBuffer(noise, 0, values);
+  const bits = new Uint32Array(values.buffer);
+  device.queue.writeBuffer(noise, 0, type === 'bf16' ? Uint16Array.from(bits, (b) => b >>> 16) : values);
   const encoder = device.createCommandEncoder();
-  for (const layer of cacheOf(engine).layers) {
+  for (const layer of layers) {
     for (let at = 0; at < layer.size; at += MIB) {
       encoder.copyBufferToBuffer(noise, 0, layer, at, Math.min(MIB, layer.size - at));
     }

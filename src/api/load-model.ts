@@ -1,6 +1,6 @@
 import { disposing } from '../base/disposable.ts';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
-import { KvCache, PAGE } from '../cache/kv-cache.ts';
+import { KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
@@ -31,6 +31,8 @@ export interface LoadOptions extends AdapterChoice, QuantizeOptions {
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
+  /** What keys and values are kept in: bf16, to which they are rounded, takes half the memory. Default f32. */
+  kvCache?: KvType;
   /** Stops the loading, and the fetching of files. */
   signal?: AbortSignal;
   /** Called once it is known what computes, before the weights are read. */
@@ -78,6 +80,7 @@ export interface Model extends LanguageModel {
  * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  kvTypeOf(options.kvCache); // before anything is fetched
   const { signal, onFetch } = options;
   let local = await findModel(model, signal);
   if (local instanceof RemoteModel) {
@@ -85,7 +88,8 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
     const quantize = quantizeOf(options, local.description);
     const gpu = await Gpu.open(options); // refuses an adapter that is not to be had while that costs nothing
     gpu.dispose();
-    await checkFits(local.description, gpu.adapter, { ...options, quantize });
+    const { cachePositions, kvCache } = options;
+    await checkFits(local.description, gpu.adapter, { cachePositions, quantize, kvType: kvTypeOf(kvCache) });
     local = await local.fetch({ signal, onProgress: onFetch });
   }
   const loaded = await loadFolder(local.dir, options);
@@ -125,24 +129,24 @@ export async function buildModel(
 ) {
   const { signal, onProgress } = options;
   const quantize = quantizeOf(options, source);
+  const kvType = kvTypeOf(options.kvCache);
   let gpu: Gpu | undefined;
   let needed = 0; // bytes, before anything is allocated
   let scoped = false;
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
-    await trust(gpu);
+    await trust(gpu, kvType);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 
-    const positions = cachePositions(config, gpu.maxBinding, options.cachePositions);
+    const positions = cachePositions(config, kvType, gpu.maxBinding, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
     const total = storedBytes(source);
     const tuning = tune(gpu.adapter, config.vocabSize);
-    needed = (await MemoryPlan.of(config, source, gpu.adapter, tune, quantize)).at(
-      options.cachePositions,
-    ).total;
-    const cache = new KvCache(gpu, config, positions + 2 * PAGE);
+    const plan = await MemoryPlan.of(config, source, gpu.adapter, { tune, quantize, kvType });
+    needed = plan.at(options.cachePositions).total;
+    const cache = new KvCache(gpu, config, positions + 2 * PAGE, kvType);
     scoped = false;
     const full = await gpu.device.popErrorScope(); // before the weights, which take long to read
     if (full) throw outOfMemory(needed, full);

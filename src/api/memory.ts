@@ -1,5 +1,5 @@
 import { OptionError } from '../base/errors.ts';
-import { bytesPerPosition, PAGE } from '../cache/kv-cache.ts';
+import { bytesPerPosition, type KvType, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { sizeBuffers } from '../model/buffers.ts';
@@ -28,16 +28,28 @@ export const maxBindingOf = ({ limits }: Adapter): number =>
   );
 
 /** Positions that the cache has by default, or where so many are asked for. @throws OptionError */
-export function cachePositions(config: ModelConfig, maxBinding: number, asked: number | undefined): number {
-  if (asked === undefined) return Math.min(DEFAULT_POSITIONS, mostPositions(config, maxBinding));
+export function cachePositions(
+  config: ModelConfig,
+  kvType: KvType,
+  maxBinding: number,
+  asked: number | undefined,
+): number {
+  if (asked === undefined) return Math.min(DEFAULT_POSITIONS, mostPositions(config, kvType, maxBinding));
   if (!Number.isInteger(asked) || asked < 1)
     throw new OptionError(`cachePositions is ${asked}: a whole number from 1 on`);
   return Math.ceil(asked / PAGE) * PAGE;
 }
 
 /** Positions whose keys or values one binding can show. */
-function mostPositions(config: ModelConfig, maxBinding: number): number {
-  return Math.floor(maxBinding / (bytesPerPosition(config) * PAGE)) * PAGE - 2 * PAGE;
+function mostPositions(config: ModelConfig, kvType: KvType, maxBinding: number): number {
+  return Math.floor(maxBinding / (bytesPerPosition(config, kvType) * PAGE)) * PAGE - 2 * PAGE;
+}
+
+/** How a model is loaded, as far as its memory depends on it. */
+export interface Taken {
+  readonly tune?: typeof tuningFor;
+  readonly quantize?: Quantize;
+  readonly kvType?: KvType;
 }
 
 /** The GPU memory that a model takes, known before anything is allocated. */
@@ -50,38 +62,40 @@ export class MemoryPlan {
   private readonly tuning: Tuning;
   private readonly maxBinding: number;
   private readonly permutes: boolean;
+  private readonly kvType: KvType;
 
   private constructor(
     config: ModelConfig,
     tuning: Tuning,
     maxBinding: number,
     { bytes, permutes }: WeightSizes,
+    kvType: KvType,
   ) {
     this.config = config;
+    this.kvType = kvType;
     this.tuning = tuning;
     this.maxBinding = maxBinding;
     this.weights = bytes;
     this.permutes = permutes;
-    this.position = config.numHiddenLayers * bytesPerPosition(config);
+    this.position = config.numHiddenLayers * bytesPerPosition(config, kvType);
   }
 
   static async of(
     config: ModelConfig,
     parts: Parts,
     adapter: Adapter,
-    tune: typeof tuningFor = tuningFor,
-    quantize?: Quantize,
+    { tune = tuningFor, quantize, kvType = 'f32' }: Taken = {},
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
     const sizes = new WeightSizes(parts, maxBindingOf(adapter), quantize);
     await loadWeights(sizes, config, sizesOf(config, tuning).part);
-    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes);
+    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes, kvType);
   }
 
   /** Bytes of weights, cache and scratch with a cache of so many positions, or of those that it has by default. */
   at(asked?: number): { positions: number; weights: number; cache: number; scratch: number; total: number } {
-    const { config, tuning, maxBinding, weights, permutes } = this;
-    const positions = cachePositions(config, maxBinding, asked);
+    const { config, tuning, maxBinding, weights, permutes, kvType } = this;
+    const positions = cachePositions(config, kvType, maxBinding, asked);
     const cache = (positions + 2 * PAGE) * this.position;
     const context = Math.min(config.maxPositionEmbeddings, positions);
     const scratch = sizeBuffers(config, tuning, context, permutes).total;
@@ -90,7 +104,7 @@ export class MemoryPlan {
 
   /** Positions of the largest cache with which the model fits into so many bytes; 0 where none does. */
   positionsIn(bytes: number): number {
-    const most = Math.min(mostPositions(this.config, this.maxBinding), bytes / this.position);
+    const most = Math.min(mostPositions(this.config, this.kvType, this.maxBinding), bytes / this.position);
     let [fits, above] = [0, Math.floor(most / PAGE) + 1];
     while (above - fits > 1) {
       const pages = Math.floor((fits + above) / 2);

@@ -1,12 +1,27 @@
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import type { Gpu } from '../gpu/device.ts';
 
 /** Positions a page holds. */
 export const PAGE = 16;
 
-/** One layer's keys and values of one position: KV_HEADS × HEAD_DIM f32 each. */
-export function bytesPerPosition(shape: { numKeyValueHeads: number; headDim: number }): number {
-  return 2 * shape.numKeyValueHeads * shape.headDim * 4;
+/** What keys and values are kept in. */
+export type KvType = 'f32' | 'bf16';
+
+/** @throws OptionError for anything but a type or nothing */
+export function kvTypeOf(asked: unknown, option = 'kvCache'): KvType {
+  if (asked === undefined || asked === 'f32') return 'f32';
+  if (asked === 'bf16') return asked;
+  throw new OptionError(`${option} is ${show(asked)}: f32 or bf16`);
+}
+
+/** Words of 32 bits of a head's key or value: one for each number, or two of them, padded to a multiple of four. */
+export const headWords = (headDim: number, type: KvType): number =>
+  type === 'f32' ? headDim : 4 * Math.ceil(headDim / 8);
+
+/** One layer's keys and values of one position. */
+export function bytesPerPosition(shape: { numKeyValueHeads: number; headDim: number }, type: KvType): number {
+  return 2 * shape.numKeyValueHeads * headWords(shape.headDim, type) * 4;
 }
 
 /** Page `to` is to become a copy of page `from`, in every layer. */
@@ -57,7 +72,8 @@ class Numbers {
  * Sequences hold block tables; forking shares pages, and the first write to a shared page copies it.
  */
 export class KvCache {
-  /** One buffer a layer: [page][keys [KV_HEADS][HEAD_DIM / 4][PAGE][4] | values [KV_HEADS][PAGE][HEAD_DIM]] f32. */
+  readonly type: KvType;
+  /** One buffer a layer, see shaders/cache.wgsl. */
   readonly layers: readonly GPUBuffer[];
   readonly pages: number;
   /** Bytes of a page in one layer. */
@@ -70,9 +86,11 @@ export class KvCache {
     gpu: Gpu,
     shape: { numHiddenLayers: number; numKeyValueHeads: number; headDim: number },
     positions: number,
+    type: KvType,
   ) {
+    this.type = type;
     this.pages = Math.ceil(positions / PAGE);
-    this.pageBytes = PAGE * bytesPerPosition(shape);
+    this.pageBytes = PAGE * bytesPerPosition(shape, type);
     const bytes = this.pages * this.pageBytes;
     if (bytes > gpu.maxBinding) {
       throw new OutOfMemoryError(

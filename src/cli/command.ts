@@ -8,6 +8,7 @@ import { loadFolder, type Model } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
+import { type KvType, kvTypeOf } from '../cache/kv-cache.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
@@ -37,13 +38,17 @@ export function version(): string {
 }
 
 /** Of every command that computes. */
-export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu', OptionSpec>> = {
+export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu' | 'kv-cache', OptionSpec>> = {
   model: {
     value: 'MODEL',
     help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
   },
   adapter: { value: 'NAME', help: 'compute on the adapter that has NAME in its name (default: the best)' },
   'require-gpu': { help: 'refuse an adapter that computes on the CPU' },
+  'kv-cache': {
+    value: 'TYPE',
+    help: 'keep keys and values as f32, or in half the memory as bf16, rounded (default: f32)',
+  },
 };
 
 /** What is known of a model before its weights are read. */
@@ -58,8 +63,12 @@ export interface Folder {
   readonly tokenizer: Tokenizer | null;
 }
 
-/** Fetches what is missing of a model of the Hub. @throws CheckpointError, HubError, OutputError, AdapterError */
+/** What keys and values are to be kept in. @throws OptionError */
+export const chosenKvType = (parsed: Parsed): KvType => kvTypeOf(value(parsed, 'kv-cache'), '--kv-cache');
+
+/** Fetches what is missing of a model of the Hub. @throws OptionError, CheckpointError, HubError, OutputError, AdapterError */
 export async function openFolder(parsed: Parsed, io: Io): Promise<Folder> {
+  chosenKvType(parsed);
   const { dir, title, warnings } = await locateModel(
     value(parsed, 'model') ?? abacus,
     chosenAdapter(parsed),
@@ -99,6 +108,7 @@ export async function openModel(
   const model = await loadFolder(dir, {
     ...chosenAdapter(parsed),
     cachePositions: positionsFor(positions),
+    kvCache: chosenKvType(parsed),
     signal: io.signal,
     onAdapter,
     onProgress(loaded, total) {

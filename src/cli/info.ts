@@ -16,7 +16,7 @@ import { type KernelCheck, selfTest } from '../selftest/self-test.ts';
 import { refuseWrong } from '../selftest/trusted.ts';
 import { chosenAdapter, lookAtAdapter, sayAdapter } from './adapter.ts';
 import { number, type Parsed, value } from './args.ts';
-import { type Command, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
+import { type Command, chosenKvType, MODEL_OPTIONS, positionsFor, warn } from './command.ts';
 import { fetchLine } from './fetch.ts';
 import { adapterText, bytes, table } from './format.ts';
 import type { Io } from './io.ts';
@@ -46,13 +46,14 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
   async run(parsed, io) {
     if (parsed.flags.has('self-test')) return testKernels(parsed, io);
     const typed = value(parsed, 'memory');
+    const kvType = chosenKvType(parsed);
     const limit = typed === undefined ? undefined : number('--memory', typed) * GB;
     if (limit !== undefined && limit <= 0) throw new OptionError(`--memory is ${typed}: more than 0`);
     const model = await look(value(parsed, 'model') ?? abacus, io.signal);
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU);
+    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, { kvType });
     const lines = [
       ...modelLines(model),
       ...memoryLines(plan, model, PROMPT + maxNewTokens),
@@ -197,12 +198,13 @@ function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
 async function testKernels(parsed: Parsed, io: Io): Promise<void> {
   if (parsed.values.memory)
     throw new OptionError('--memory and --self-test are given: --self-test tells of kernels only');
+  const kvType = chosenKvType(parsed);
   const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
   const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
     warn(warnings, io);
-    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32' };
+    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32', kvType };
     const checks = await selfTest(gpu, shape, (done, of) => {
       io.signal.throwIfAborted();
       const facts = ['checking kernels', `${done} of ${of} passes`];

@@ -34,17 +34,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
 override PAGE: u32;
+override KV_BF16: bool;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS
 override TEAM: u32;   // SHARE * TEAM is at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
 override SPAN: u32;   // a multiple of PAGE
 override THREADS: u32; // at least MOST
-override PARTS: u32;  // at least THREADS and HEAD_DIM / 8
+override PARTS: u32;  // THREADS and HEAD_DIM / 8, rounded up, are at most that
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
-@group(0) @binding(2) var<storage, read> cache: array<vec4f>;    // pages as in qkv.wgsl
+@group(0) @binding(2) var<storage, read> cache: array<vec4u>;    // pages as in cache.wgsl
 @group(0) @binding(3) var<storage, read> queries: array<vec4f>;  // [rows][Q_HEADS * HEAD_DIM]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;  // [rows][OUT_STRIDE]
 @group(0) @binding(5) var<storage, read_write> spans: array<vec4f>; // [Row.spans + span][Q_HEADS][1 + HEAD_DIM / 4]: (largest, sum), values
@@ -54,7 +55,7 @@ var<workgroup> weights: array<vec4f, SPAN / 4u * SHARE * TEAM>; // [SHARE * TEAM
 var<workgroup> largest: array<f32, THREADS * SHARE * TEAM>; // [SHARE * TEAM][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
 var<workgroup> sums: array<f32, SHARE * TEAM * THREADS>; // [SHARE * TEAM][slices]
-var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 4, padded to 2]
+var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 8, rounded up][2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -78,33 +79,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let quads = sizes.HEAD_DIM / 4u;
   let pairs = (quads + 1u) / 2u;
   let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
-  let page_size = 2u * sizes.KV_HEADS * PAGE * quads; // in vec4f
+  let words = select(quads, pairs, KV_BF16); // of a head at a position, in vec4u
+  let page_size = 2u * sizes.KV_HEADS * PAGE * words;
   let table = row.table + start / PAGE;
   let scale = inverseSqrt(f32(sizes.HEAD_DIM));
 
-  // Scores: a thread takes four positions at a time.
+  // Scores: a thread takes four positions at a time. Those for which none are left repeat the last ones.
   var m: array<f32, MOST>;
   for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-  for (var four = first_four + thread; four < fours; four += THREADS) {
-    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
+  for (var base = first_four; base < fours; base += THREADS) {
+    let four = min(base + thread, fours - 1u);
+    let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
-    for (var i = 0u; i < quads * row.one; i++) {
+    for (var i = 0u; i < words * row.one; i++) {
       let at = key + i * PAGE;
       let a = cache[at];
       let b = cache[at + 1u];
       let c = cache[at + 2u];
       let d = cache[at + 3u];
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let q = queries[((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads + i];
-        s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
+        let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
+        if (KV_BF16) {
+          s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
+          s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
+        } else {
+          let query = queries[same(q + i)];
+          s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
+        }
       }
     }
     let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
     let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
     for (var h = 0u; h < SHARE * TEAM; h++) {
       let scores = select(vec4f(LOWEST), s[h] * scale, there);
-      weights[h * SPAN / 4u + four] = scores;
+      if (base + thread < fours) { weights[h * SPAN / 4u + four] = scores; }
       m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
     }
   }
@@ -129,38 +138,48 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let slices = max(1u, THREADS / pairs);
   let step = THREADS / slices;
   let slice = thread / step;
-  for (var pair = select(pairs, thread % step, slice < slices); pair < pairs; pair += step) {
+  for (var base = 0u; base < pairs; base += step) {
+    let pair = min(base + thread % step, pairs - 1u);
     let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-    let values = (sizes.KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+    let values = (sizes.KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
     var sum: array<f32, MOST>;
-    var low: array<vec4f, MOST>;
-    var high: array<vec4f, MOST>;
+    var first_sum: array<vec4f, MOST>;
+    var second_sum: array<vec4f, MOST>;
     for (var h = 0u; h < SHARE * TEAM; h++) {
       sum[h] = 0.0;
-      low[h] = vec4f(0);
-      high[h] = vec4f(0);
+      first_sum[h] = vec4f(0);
+      second_sum[h] = vec4f(0);
     }
-    for (var four = first_four + slice; four < fours; four += slices) {
-      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
+    for (var next = first_four; next < fours; next += slices) {
+      let four = min(next + slice, fours - 1u);
+      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
       var w: array<vec4f, MOST>;
-      for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = h * SPAN / 4u + four;
+        if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
+        if (next + slice >= fours) { w[h] = vec4f(0); }
+      }
       for (var j = 0u; j < 4u; j++) {
         // A position beyond the last has weight 0, but what stands there may be NaN.
-        let at = first + min(j, count - 1u - 4u * four) * quads;
-        let l = cache[at];
-        let r = cache[at + second];
+        let at = first + min(j, count - 1u - 4u * four) * words;
+        let value = cache[at];
+        let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
+        var r = high(value);
+        if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
         for (var h = 0u; h < SHARE * TEAM; h++) {
           sum[h] += w[h][j];
-          low[h] = fma(vec4f(w[h][j]), l, low[h]);
-          high[h] = fma(vec4f(w[h][j]), r, high[h]);
+          first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
+          second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
         }
       }
     }
-    for (var h = 0u; h < SHARE * TEAM; h++) {
-      let at = (h * slices + slice) * pairs + pair;
-      if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
-      outputs[2u * at] = low[h];
-      outputs[2u * at + 1u] = high[h];
+    if (slice < slices && base + thread % step < pairs) {
+      for (var h = 0u; h < SHARE * TEAM; h++) {
+        let at = (h * slices + slice) * pairs + pair;
+        if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
+        outputs[2u * at] = first_sum[h];
+        outputs[2u * at + 1u] = second_sum[h];
+      }
     }
   }
   workgroupBarrier();
@@ -171,7 +190,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     var o = vec4f(0);
     for (var slice = 0u; slice < slices * row.one; slice++) {
       total += sums[h * slices + slice];
-      o += outputs[2u * (h * slices + slice) * pairs + quad];
+      o += quad_of(2u * (h * slices + slice) * pairs, quad);
     }
     if (WHOLE) {
       let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
@@ -185,14 +204,79 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 
+// Of four positions' keys.
+fn dots(sum: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f, q: vec4f) -> vec4f {
+  return vec4f(dot4(sum.x, a, q), dot4(sum.y, b, q), dot4(sum.z, c, q), dot4(sum.w, d, q));
+}
+
 fn dot4(sum: f32, a: vec4f, b: vec4f) -> f32 {
   return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
+}
+
+// Of four pairs of bf16.
+fn low(word: vec4u) -> vec4f { return bitcast<vec4f>(word << vec4u(16u)); }
+fn high(word: vec4u) -> vec4f { return bitcast<vec4f>(word & vec4u(0xffff0000u)); }
+
+// What of a head of queries meets the high halves: from dimension HEAD_DIM / 2 + 4 i on. Beyond the head's end stand another row's.
+fn second_half(head: u32, i: u32) -> vec4f {
+  let at = head + sizes.HEAD_DIM / 8u + i;
+  let q = queries[same(at)];
+  if (sizes.HEAD_DIM % 8u == 0u) { return q; }
+  return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
+}
+
+// Dimensions 4 quad, … of the outputs that begin at first.
+fn quad_of(first: u32, quad: u32) -> vec4f {
+  if (!KV_BF16) { return outputs[first + quad]; }
+  var o: vec4f;
+  for (var j = 0u; j < 4u; j++) {
+    let half = sizes.HEAD_DIM / 2u;
+    let i = (4u * quad + j) % half;
+    o[j] = outputs[first + i / 4u * 2u + (4u * quad + j) / half][i % 4u];
+  }
+  return o;
 }
 `,
   'bf16': /* wgsl */ `// weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high.
 fn weights8(row: u32, i: u32) -> Eight {
   let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
   return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
+}
+`,
+  'cache': /* wgsl */ `// What a page of the cache has where, and how keys and values are written: for each layer, pages of
+//   keys [KV_HEADS][words / 4][PAGE][4], then values [KV_HEADS][PAGE][words]
+// with the words of a head being its HEAD_DIM numbers in f32 or, with KV_BF16, its pairs (i, i + HEAD_DIM / 2) in bf16, the first low. One
+// thread computes both of a pair, so that no two write to a word. Pairs are padded with zeros to a multiple of four.
+override PAGE: u32;
+override KV_BF16: bool;
+
+struct Slot { page: u32, head: u32, slot: u32, is_key: bool }
+
+fn head_words() -> u32 { return select(sizes.HEAD_DIM, (sizes.HEAD_DIM + 7u) / 8u * 4u, KV_BF16); }
+
+fn word_at(s: Slot, i: u32) -> u32 {
+  let head = (s.page * 2u + select(1u, 0u, s.is_key)) * sizes.KV_HEADS + s.head;
+  return head * PAGE * head_words() + select(s.slot * head_words() + i, (i / 4u * PAGE + s.slot) * 4u + i % 4u, s.is_key);
+}
+
+fn write_pair(s: Slot, i: u32, pair: vec2f) {
+  let half = sizes.HEAD_DIM / 2u;
+  if (!KV_BF16) {
+    cache[word_at(s, i)] = bitcast<u32>(pair.x);
+    cache[word_at(s, i + half)] = bitcast<u32>(pair.y);
+    return;
+  }
+  cache[word_at(s, i)] = bf16(pair);
+  if (half % 4u > 0u && i + 2u >= half) { cache[word_at(s, i + 2u)] = 0u; }
+}
+
+// The nearest bf16 of each, ties to even, the first low. What is no number stays none.
+fn bf16(pair: vec2f) -> u32 {
+  let bits = bitcast<vec2u>(pair);
+  let nearest = bits + vec2u(0x7fffu) + ((bits >> vec2u(16u)) & vec2u(1u));
+  let none = (bits & vec2u(0x7fffffffu)) > vec2u(0x7f800000u);
+  let rounded = select(nearest, bits | vec2u(0x400000u), none);
+  return (rounded.x >> 16u) | (rounded.y & 0xffff0000u);
 }
 `,
   'codes': /* wgsl */ `// Where the parts of a matrix of codes go, see quantized.wgsl: in words.
@@ -214,7 +298,7 @@ fn write_zeros(row: u32, i: u32, word: u32) {
 `,
   'copy-pages': /* wgsl */ `// Copies pages of the KV cache within a layer's buffer, which WebGPU's own copies cannot do.
 @group(0) @binding(0) var<storage, read> pages: array<vec2u>; // (from, to)
-@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> cache: array<vec4u>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -1004,14 +1088,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 `,
   'qk-norm': /* wgsl */ `// RMSNorm of each head of the queries and keys, then the rotary embedding, and the write of the keys into the paged cache: what qkv.wgsl
 // leaves to do where heads are normed. A workgroup does one head of one row; a thread, pairs of dimensions (i, i + HALF).
-override PAGE: u32;
 override THREADS: u32;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> tables: array<u32>;
 @group(0) @binding(2) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(3) var<storage, read> norm_weights: array<f32>;  // [2][HEAD_DIM]: q_norm, k_norm
 @group(0) @binding(4) var<storage, read> projected: array<f32>;     // [rows][Q_HEADS + KV_HEADS][HEAD_DIM]
-@group(0) @binding(5) var<storage, read_write> cache: array<f32>;   // pages as in qkv.wgsl
+@group(0) @binding(5) var<storage, read_write> cache: array<u32>;   // see cache.wgsl
 @group(0) @binding(6) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM]
 var<workgroup> squares: array<f32, THREADS>;
 
@@ -1040,10 +1123,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let r = rotary[row.position * half + i];
     let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
     if (is_key) {
-      let keys = (tables[row.table + row.position / PAGE] * 2u * sizes.KV_HEADS + head - sizes.Q_HEADS) * PAGE * sizes.HEAD_DIM;
-      let slot = row.position % PAGE;
-      cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-      cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+      let page = tables[row.table + row.position / PAGE];
+      write_pair(Slot(page, head - sizes.Q_HEADS, row.position % PAGE, true), i, turned);
     } else {
       let at = (group.y * sizes.Q_HEADS + head) * sizes.HEAD_DIM + i;
       queries[at] = turned.x;
@@ -1055,14 +1136,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   'qkv': /* wgsl */ `// Queries, keys and values of a layer: normed stream times [q_proj; k_proj; v_proj], bias, rotary embedding, and the write of
 // keys and values into the paged cache. A thread computes two pairs of dimensions (i, i + HALF) that rotate together. Slabs are
 // counted in heads, over q, k and v. Where heads are normed, queries and keys are left for qk-norm.wgsl as they are.
-// Cache page: keys [KV_HEADS][HEAD_DIM / 4][PAGE][4], then values [KV_HEADS][PAGE][HEAD_DIM].
-override PAGE: u32;
 override QK_NORM: bool;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;          // [(Q_HEADS + 2 KV_HEADS) * HEAD_DIM]
 @group(0) @binding(4) var<storage, read> rotary: array<vec2f>;      // [position][HALF] (cos, sin)
 @group(0) @binding(5) var<storage, read> rows: array<Row>;
 @group(0) @binding(6) var<storage, read> tables: array<u32>;        // page numbers, see Row.table
-@group(0) @binding(7) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(7) var<storage, read_write> cache: array<u32>;   // see cache.wgsl
 @group(0) @binding(8) var<storage, read_write> queries: array<f32>; // [rows][Q_HEADS * HEAD_DIM], with QK_NORM and keys [Q_HEADS + KV_HEADS]
 
 @compute @workgroup_size(THREADS)
@@ -1090,17 +1169,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         queries[at] = turned.x;
         queries[at + half] = turned.y;
       } else if (row.position >= row.valid && row.position < row.limit) {
-        let page = tables[row.table + row.position / PAGE] * 2u * sizes.KV_HEADS * PAGE * sizes.HEAD_DIM;
-        let slot = row.position % PAGE;
-        if (head < sizes.Q_HEADS + sizes.KV_HEADS) {
-          let keys = page + (head - sizes.Q_HEADS) * PAGE * sizes.HEAD_DIM;
-          cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-          cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
-        } else {
-          let values = page + ((head - sizes.Q_HEADS) * PAGE + slot) * sizes.HEAD_DIM;
-          cache[values + i] = y.x;
-          cache[values + i + half] = y.y;
-        }
+        let page = tables[row.table + row.position / PAGE];
+        let is_key = head < sizes.Q_HEADS + sizes.KV_HEADS;
+        let kv_head = head - sizes.Q_HEADS - select(sizes.KV_HEADS, 0u, is_key);
+        write_pair(Slot(page, kv_head, row.position % PAGE, is_key), i, select(y, turned, is_key));
       }
     }
   }
@@ -1260,6 +1332,14 @@ const NOTHING = 0u;
 const GIVEN = 1u;
 const TAIL = 2u; // a token outside the list, by the random word
 const DRAW = 3u; // the next token, which is fed next
+`,
+  'same-subgroups': /* wgsl */ `enable subgroups;
+
+// An index that all threads of the workgroup have in common: a software driver that knows so loads once what stands there.
+fn same(index: u32) -> u32 { return subgroupBroadcastFirst(index); }
+`,
+  'same': /* wgsl */ `// An index that all threads of the workgroup have in common.
+fn same(index: u32) -> u32 { return index; }
 `,
   'sizes': /* wgsl */ `// Sizes of the model, and of an operation. They are not override constants like what shapes the code, so that a kernel is compiled once
 // and serves models of all sizes. Those that an operation does not use are 0.

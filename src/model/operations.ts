@@ -123,6 +123,7 @@ export async function compileOperations(
     KV_HEADS: config.numKeyValueHeads,
     HEAD_DIM: headDim,
     PAGE,
+    KV_BF16: cache.type === 'bf16',
     SPAN,
     SHARE: share,
     WIDTH: hiddenSize,
@@ -180,7 +181,7 @@ export async function compileOperations(
     const THREADS = tuning.attentionThreads;
     const PARTS = Math.max(THREADS, Math.ceil(headDim / 8));
     const constants = { OUT_STRIDE: attended, THREADS, PARTS, TEAM, WHOLE, WINDOW };
-    return single(['sizes', 'row', 'window', 'attention'], constants);
+    return single([tuning.same, 'sizes', 'row', 'window', 'attention'], constants);
   };
   const merging = (WINDOW: number) =>
     single(['sizes', 'row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });
@@ -190,7 +191,7 @@ export async function compileOperations(
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
     const gateUp = weights('mlp.gate', 'mlp.up');
     return allOf({
-      qkv: linear(['norm', 'row', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
+      qkv: linear(['norm', 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
       output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
         BIAS: config.outputBias,
       }),
@@ -227,7 +228,7 @@ export async function compileOperations(
     merge: merging(0),
     mergeWindow: merging(size),
     qkNorm: config.qkNorm
-      ? single(['sizes', 'row', 'qk-norm'], { THREADS: tuning.attentionThreads })
+      ? single(['sizes', 'row', 'cache', 'qk-norm'], { THREADS: tuning.attentionThreads })
       : undefined,
     head: lmHead(),
     summarise: single(['sizes', 'row', 'summary', 'summarise'], {

@@ -18,6 +18,8 @@ export interface Tuning {
   readonly summaryThreads: number;
   /** Threads of a workgroup of the attention kernel, at least 8. */
   readonly attentionThreads: number;
+  /** The file of shaders/ that says what all threads of a workgroup have in common. */
+  readonly same: 'same' | 'same-subgroups';
   /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
   readonly shareSpans: boolean;
   /** Most rows in flight, a multiple of those that a workgroup takes. */
@@ -40,6 +42,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
   head: { shader: 'matvec', threads: 64, repeat: 1 },
   summaryThreads: 256,
   attentionThreads: 32,
+  same: 'same',
   shareSpans: false,
   capacity: 512,
   tiles: [1, 2, 4, 8],
@@ -57,6 +60,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1 },
     summaryThreads: vocabSize >= 4096 ? 64 : 8,
     attentionThreads: 8,
+    same: subgroups ? 'same-subgroups' : 'same',
     shareSpans: true,
     capacity: 256,
     tiles: [1, 2, 4],

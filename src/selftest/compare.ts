@@ -45,3 +45,13 @@ export function worst(checks: readonly Check[]): Check {
 
 /** Bits of an f32, the same for every NaN: what moves one may change its bits. */
 export const oneNaN = (bits: number): number => ((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bits);
+
+/** The number nearest to `right` of those whose nearest bf16 is `rounded`. */
+export function unrounded(rounded: number, right: number): number {
+  const bits = new Uint32Array(Float32Array.of(Math.abs(rounded)).buffer)[0];
+  const beside = (step: number) => new Float32Array(Uint32Array.of(bits + step).buffer)[0];
+  const above = (Math.abs(rounded) + beside(0x10000)) / 2;
+  const below = bits === 0 ? -above : (Math.abs(rounded) + beside(-0x10000)) / 2;
+  const sign = rounded < 0 ? -1 : 1;
+  return sign * Math.min(Math.max(sign * right, below), above);
+}

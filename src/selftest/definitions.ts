@@ -2,9 +2,9 @@
 import { PAGE } from '../cache/kv-cache.ts';
 import { rotaryFrequencies, rotaryLength } from '../model/rotary.ts';
 import { attends, merges } from './attention.ts';
-import { type Check, compare, exact, oneNaN, worst } from './compare.ts';
+import { type Check, compare, exact, oneNaN, unrounded, worst } from './compare.ts';
 import { matvec, rmsNorm, rotary, siluGate } from './float64.ts';
-import { type At, normed, pages, places, range, streams, sum } from './layouts.ts';
+import { cached, normed, pages, places, type Region, range, streams, sum } from './layouts.ts';
 import { type RowIn, rowsIn } from './rows-in.ts';
 import { some, someRows, WORK } from './some.ts';
 import type { Contents, KernelName, Step, Subject, Trial } from './subject.ts';
@@ -14,12 +14,10 @@ type Definition = (subject: Subject, step: Step, trial: Trial) => Check;
 
 export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
   'copy-pages': (subject, { before, after }, { copies }) => {
-    const { pageWords } = pages(subject);
-    const expected = before.u32('cache').map(oneNaN);
-    for (const { from, to } of copies) {
-      expected.copyWithin(to * pageWords, from * pageWords, (from + 1) * pageWords);
-    }
-    return exact(after.u32('cache').map(oneNaN), expected);
+    const { size } = pages(subject);
+    const expected = cacheBits(subject, before);
+    for (const { from, to } of copies) expected.copyWithin(to * size, from * size, (from + 1) * size);
+    return exact(cacheBits(subject, after), expected);
   },
 
   embed: (subject, { before, after }) => {
@@ -38,13 +36,13 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
       hiddenSize,
       qkNorm,
     } = subject.config;
-    const { keyAt, valueAt } = pages(subject);
+    const { keys, values } = pages(subject);
     const rows = rowsIn(before);
     const tables = before.u32('tables');
     // What is normed next is left as it is, and elsewhere.
     const left = heads + (qkNorm ? kvHeads : 0);
     const queries = after.f32(qkNorm ? 'projected' : 'queries');
-    const cache = after.f32('cache');
+    const cache = cached(subject, after);
     const checked = someRows(rows.length, (heads + 2 * kvHeads) * headDim * hiddenSize);
     const x = normed(subject, before, checked);
     const ours: number[][] = [];
@@ -60,24 +58,25 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
           ours.push(range(headDim).map((i) => queries[(row * left + head) * headDim + i]));
         } else if (position >= valid) {
           const page = tables[table + Math.floor(position / PAGE)];
-          const at = kind === 'k' ? keyAt : valueAt;
-          const places = range(headDim).map((i) => at(page, first / headDim, position % PAGE, i));
-          ours.push(places.map((place) => cache[place]));
+          const { at } = kind === 'k' ? keys : values;
+          const found = range(headDim).map((i) => cache[at(page, first / headDim, position % PAGE, i)]);
+          ours.push(asKept(subject, found, turned));
         } else continue;
         expected.push(turned);
       }
     }
-    const written = qkNorm ? [valueAt] : [keyAt, valueAt];
+    const written = qkNorm ? [values] : [keys, values];
     return worst([compare(ours, expected, hiddenSize), othersStay(subject, before, after, rows, written)]);
   },
 
   'qk-norm': (subject, { before, after }) => {
     const { config, tensors } = subject;
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rmsNormEps } = config;
-    const { keyAt } = pages(subject);
+    const { keys } = pages(subject);
     const rows = rowsIn(before);
     const tables = before.u32('tables');
-    const [projected, queries, cache] = [before.f32('projected'), after.f32('queries'), after.f32('cache')];
+    const [projected, queries] = [before.f32('projected'), after.f32('queries')];
+    const cache = cached(subject, after);
     const [q, k] = ['q', 'k'].map((kind) =>
       tensors.row(`model.layers.0.self_attn.${kind}_norm.weight`, 0, headDim),
     );
@@ -87,18 +86,18 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
       for (const head of range(heads + (position >= valid ? kvHeads : 0))) {
         const start = (row * (heads + kvHeads) + head) * headDim;
         const x = Float64Array.from(projected.subarray(start, start + headDim));
-        expected.push(turn(subject, rmsNorm(x, head < heads ? q : k, rmsNormEps), position));
+        const turned = turn(subject, rmsNorm(x, head < heads ? q : k, rmsNormEps), position);
+        expected.push(turned);
         const page = tables[table + Math.floor(position / PAGE)];
-        ours.push(
-          range(headDim).map((i) =>
-            head < heads
-              ? queries[(row * heads + head) * headDim + i]
-              : cache[keyAt(page, head - heads, position % PAGE, i)],
-          ),
-        );
+        if (head < heads) {
+          ours.push(range(headDim).map((i) => queries[(row * heads + head) * headDim + i]));
+        } else {
+          const found = range(headDim).map((i) => cache[keys.at(page, head - heads, position % PAGE, i)]);
+          ours.push(asKept(subject, found, turned));
+        }
       }
     }
-    return worst([compare(ours, expected, headDim), othersStay(subject, before, after, rows, [keyAt])]);
+    return worst([compare(ours, expected, headDim), othersStay(subject, before, after, rows, [keys])]);
   },
 
   attention: attends,
@@ -208,26 +207,31 @@ function streamIs(
 
 /** Whether the cache holds what it held but for the keys or values that these rows write. */
 function othersStay(
-  { config }: Subject,
+  subject: Subject,
   before: Contents,
   after: Contents,
   rows: readonly RowIn[],
-  written: readonly At[],
+  written: readonly Region[],
 ): Check {
-  const { numKeyValueHeads: kvHeads, headDim } = config;
   const tables = before.u32('tables');
-  const [old, now] = [before.u32('cache').map(oneNaN), after.u32('cache').map(oneNaN)];
+  const [old, now] = [before, after].map((contents) => cacheBits(subject, contents));
   for (const { position, valid, table } of rows) {
     if (position < valid) continue;
     const page = tables[table + Math.floor(position / PAGE)];
-    for (let head = 0; head < kvHeads; head++) {
-      for (let i = 0; i < headDim; i++) {
-        for (const at of written) {
-          const place = at(page, head, position % PAGE, i);
-          old[place] = now[place];
-        }
+    for (let head = 0; head < subject.config.numKeyValueHeads; head++) {
+      for (const region of written) {
+        for (const place of region.all(page, head, position % PAGE)) old[place] = now[place];
       }
     }
   }
   return exact(now, old);
+}
+
+function cacheBits(subject: Subject, contents: Contents): Uint32Array {
+  return new Uint32Array(cached(subject, contents).buffer).map(oneNaN);
+}
+
+/** What keys or values were before they were rounded to what is kept of them, as near to what is right as it can be. */
+function asKept({ cache }: Subject, found: readonly number[], right: Float64Array): number[] {
+  return cache.type === 'f32' ? [...found] : found.map((value, i) => unrounded(value, right[i]));
 }

@@ -1,25 +1,49 @@
 // Where the buffers of a pass have what, as the shaders lay it out, in float64.
-import { PAGE } from '../cache/kv-cache.ts';
+import { headWords, PAGE } from '../cache/kv-cache.ts';
 import type { RowIn } from './rows-in.ts';
 import type { Contents, Step, Subject } from './subject.ts';
 
 export const range = (length: number, first = 0): number[] => Array.from({ length }, (_, i) => first + i);
 
-/** The word of the cache that has number i of a head. */
-export type At = (page: number, head: number, slot: number, i: number) => number;
+/** The place in the cache, counted in numbers, of number i of a head. */
+type At = (page: number, head: number, slot: number, i: number) => number;
 
-/** Where a page of the cache has keys and values, see shaders/qkv.wgsl. */
-export function pages({ config: { numKeyValueHeads: kvHeads, headDim } }: Pick<Subject, 'config'>): {
-  pageWords: number;
-  keyAt: At;
-  valueAt: At;
+/** Where pages have keys, or values. */
+export interface Region {
+  readonly at: At;
+  /** All numbers of a head, the padding too. */
+  all(page: number, head: number, slot: number): number[];
+}
+
+/** What a page of the cache has where, see shaders/cache.wgsl. */
+export function pages({ config: { numKeyValueHeads: kvHeads, headDim }, cache }: Subject): {
+  /** Numbers a page. */
+  readonly size: number;
+  readonly keys: Region;
+  readonly values: Region;
 } {
-  const pageWords = 2 * kvHeads * PAGE * headDim;
-  const keyAt: At = (page, head, slot, i) =>
-    page * pageWords + head * PAGE * headDim + ((i >> 2) * PAGE + slot) * 4 + (i & 3);
-  const valueAt: At = (page, head, slot, i) =>
-    page * pageWords + ((kvHeads + head) * PAGE + slot) * headDim + i;
-  return { pageWords, keyAt, valueAt };
+  const aWord = cache.type === 'bf16' ? 2 : 1;
+  const words = headWords(headDim, cache.type);
+  const region = (wordAt: At): Region => ({
+    at: (page, head, slot, i) => {
+      const apart = headDim / aWord; // of the numbers of a word
+      return aWord * wordAt(page, head, slot, i % apart) + Math.floor(i / apart);
+    },
+    all: (page, head, slot) => range(words).flatMap((i) => range(aWord, aWord * wordAt(page, head, slot, i))),
+  });
+  const start = (page: number, head: number) => (page * 2 * kvHeads + head) * PAGE * words;
+  return {
+    size: 2 * kvHeads * PAGE * words * aWord,
+    keys: region((page, head, slot, i) => start(page, head) + ((i >> 2) * PAGE + slot) * 4 + (i & 3)),
+    values: region((page, head, slot, i) => start(page, kvHeads + head) + slot * words + i),
+  };
+}
+
+/** The numbers of the cache. */
+export function cached({ cache }: Subject, contents: Contents): Float32Array {
+  if (cache.type === 'f32') return contents.f32('cache');
+  const halves = new Uint16Array(contents.u32('cache').buffer);
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }
 
 interface Places {
@@ -89,17 +113,17 @@ export function gather(
   to: number,
 ): { keys: Float64Array; values: Float64Array } {
   const { numKeyValueHeads: kvHeads, headDim } = subject.config;
-  const { keyAt, valueAt } = pages(subject);
+  const { keys, values } = pages(subject);
   const tables = contents.u32('tables');
-  const cache = contents.f32('cache');
+  const cache = cached(subject, contents);
   const length = (Math.min(to, position + 1) - from) * kvHeads * headDim;
-  const of = (at: At) =>
+  const of = ({ at }: Region) =>
     Float64Array.from({ length }, (_, n) => {
       const place = from + Math.floor(n / (kvHeads * headDim));
       const page = tables[table + Math.floor(place / PAGE)];
       return cache[at(page, Math.floor(n / headDim) % kvHeads, place % PAGE, n % headDim)];
     });
-  return { keys: of(keyAt), values: of(valueAt) };
+  return { keys: of(keys), values: of(values) };
 }
 
 export function attended(

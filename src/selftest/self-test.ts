@@ -1,4 +1,4 @@
-import { PAGE } from '../cache/kv-cache.ts';
+import { type KvType, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
@@ -11,7 +11,7 @@ import { SLIDING } from './layouts.ts';
 import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
 import { RandomTensors } from './random-tensors.ts';
 import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
-import { allPlans, fewPlans, LONGEST, type Plan, runPlan, WINDOW } from './trials.ts';
+import { allPlans, fewPlans, LONGEST, type Plan, runPlan, slidingPlan, WINDOW } from './trials.ts';
 
 /** What a kernel was found to compute. */
 export interface KernelCheck extends Check {
@@ -27,6 +27,8 @@ export interface KernelCheck extends Check {
 export interface Made {
   readonly config: ModelConfig;
   readonly dtypeOf: (name: string) => Dtype;
+  /** Of the cache; f32 unless given. */
+  readonly kvType?: KvType;
 }
 
 const made = (sizes: Partial<ModelConfig>): ModelConfig => ({
@@ -83,6 +85,9 @@ export const FEATURED: Made = {
   dtypeOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
 };
 
+/** The same with keys and values in bf16, of which a head has no multiple of eight. */
+export const FEATURED_BF16: Made = { ...FEATURED, kvType: 'bf16' };
+
 /** No size is a multiple of eight; several slices of logits; every dtype. */
 const ODD: readonly Made[] = [
   {
@@ -123,6 +128,11 @@ export async function selfTest(
     const tuning = { ...tuningFor(device.adapter, made.config.vocabSize), capacity: CAPACITY };
     return { made, tuning, plans: allPlans(tuning) };
   });
+  runs.push({
+    made: FEATURED_BF16,
+    tuning: quickTuning(device),
+    plans: [...fewPlans(quickTuning(device)), slidingPlan],
+  });
   const total = runs.reduce((sum, { plans }) => sum + plans.length, 0);
   let done = 0;
   for (const { made, tuning, plans } of runs) {
@@ -137,13 +147,14 @@ export async function quickSelfTest(
   device: Gpu,
   tuning: Tuning = quickTuning(device),
   sources?: Sources,
+  kvType?: KvType,
 ): Promise<KernelCheck[]> {
   const checks = new Checks();
   await scratch(device, (gpu) =>
     checkPack(gpu, new Kernels(gpu, sources), PACKINGS[0], EMBEDDED.config.hiddenSize, checks),
   );
   if (checks.all().some(({ right }) => !right)) return checks.all();
-  await holdShape(device, EMBEDDED, tuning, fewPlans(tuning), checks, sources);
+  await holdShape(device, { ...EMBEDDED, kvType }, tuning, fewPlans(tuning), checks, sources);
   return checks.all();
 }
 
@@ -166,7 +177,7 @@ async function scratch(device: Gpu, use: (gpu: Gpu) => Promise<void>): Promise<v
 /** Runs a model of this shape by these plans, and checks each kernel of each pass. */
 export async function holdShape(
   device: Gpu,
-  { config, dtypeOf }: Made,
+  { config, dtypeOf, kvType = 'f32' }: Made,
   tuning: Tuning,
   plans: readonly Plan[],
   checks: Checks,
@@ -177,7 +188,7 @@ export async function holdShape(
     const tensors = new RandomTensors(config, dtypeOf);
     const positions = PAGE * (12 + 4 * Math.max(...tuning.tiles));
     const kernels = new Kernels(gpu, sources);
-    const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions);
+    const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions, kvType);
     for (const [turn, plan] of plans.entries()) {
       onPass?.();
       const { trial, steps } = await runPlan(subject, plan, turn);
@@ -212,7 +223,13 @@ const MATRICES: Readonly<Record<string, readonly string[]>> = {
   'mlp.down_proj': ['mlp.down_proj'],
 };
 
-function formOf({ config, tensors, tuning, model }: Subject, step: Step, trial: Trial): string {
+function formOf(subject: Subject, step: Step, trial: Trial): string {
+  const form = plainForm(subject, step, trial);
+  if (subject.cache.type === 'f32' || !/^(qkv|qk-norm|attention|copy-pages)$/.test(step.kernel)) return form;
+  return `${form}${form && ', '}bf16 keys`;
+}
+
+function plainForm({ config, tensors, tuning, model }: Subject, step: Step, trial: Trial): string {
   const type = (names: readonly string[]) =>
     names.every((name) => tensors.tensors.get(name)?.dtype === 'BF16') ? 'bf16' : 'f32';
   const tile = tuning.tiles.find((rows) => rows >= trial.states.length) ?? Math.max(...tuning.tiles);

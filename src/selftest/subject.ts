@@ -1,4 +1,4 @@
-import { KvCache, type PageCopy } from '../cache/kv-cache.ts';
+import { KvCache, type KvType, type PageCopy } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type RowState, writeRows } from '../engine/write-rows.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -26,8 +26,9 @@ export async function openSubject(
   tuning: Tuning,
   tensors: RandomTensors,
   positions: number,
+  kvType: KvType,
 ): Promise<Subject> {
-  const cache = new KvCache(gpu, config, positions);
+  const cache = new KvCache(gpu, config, positions, kvType);
   const loader = new WeightLoader(gpu, kernels, tensors, () => {});
   const model = await loadQwen2(gpu, kernels, config, loader, cache, config.maxPositionEmbeddings, tuning);
   loader.done();

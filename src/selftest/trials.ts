@@ -61,8 +61,8 @@ class Sequences {
   /** Random keys and values wherever a sequence has some; NaN everywhere else, so that it is noticed if anything of that is read. */
   fill(): void {
     const { gpu, cache, config } = this.subject;
-    const { pageWords, keyAt, valueAt } = pages(this.subject);
-    const words = new Float32Array(cache.layers[0].size / 4).fill(Number.NaN);
+    const { size, keys, values } = pages(this.subject);
+    const numbers = new Float32Array(cache.pages * size).fill(Number.NaN);
     let state = 7;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -70,20 +70,22 @@ class Sequences {
     };
     // Pages that become copies of others hold something else before.
     for (const { to } of this.copies) {
-      for (let i = 0; i < pageWords; i++) words[to * pageWords + i] = random();
+      for (let i = 0; i < size; i++) numbers[to * size + i] = random();
     }
     for (const { table, length } of this.all) {
       for (let position = 0; position < length; position++) {
         const page = table.at(Math.floor(position / PAGE));
         for (let head = 0; head < config.numKeyValueHeads; head++) {
-          for (let i = 0; i < config.headDim; i++) {
-            words[keyAt(page, head, position % PAGE, i)] = random();
-            words[valueAt(page, head, position % PAGE, i)] = random();
+          for (const { at, all } of [keys, values]) {
+            for (const place of all(page, head, position % PAGE)) numbers[place] = 0; // the padding
+            for (let i = 0; i < config.headDim; i++) numbers[at(page, head, position % PAGE, i)] = random();
           }
         }
       }
     }
-    gpu.device.queue.writeBuffer(cache.layers[0], 0, words);
+    const bits = new Uint32Array(numbers.buffer);
+    const kept = cache.type === 'f32' ? numbers : Uint16Array.from(bits, (word) => word >>> 16);
+    gpu.device.queue.writeBuffer(cache.layers[0], 0, kept);
   }
 
   free(): void {

@@ -4,29 +4,31 @@ import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
 import { KernelError } from '../base/errors.ts';
 import { isAllowed, RUNTIME } from '../base/runtime.ts';
+import type { KvType } from '../cache/kv-cache.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
 import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
 
-type Test = (gpu: Gpu) => Promise<readonly KernelCheck[]>;
+type Test = (gpu: Gpu, kvType: KvType) => Promise<readonly KernelCheck[]>;
 
 /** Under way or passed in this process, by identity. */
 const inProcess = new Map<string, Promise<void>>();
 
 /**
- * Lets an adapter pass that computes rightly. It is tested once for each adapter, driver, runtime and set of shaders: what has passed is
+ * Lets an adapter pass that computes rightly. It is tested once for each adapter, driver, runtime, set of shaders and type of keys: what has passed is
  * remembered in the user's cache folder, or where there is none as long as the process lives.
  * @throws KernelError
  */
 export async function trust(
   gpu: Gpu,
-  test: Test = quickSelfTest,
+  kvType: KvType = 'f32',
+  test: Test = (device, type) => quickSelfTest(device, undefined, undefined, type),
   passed: Map<string, Promise<void>> = inProcess,
 ): Promise<void> {
-  const identity = identityOf(gpu);
+  const identity = identityOf(gpu, kvType);
   let passing = passed.get(identity);
   if (!passing) {
-    passing = pass(gpu, identity, test);
+    passing = pass(gpu, identity, () => test(gpu, kvType));
     passed.set(identity, passing);
     passing.catch(() => passed.delete(identity));
   }
@@ -41,22 +43,22 @@ export function refuseWrong({ adapter }: Pick<Gpu, 'adapter'>, checks: readonly 
   throw new KernelError(adapter.description, form ? `${kernel} (${form})` : kernel, error, bound);
 }
 
-async function pass(gpu: Gpu, identity: string, test: Test): Promise<void> {
+async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): Promise<void> {
   const file = fileOf(identity);
   if (file && (await readFile(file, 'utf8').catch(() => '')) === identity) return;
-  refuseWrong(gpu, await test(gpu));
+  refuseWrong(gpu, await test());
   if (file) await write(file, identity).catch(() => {}); // then it is tested again next time
 }
 
 /** All that a kernel's results may depend on. Neither Dawn nor Deno tells of a driver more than its name and, in the description, its version. */
-function identityOf(gpu: Gpu): string {
+function identityOf(gpu: Gpu, kvType: KvType): string {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const hash = createHash('sha256').update(JSON.stringify(shaders)).digest('hex');
   const identity = {
     adapter: { vendor, architecture, device, description },
     system: `${process.platform} ${process.arch}`,
     runtime: runtime(),
-    kernels: quickTuning(gpu),
+    kernels: { ...quickTuning(gpu), kvType },
     shaders: hash,
   };
   return `${JSON.stringify(identity, null, 2)}\n`;

@@ -51,7 +51,8 @@ function* variants(shader: ShaderName, tiles: number[]): Generator<[ShaderName[]
         yield [[shader, 'sizes', 'weights', 'stream', 'project'], { BF16, TILE, BIAS }];
       if (shader === 'matmul-tiles') continue; // with norm.wgsl it needs more workgroup memory than this device has
       for (const more of [false, true]) {
-        yield [[shader, 'sizes', 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE, QK_NORM: more }];
+        const qkv: ShaderName[] = [shader, 'sizes', 'weights', 'stream', 'norm', 'row', 'cache', 'qkv'];
+        yield [qkv, { BF16, TILE, QK_NORM: more, KV_BF16: more }];
         yield [[shader, 'sizes', 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE, BIAS: more }];
       }
       if (shader === 'matvec-split') continue;
@@ -60,16 +61,22 @@ function* variants(shader: ShaderName, tiles: number[]): Generator<[ShaderName[]
   }
 }
 
+function* attentions(same: ShaderName): Generator<[ShaderName[], Constants]> {
+  const files: ShaderName[] = [same, 'sizes', 'row', 'window', 'attention'];
+  for (const KV_BF16 of [false, true]) {
+    for (const SHARE of [1, 3]) {
+      for (const WHOLE of [true, false]) yield [files, { KV_BF16, SHARE, WHOLE, TEAM: 1, THREADS: 32 }];
+      yield [files, { KV_BF16, SHARE, WHOLE: false, TEAM: 2, THREADS: 32 }];
+    }
+  }
+}
+
 function* others(): Generator<[ShaderName[], Constants]> {
   for (const SOURCE of [0, 1, 2, 3]) yield [['sizes', 'pack'], { SOURCE }];
   for (const BF16 of [true, false]) yield [['sizes', 'weights', 'row', 'stream', 'embed'], { BF16 }];
-  for (const SHARE of [1, 3]) {
-    const attention: ShaderName[] = ['sizes', 'row', 'window', 'attention'];
-    for (const WHOLE of [true, false]) yield [attention, { SHARE, WHOLE, TEAM: 1, THREADS: 32 }];
-    yield [attention, { SHARE, WHOLE: false, TEAM: 2, THREADS: 32 }];
-  }
+  yield* attentions('same');
   yield [['sizes', 'row', 'window', 'attention-merge'], {}];
-  yield [['sizes', 'row', 'qk-norm'], {}];
+  for (const KV_BF16 of [false, true]) yield [['sizes', 'row', 'cache', 'qk-norm'], { KV_BF16 }];
   yield [['sizes', 'copy-pages'], {}];
   for (const THREADS of [8, 64, 256])
     yield [['sizes', 'row', 'summary', 'summarise'], { SLICE: 4096, THREADS }];
@@ -87,11 +94,14 @@ test('every variant compiles with subgroups', async () => {
   const gpu = await nullDevice(['subgroups']);
   const kernels = new Kernels(gpu);
   let compiled = 0;
-  for (const [files, constants] of variants('matvec-subgroups', [1, 2, 4])) {
+  for (const [files, constants] of [
+    ...variants('matvec-subgroups', [1, 2, 4]),
+    ...attentions('same-subgroups'),
+  ]) {
     await kernels.compile(files, { ...SIZES, ...constants });
     compiled++;
   }
-  assert.is(compiled, 42);
+  assert.is(compiled, 42 + 12);
   gpu.device.destroy();
 });
 
@@ -104,7 +114,7 @@ test('every variant compiles without subgroups and without shader-f16', async ()
     ...variants('matmul-tiles', [8]),
     ...others(),
   ];
-  assert.is(all.length, 56 + 48 + 4 + 21);
+  assert.is(all.length, 56 + 48 + 4 + 28);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
     .compile(['matvec-subgroups', 'sizes', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
@@ -133,7 +143,7 @@ test('models of any size share compiled kernels', async () => {
   const compile = async (sizes: Partial<ModelConfig>) => {
     const config = { ...EMBEDDED.config, ...sizes };
     const adapter = { ...gpu.adapter, cpu: true };
-    const cache = new KvCache(gpu, config, 64);
+    const cache = new KvCache(gpu, config, 64, 'f32');
     const layout = { permutes: false, hasOrder: () => false, format: () => ({ code: 'bf16' }) as const };
     await compileOperations(kernels, config, tuningFor(adapter, config.vocabSize), cache, layout);
     return kernels.compiled;

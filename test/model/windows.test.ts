@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { forward } from '../../reference/oracle.ts';
-import { loadWeights } from '../../reference/weights.ts';
+import { loadWeights, nearestBf16 } from '../../reference/weights.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import { bits, decode, prompted, type Row, type Step } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets, SHAPE } from '../support/models.ts';
@@ -21,13 +21,17 @@ const LAW = { alpha: 4, temperature: 0.8 };
 const key = (chain: number) => ({ seed: 3n, chain, step: 0, candidate: 0 });
 
 const { 'portable kernels': _, ...sets } = kernelSets; // whose attention is that of the adapter's own
-for (const [variant, load] of Object.entries(sets)) {
-  test(`layers that slide agree with the float64 oracle, and rows do not depend on each other: ${variant}`, async () => {
+const kept = { f32: (value: number) => value, bf16: nearestBf16 };
+const cases = Object.entries(sets).flatMap(([variant, load]) =>
+  (['f32', 'bf16'] as const).map((kvCache) => ({ variant, load, kvCache })),
+);
+for (const { variant, load, kvCache } of cases) {
+  test(`layers that slide agree with the float64 oracle, and rows do not depend on each other: ${variant}, keys in ${kvCache}`, async () => {
     await inTemporaryFolder(async (dir) => {
       const config = randomCheckpoint(dir, CONFIG, 17, 'BF16');
-      const model = await load(dir, { cachePositions: 4096 });
+      const model = await load(dir, { cachePositions: 4096, kvCache });
       const { vocabSize } = config;
-      const expected = forward(config, await loadWeights(dir), TOKENS);
+      const expected = forward(config, await loadWeights(dir), TOKENS, undefined, kept[kvCache]);
       const near = (logits: ArrayLike<number>, position: number) => {
         let [error, power] = [0, 0];
         for (let v = 0; v < vocabSize; v++) {

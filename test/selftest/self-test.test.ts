@@ -25,7 +25,7 @@ import { COMMON, FEATURES, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } f
 
 const gpu = await Gpu.open();
 /** As a new process would. */
-const fresh = (run: Parameters<typeof trust>[1]) => trust(gpu, run, new Map());
+const fresh = (run: Parameters<typeof trust>[2]) => trust(gpu, 'f32', run, new Map());
 /** Those of this adapter: another set of multiplications is for other adapters. */
 const mutants = [...COMMON, ...(gpu.adapter.cpu && gpu.adapter.subgroups ? MULTIPLICATIONS : [])];
 
