@@ -6,7 +6,8 @@ import type { Env, Server } from './context.ts';
 import { failureOf } from './failure.ts';
 import { checkSource, isLoopback, keyCheck } from './guard.ts';
 import type { Life } from './life.ts';
-import { Refusal, unknownModel } from './refusal.ts';
+import { logLine } from './log.ts';
+import { clientGone, Refusal, unknownModel } from './refusal.ts';
 import { EVENTS, events, type Send } from './sse.ts';
 
 /** What an endpoint gives: an object, or events one after another. */

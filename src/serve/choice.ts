@@ -2,7 +2,7 @@ import type { Answer } from '../api/generate.ts';
 import { type Alternative, type StateEvent, streamIn } from '../api/stream.ts';
 import { answerText } from '../api/text.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
-import { score } from '../tree/score.ts';
+import { scoreAll } from '../tree/score.ts';
 import type { Server } from './context.ts';
 import type { Life } from './life.ts';
 import type { Wants } from './wants.ts';
@@ -119,7 +119,12 @@ export async function recordsOf(
 ): Promise<TokenRecord[]> {
   const { tokenizer } = model;
   const most = Math.max(1, top);
-  const { logp, alternatives } = await score(model, tokens, { temperature: 1, alpha }, { top: most, signal });
+  const { logp, alternatives } = await scoreAll(
+    model,
+    tokens,
+    { temperature: 1, alpha },
+    { top: most, signal },
+  );
   const offset = offsets(tokenizer);
   return tokens.slice(from).map((token, i) => ({
     token,

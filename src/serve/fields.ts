@@ -3,13 +3,13 @@ import { describe } from '../base/show.ts';
 import { Refusal } from './refusal.ts';
 
 /** The message of a field with a wrong value: what it is, and what belongs there. */
-const says =
+export const says =
   (expected: string) =>
   ({ input }: { readonly input: unknown }): string =>
     `is ${describe(input)}: ${expected}`;
 
 /** `null` stands for a field that is left out, as at OpenAI. */
-const optional = <const Schema extends v.GenericSchema>(schema: Schema) => v.nullish(schema);
+export const optional = <const Schema extends v.GenericSchema>(schema: Schema) => v.nullish(schema);
 
 const real = (least: number, most: number) => {
   const message = says(`a number from ${least} to ${most}`);
@@ -26,7 +26,7 @@ export const whole = (least: number, most: number, text = `a whole number from $
   );
 };
 
-const text = v.string(says('a text'));
+export const text = v.string(says('a text'));
 export const flag = v.boolean(says('true or false'));
 
 /** A field of OpenAI's that is not computed here: only the values with which it changes nothing. */
@@ -40,7 +40,7 @@ export const neutral = (...values: readonly (string | number | boolean | '{}' | 
   );
 
 /** A field that does not change the answer, whatever it is. */
-const ignored = v.unknown();
+export const ignored = v.unknown();
 
 /** OpenAI's bound is 4; harnesses for base models send more. */
 const MOST_STOPS = 16;
