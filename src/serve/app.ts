@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { ASSETS, PAGE_POLICY } from './assets.ts';
+import { ASSETS, PAGE_POLICY, TRACE_POLICY } from './assets.ts';
 import { readJson } from './body.ts';
 import type { Env, Server } from './context.ts';
 import { failureOf } from './failure.ts';
@@ -11,9 +11,7 @@ import { clientGone, Refusal, unknownModel } from './refusal.ts';
 import { EVENTS, events, type Send } from './sse.ts';
 
 /** What an endpoint gives: an object, or events one after another. */
-export type Answering =
-  | { readonly json: object }
-  | { readonly events: (send: Send) => Promise<void> };
+export type Answering = { readonly json: object } | { readonly events: (send: Send) => Promise<void> };
 
 /** Answers the JSON of a request. What it throws is told in OpenAI's shape. */
 export type Endpoint = (server: Server, json: unknown, life: Life) => Promise<Answering>;
@@ -41,6 +39,16 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
   for (const [path, { type, body }] of Object.entries(ASSETS)) {
     app.get(path, (c) => c.body(body, 200, { 'content-type': type, ...PAGE_HEADERS }));
   }
+  // Their names cannot be guessed, and a link cannot show a key.
+  app.get('/egps/traces/:id', (c) => {
+    const page = server.traces.at(c.req.path);
+    if (page === undefined) return c.notFound();
+    return c.body(page, 200, {
+      'content-type': 'text/html; charset=utf-8',
+      ...PAGE_HEADERS,
+      'content-security-policy': TRACE_POLICY,
+    });
+  });
   app.get('/health', (c) =>
     server.isDraining() ? c.json({ status: 'stopping' }, 503) : c.json({ status: 'ok' }),
   );

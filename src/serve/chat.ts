@@ -103,7 +103,8 @@ export async function chat(server: Server, json: unknown, life: Life): Promise<A
   const draws = Array.from(
     { length: request.n ?? 1 },
     (_, i): Draw =>
-      (signal, listener) => drawChoice(server, tokens, wants, i, top, signal, listener),
+      (signal, listener) =>
+        drawChoice(server, tokens, wants, i, top, signal, listener),
   );
   return reply(server, life, shape, draws, wants, request);
 }

@@ -1,8 +1,9 @@
+import type { Alternative } from '../api/alternatives.ts';
 import type { Answer } from '../api/generate.ts';
-import { type Alternative, type StateEvent, streamIn } from '../api/stream.ts';
+import { score } from '../api/score.ts';
+import { type StateEvent, streamIn } from '../api/stream.ts';
 import { answerText } from '../api/text.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
-import { scoreAll } from '../tree/score.ts';
 import type { Server } from './context.ts';
 import type { Life } from './life.ts';
 import type { Wants } from './wants.ts';
@@ -38,7 +39,11 @@ export interface Listener {
 }
 
 /** Does a part of a request's work in a place that was booked. */
-export function seated<T>({ desk }: Server, life: Life, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function seated<T>(
+  { desk }: Server,
+  life: Life,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   return life.within(async (signal) => {
     const leave = await desk.take(signal);
     try {
@@ -98,11 +103,24 @@ export async function drawChoice(
       const { text, stop: found } = answerText(tokenizer, tokens, eosTokens, stop);
       if (top !== undefined && !isPlain) {
         const written = eosTokens.has(tokens[tokens.length - 1]) ? tokens.subarray(0, -1) : tokens;
-        waiting = await recordsOf(server, [...prompt, ...written], prompt.length, top, resolved.alpha, signal);
+        waiting = await recordsOf(
+          server,
+          [...prompt, ...written],
+          prompt.length,
+          top,
+          resolved.alpha,
+          signal,
+        );
       }
       const rest = release(found === null ? Infinity : text.length);
       if (!isPlain || rest.length > 0) await listener.text?.(isPlain ? '' : text, rest);
-      return { text, finish: found === null && finish === 'length' ? 'length' : 'stop', records, answer, chain };
+      return {
+        text,
+        finish: found === null && finish === 'length' ? 'length' : 'stop',
+        records,
+        answer,
+        chain,
+      };
     }
   }
   throw signal.reason;
@@ -117,23 +135,18 @@ export async function recordsOf(
   alpha: number,
   signal: AbortSignal,
 ): Promise<TokenRecord[]> {
-  const { tokenizer } = model;
-  const most = Math.max(1, top);
-  const { logp, alternatives } = await scoreAll(
-    model,
-    tokens,
-    { temperature: 1, alpha },
-    { top: most, signal },
-  );
-  const offset = offsets(tokenizer);
-  return tokens.slice(from).map((token, i) => ({
-    token,
-    offset: offset(token),
-    logProbability: from + i === 0 ? null : logp[from + i - 1],
-    alternatives: from + i === 0 ? [] : alternatives[from + i - 1].map(({ token, logp }) => {
-      return { token, text: tokenizer.tokenText(token), logProbability: logp };
-    }),
-  }));
+  const { logp, alternatives } = await score(model, tokens, { alpha, topLogprobs: top, signal });
+  const offset = offsets(model.tokenizer);
+  return tokens.slice(from).map((token, i) => {
+    const before = from + i - 1;
+    const isFirst = before < 0; // nothing precedes it
+    return {
+      token,
+      offset: offset(token),
+      logProbability: isFirst ? null : logp[before],
+      alternatives: isFirst ? [] : alternatives[before],
+    };
+  });
 }
 
 /** Tells of tokens one after another how much text stands before each. */

@@ -46,7 +46,10 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
   if (length === 0) throw wrongField('prompt', 'prompt is an empty list');
   const { desk } = server;
   if (length * n > desk.places + desk.room)
-    throw wrongField('prompt', `${length} prompts with n ${n} each: at most ${desk.places + desk.room} answers`);
+    throw wrongField(
+      'prompt',
+      `${length} prompts with n ${n} each: at most ${desk.places + desk.room} answers`,
+    );
   for (const each of prompts) checkRoom(server, each.length, maxTokens, 'prompt');
   life.prompt = prompt;
   life.usage.prompt = prompts.reduce((sum, each) => sum + each.length, 0);
@@ -63,22 +66,26 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
   };
   const draws = prompts.flatMap((tokens, p) => {
     const scored = top !== undefined && echo ? promptRecords(server, tokens, top, wants) : undefined;
-    return Array.from({ length: n }, (_, j): Draw => async (signal, listener) => {
-      const before = await scored?.(signal);
-      if (echo) await listener?.text?.(texts[p], before ?? []);
-      const base = texts[p].length;
-      const moved = (records: readonly TokenRecord[]) =>
-        records.map((record) => ({ ...record, offset: base + record.offset }));
-      const drawn: Outcome =
-        maxTokens === 0
-          ? { text: '', finish: 'length', records: [], answer: null, chain: wants.resolved.chain + j }
-          : await drawChoice(server, tokens, wants, j, top, signal, {
-              ...listener,
-              text: (text, records) => listener?.text?.(text, moved(records)),
-            });
-      const records = [...(before ?? []), ...moved(drawn.records)];
-      return { ...drawn, text: (echo ? texts[p] : '') + drawn.text, records };
-    });
+    return Array.from(
+      { length: n },
+      (_, j): Draw =>
+        async (signal, listener) => {
+          const before = await scored?.(signal);
+          if (echo) await listener?.text?.(texts[p], before ?? []);
+          const base = texts[p].length;
+          const moved = (records: readonly TokenRecord[]) =>
+            records.map((record) => ({ ...record, offset: base + record.offset }));
+          const drawn: Outcome =
+            maxTokens === 0
+              ? { text: '', finish: 'length', records: [], answer: null, chain: wants.resolved.chain + j }
+              : await drawChoice(server, tokens, wants, j, top, signal, {
+                  ...listener,
+                  text: (text, records) => listener?.text?.(text, moved(records)),
+                });
+          const records = [...(before ?? []), ...moved(drawn.records)];
+          return { ...drawn, text: (echo ? texts[p] : '') + drawn.text, records };
+        },
+    );
   });
   return reply(server, life, shape, draws, wants, request);
 

@@ -21,8 +21,7 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   const refusal = error instanceof Refusal ? error : refusalOf(error);
   const { status, code, message, param, headers } = refusal;
-  const type =
-    status === 429 ? 'rate_limit_error' : status >= 500 ? 'server_error' : 'invalid_request_error';
+  const type = status === 429 ? 'rate_limit_error' : status >= 500 ? 'server_error' : 'invalid_request_error';
   return { status, headers, body: { error: { message, type, param, code } } };
 }
 

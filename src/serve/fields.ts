@@ -18,12 +18,7 @@ const real = (least: number, most: number) => {
 
 export const whole = (least: number, most: number, text = `a whole number from ${least} to ${most}`) => {
   const message = says(text);
-  return v.pipe(
-    v.number(message),
-    v.integer(message),
-    v.minValue(least, message),
-    v.maxValue(most, message),
-  );
+  return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
 };
 
 export const text = v.string(says('a text'));
@@ -34,7 +29,8 @@ export const neutral = (...values: readonly (string | number | boolean | '{}' | 
   optional(
     v.custom<unknown>((value) => {
       if (Array.isArray(value)) return value.length === 0 && values.includes('[]');
-      if (typeof value === 'object') return Object.keys(value as object).length === 0 && values.includes('{}');
+      if (typeof value === 'object')
+        return Object.keys(value as object).length === 0 && values.includes('{}');
       return values.includes(value as string);
     }, says('it is not supported here; leave it out')),
   );
@@ -50,14 +46,10 @@ const stopText = v.pipe(
   v.minLength(1, says('a stop string has at least one character')),
   v.maxLength(LONGEST_STOP, ({ input }) => `has ${input.length} characters: at most ${LONGEST_STOP}`),
 );
-const stops = `a text, or at most ${MOST_STOPS} of them`;
-
-/** Of completions and of chats. */
-export const COMMON = {
-  model: text,
+/** How answers are drawn. */
+export const DRAWING = {
   temperature: optional(real(0, 2)),
   top_p: optional(real(0, 1)),
-  n: optional(whole(1, 128)),
   seed: optional(
     whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'a whole number between −2^53 and 2^53'),
   ),
@@ -70,15 +62,22 @@ export const COMMON = {
           v.maxLength(MOST_STOPS, ({ input }) => `has ${input.length} texts: at most ${MOST_STOPS}`),
         ),
       ],
-      says(stops),
+      says(`a text, or at most ${MOST_STOPS} of them`),
     ),
   ),
+  /** What OpenAI does not have; its keys are looked at by themselves. */
+  egps: optional(v.record(v.string(), v.unknown(), objectSays)),
+};
+
+/** Of completions and of chats. */
+export const COMMON = {
+  ...DRAWING,
+  model: text,
+  n: optional(whole(1, 128)),
   stream: optional(flag),
   stream_options: optional(
     v.strictObject({ include_usage: optional(flag), include_obfuscation: neutral(false) }, objectSays),
   ),
-  /** What OpenAI does not have; its keys are looked at by themselves. */
-  egps: optional(v.record(v.string(), v.unknown(), objectSays)),
   frequency_penalty: neutral(0),
   presence_penalty: neutral(0),
   logit_bias: neutral('{}'),
@@ -96,14 +95,21 @@ export function read<const Schema extends v.GenericSchema>(
   schema: Schema,
   json: unknown,
 ): v.InferOutput<Schema> {
-  const { success, output, issues } = v.safeParse(schema, Array.isArray(json) ? null : json, { abortEarly: true });
+  const { success, output, issues } = v.safeParse(schema, Array.isArray(json) ? null : json, {
+    abortEarly: true,
+  });
   if (success) return output;
   const [issue] = issues;
   const param = pathOf(issue);
   if (param === null) throw new Refusal(400, 'invalid_type', `the body ${issue.message}`);
   if (issue.type === 'strict_object' && issue.expected === 'never')
     throw new Refusal(400, 'unknown_field', `${param} ${issue.message}`, { param });
-  throw new Refusal(400, issue.input === undefined ? 'missing_field' : 'invalid_value', `${param} ${issue.message}`, { param });
+  throw new Refusal(
+    400,
+    issue.input === undefined ? 'missing_field' : 'invalid_value',
+    `${param} ${issue.message}`,
+    { param },
+  );
 }
 
 function pathOf({ path }: v.BaseIssue<unknown>): string | null {

@@ -1,4 +1,4 @@
-import { type Server as HttpServer, createServer } from 'node:http';
+import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -24,11 +24,18 @@ export interface Listening {
 }
 
 /** Node's own server under Node, Deno and Bun. @throws OutputError where the address is not to be had */
-export async function listen(app: Hono<Env>, host: string, port: number, requests: number): Promise<Listening> {
+export async function listen(
+  app: Hono<Env>,
+  host: string,
+  port: number,
+  requests: number,
+): Promise<Listening> {
   const answer = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: () => {
-      const { status, body } = failureOf(new Refusal(400, 'bad_request', 'the request has no valid address or host'));
+      const { status, body } = failureOf(
+        new Refusal(400, 'bad_request', 'the request has no valid address or host'),
+      );
       return Response.json(body, { status });
     },
   });
@@ -38,7 +45,9 @@ export async function listen(app: Hono<Env>, host: string, port: number, request
   );
   server.maxConnections = requests + SPARE_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', ({ message }) => reject(new OutputError(`${host}:${port}`, `cannot listen: ${message}`)));
+    server.once('error', ({ message }) =>
+      reject(new OutputError(`${host}:${port}`, `cannot listen: ${message}`)),
+    );
     server.listen(port, host, resolve);
   });
   const { address, port: found } = server.address() as AddressInfo;

@@ -74,9 +74,7 @@ export function chatLogprobsOf(tokenizer: Tokenizer, records: readonly TokenReco
   };
   const content = records.map(({ token, logProbability, alternatives }) => ({
     ...told(token, logProbability ?? 0),
-    top_logprobs: alternatives
-      .slice(0, top)
-      .map(({ token, logProbability }) => told(token, logProbability)),
+    top_logprobs: alternatives.slice(0, top).map(({ token, logProbability }) => told(token, logProbability)),
   }));
   return { content, refusal: null };
 }

@@ -1,6 +1,6 @@
 import { encodePrompt, type Prompt } from '../api/prompt.ts';
-import type { Message } from '../checkpoint/tokenizer/chat-template.ts';
 import { OptionError } from '../base/errors.ts';
+import type { Message } from '../checkpoint/tokenizer/chat-template.ts';
 import { checkPrompt } from '../sampling/sample.ts';
 import type { Server } from './context.ts';
 import { Refusal, wrongField } from './refusal.ts';
@@ -12,12 +12,15 @@ const tooLong = (param: string, message: string) => wrongField(param, message, '
 
 /** The tokens of a prompt, which leave room for an answer. @throws Refusal naming `param` */
 export function tokensOf({ model }: Server, prompt: Prompt, param: string): Uint32Array {
-  const characters =
-    typeof prompt === 'string' ? prompt.length : isChat(prompt) ? lengthOf(prompt) : 0;
+  const characters = typeof prompt === 'string' ? prompt.length : isChat(prompt) ? lengthOf(prompt) : 0;
   const most = MOST_CHARACTERS * model.contextLength;
-  if (characters > most) throw tooLong(param, `${param} has ${characters} characters: at most ${most} are read`);
+  if (characters > most)
+    throw tooLong(param, `${param} has ${characters} characters: at most ${most} are read`);
   if (typeof prompt !== 'string' && prompt.length > model.contextLength)
-    throw tooLong(param, `${param} has ${prompt.length} tokens: the model's context holds ${model.contextLength}`);
+    throw tooLong(
+      param,
+      `${param} has ${prompt.length} tokens: the model's context holds ${model.contextLength}`,
+    );
   try {
     const tokens = encodePrompt(model.tokenizer, prompt);
     checkPrompt(model, tokens, 0);
@@ -45,7 +48,10 @@ export function roomBehind({ model, settings }: Server, promptLength: number): n
 export function checkRoom(server: Server, promptLength: number, maxTokens: number, param: string): void {
   const { settings } = server;
   if (maxTokens > settings.maxTokens)
-    throw wrongField('max_tokens', `max_tokens is ${maxTokens}: this server writes at most ${settings.maxTokens}`);
+    throw wrongField(
+      'max_tokens',
+      `max_tokens is ${maxTokens}: this server writes at most ${settings.maxTokens}`,
+    );
   const room = Math.max(0, roomBehind(server, promptLength));
   if (maxTokens <= room) return;
   const sum = `${promptLength} tokens of prompt leave room for ${room} of answer`;

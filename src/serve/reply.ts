@@ -54,7 +54,10 @@ export async function reply(
   };
 
   if (!stream) {
-    const outcomes = await all(life, draws.map((draw) => seated(server, life, draw)));
+    const outcomes = await all(
+      life,
+      draws.map((draw) => seated(server, life, draw)),
+    );
     outcomes.forEach(count);
     const choices = outcomes.map((outcome, i) => noted(shape.whole(i, outcome), outcome));
     return { json: { ...head, object: shape.answer, choices, usage: usageOf(life) } };
