@@ -36,7 +36,7 @@ export const neutral = (...values: readonly (string | number | boolean | '{}' | 
   );
 
 /** A field that does not change the answer, whatever it is. */
-export const ignored = v.unknown();
+export const ignored = v.optional(v.unknown());
 
 /** OpenAI's bound is 4; harnesses for base models send more. */
 const MOST_STOPS = 16;
