@@ -3,7 +3,7 @@ import type { Message } from '../checkpoint/tokenizer/chat-template.ts';
 import type { Answering } from './app.ts';
 import { drawChoice, type TokenRecord } from './choice.ts';
 import type { Server } from './context.ts';
-import { COMMON, flag, ignored, neutral, objectSays, optional, read, says, text, whole } from './fields.ts';
+import { COMMON, fields, flag, ignored, neutral, optional, read, says, text, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { chatLogprobsOf } from './logprobs.ts';
 import { checkRoom, roomBehind, tokensOf } from './prompts.ts';
@@ -12,55 +12,47 @@ import { type Draw, reply, type Shape } from './reply.ts';
 import { wantsOf } from './wants.ts';
 
 const ROLES = ['system', 'developer', 'user', 'assistant'] as const;
-const PART = v.strictObject({ type: v.literal('text', says('only text is read')), text }, objectSays);
-const MESSAGE = v.strictObject(
-  {
-    role: v.picklist(ROLES, says(`one of ${ROLES.join(', ')}`)),
-    content: v.union([text, v.array(PART)], says('a text, or a list of parts of text')),
-    // What an assistant's message has in an answer and says nothing.
-    refusal: neutral(),
-    annotations: neutral('[]'),
-    audio: neutral(),
-    function_call: neutral(),
-    tool_calls: neutral('[]'),
-    name: neutral(),
-  },
-  objectSays,
-);
-const REQUEST = v.strictObject(
-  {
-    ...COMMON,
-    messages: v.pipe(
-      v.array(MESSAGE, says('a list of messages')),
-      v.minLength(1, says('at least one message')),
-    ),
-    max_tokens: optional(whole(1, 2 ** 31 - 1)),
-    max_completion_tokens: optional(whole(1, 2 ** 31 - 1)),
-    logprobs: optional(flag),
-    top_logprobs: optional(whole(0, 20)),
-    response_format: optional(
-      v.strictObject({ type: v.literal('text', says('only text is written')) }, objectSays),
-    ),
-    tools: neutral('[]'),
-    tool_choice: neutral('none', 'auto'),
-    functions: neutral('[]'),
-    function_call: neutral('none', 'auto'),
-    modalities: optional(v.array(v.literal('text', says('only text is written')), says('["text"]'))),
-    audio: neutral(),
-    prediction: neutral(),
-    web_search_options: neutral(),
-    reasoning_effort: neutral('none'),
-    verbosity: neutral('medium'),
-    store: neutral(false),
-    service_tier: neutral('auto', 'default'),
-    // What OpenAI keeps of a request, or does with tools.
-    metadata: ignored,
-    parallel_tool_calls: ignored,
-    prompt_cache_key: ignored,
-    safety_identifier: ignored,
-  },
-  objectSays,
-);
+const PART = fields({ type: v.literal('text', says('only text is read')), text });
+const MESSAGE = fields({
+  role: v.picklist(ROLES, says(`one of ${ROLES.join(', ')}`)),
+  content: v.union([text, v.array(PART)], says('a text, or a list of parts of text')),
+  // What an assistant's message has in an answer and says nothing.
+  refusal: neutral(),
+  annotations: neutral('[]'),
+  audio: neutral(),
+  function_call: neutral(),
+  tool_calls: neutral('[]'),
+  name: neutral(),
+});
+const REQUEST = fields({
+  ...COMMON,
+  messages: v.pipe(
+    v.array(MESSAGE, says('a list of messages')),
+    v.minLength(1, says('at least one message')),
+  ),
+  max_tokens: optional(whole(1, 2 ** 31 - 1)),
+  max_completion_tokens: optional(whole(1, 2 ** 31 - 1)),
+  logprobs: optional(flag),
+  top_logprobs: optional(whole(0, 20)),
+  response_format: optional(fields({ type: v.literal('text', says('only text is written')) })),
+  tools: neutral('[]'),
+  tool_choice: neutral('none', 'auto'),
+  functions: neutral('[]'),
+  function_call: neutral('none', 'auto'),
+  modalities: optional(v.array(v.literal('text', says('only text is written')), says('["text"]'))),
+  audio: neutral(),
+  prediction: neutral(),
+  web_search_options: neutral(),
+  reasoning_effort: neutral('none'),
+  verbosity: neutral('medium'),
+  store: neutral(false),
+  service_tier: neutral('auto', 'default'),
+  // What OpenAI keeps of a request, or does with tools.
+  metadata: ignored,
+  parallel_tool_calls: ignored,
+  prompt_cache_key: ignored,
+  safety_identifier: ignored,
+});
 
 /** `/v1/chat/completions`. */
 export async function chat(server: Server, json: unknown, life: Life): Promise<Answering> {

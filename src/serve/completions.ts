@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Answering } from './app.ts';
 import { drawChoice, type Outcome, recordsOf, type TokenRecord } from './choice.ts';
 import type { Server } from './context.ts';
-import { COMMON, flag, neutral, objectSays, optional, read, says, whole } from './fields.ts';
+import { COMMON, fields, flag, neutral, optional, read, says, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { logprobsOf } from './logprobs.ts';
 import { checkRoom, tokensOf } from './prompts.ts';
@@ -12,18 +12,15 @@ import { type Wants, wantsOf } from './wants.ts';
 
 const id = whole(0, 0xffffffff, 'a token id');
 const PROMPT = says('a text, token ids, or a list of either');
-const REQUEST = v.strictObject(
-  {
-    ...COMMON,
-    prompt: v.union([v.string(), v.array(v.string()), v.array(id), v.array(v.array(id))], PROMPT),
-    max_tokens: optional(whole(0, 2 ** 31 - 1)),
-    logprobs: optional(whole(0, 5)),
-    echo: optional(flag),
-    suffix: neutral(''),
-    best_of: optional(whole(1, 128)),
-  },
-  objectSays,
-);
+const REQUEST = fields({
+  ...COMMON,
+  prompt: v.union([v.string(), v.array(v.string()), v.array(id), v.array(v.array(id))], PROMPT),
+  max_tokens: optional(whole(0, 2 ** 31 - 1)),
+  logprobs: optional(whole(0, 5)),
+  echo: optional(flag),
+  suffix: neutral(''),
+  best_of: optional(whole(1, 128)),
+});
 
 /** Where nobody says how long an answer is, as at OpenAI. */
 const MAX_TOKENS = 16;

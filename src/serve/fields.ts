@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { describe } from '../base/show.ts';
+import { isObject } from '../checkpoint/json.ts';
 import { Refusal } from './refusal.ts';
 
 /** The message of a field with a wrong value: what it is, and what belongs there. */
@@ -23,6 +24,17 @@ export const whole = (least: number, most: number, text = `a whole number from $
 
 export const text = v.string(says('a text'));
 export const flag = v.boolean(says('true or false'));
+
+const object = v.custom<Record<string, unknown>>(isObject, says('an object'));
+
+/** An object of these fields and no others. */
+export const fields = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+  v.pipe(
+    object,
+    v.strictObject(entries, ({ expected }) =>
+      expected === 'never' ? 'is no field of this request' : 'is missing',
+    ),
+  );
 
 /** A field of OpenAI's that is not computed here: only the values with which it changes nothing. */
 export const neutral = (...values: readonly (string | number | boolean | '{}' | '[]')[]) =>
@@ -66,7 +78,7 @@ export const DRAWING = {
     ),
   ),
   /** What OpenAI does not have; its keys are looked at by themselves. */
-  egps: optional(v.record(v.string(), v.unknown(), objectSays)),
+  egps: optional(object),
 };
 
 /** Of completions and of chats. */
@@ -75,27 +87,19 @@ export const COMMON = {
   model: text,
   n: optional(whole(1, 128)),
   stream: optional(flag),
-  stream_options: optional(
-    v.strictObject({ include_usage: optional(flag), include_obfuscation: neutral(false) }, objectSays),
-  ),
+  stream_options: optional(fields({ include_usage: optional(flag), include_obfuscation: neutral(false) })),
   frequency_penalty: neutral(0),
   presence_penalty: neutral(0),
   logit_bias: neutral('{}'),
   user: ignored,
 };
 
-/** The message of an object with a wrong key, or of what should be one. */
-export function objectSays({ input, expected }: { input: unknown; expected: string | null }): string {
-  if (expected === 'never') return 'is no field of this request';
-  return expected === 'Object' ? `is ${describe(input)}: an object is expected` : 'is missing';
-}
-
 /** Reads a request. @throws Refusal naming the first field that is wrong */
 export function read<const Schema extends v.GenericSchema>(
   schema: Schema,
   json: unknown,
 ): v.InferOutput<Schema> {
-  const { success, output, issues } = v.safeParse(schema, Array.isArray(json) ? null : json, {
+  const { success, output, issues } = v.safeParse(schema, json, {
     abortEarly: true,
   });
   if (success) return output;

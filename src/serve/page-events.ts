@@ -1,23 +1,19 @@
-import * as v from 'valibot';
 import { type StreamEvent, streamIn } from '../api/stream.ts';
 import { tracePage } from '../report/trace-page.ts';
 import type { Answering } from './app.ts';
 import { seated } from './choice.ts';
 import type { Server } from './context.ts';
-import { DRAWING, objectSays, optional, read, text, whole } from './fields.ts';
+import { DRAWING, fields, optional, read, text, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { checkRoom, roomBehind, tokensOf } from './prompts.ts';
 import { wantsOf } from './wants.ts';
 
-const REQUEST = v.strictObject(
-  {
-    ...DRAWING,
-    prompt: text,
-    max_tokens: optional(whole(1, 2 ** 31 - 1)),
-    top_logprobs: optional(whole(0, 20)),
-  },
-  objectSays,
-);
+const REQUEST = fields({
+  ...DRAWING,
+  prompt: text,
+  max_tokens: optional(whole(1, 2 ** 31 - 1)),
+  top_logprobs: optional(whole(0, 20)),
+});
 
 /**
  * `POST /egps/events`: the events of `stream`, for the server's own page. The request has the fields of `/v1/completions` that say how an

@@ -1,4 +1,4 @@
-import { withModelDefaults } from '../api/generate.ts';
+import { finisher, withModelDefaults } from '../api/generate.ts';
 import type { StreamOptions } from '../api/stream.ts';
 import { OptionError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
@@ -35,7 +35,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 /** These change how an answer is computed and not what it is: all requests share it. */
 const SHARED = ['tree', 'draft', 'lookAhead', 'treeNodes'];
 const KEYS = [
-  ...OPTION_NAMES.filter((name) => !(name in FIELDS) && !SHARED.includes(name)),
+  ...OPTION_NAMES.filter((name) => !Object.hasOwn(FIELDS, name) && !SHARED.includes(name)),
   'pick',
   'extract',
 ];
@@ -59,9 +59,12 @@ export function wantsOf(
   const own = egps ? checkKeys(egps) : {};
   const given = { ...own, ...temperatureOf(drawing, own), seed, maxNewTokens: asked };
   const { pick, extract, ...sampler } = given as StreamOptions;
-  const resolved = naming(Object.keys(own), () => withModelDefaults(model.defaults, sampler));
-  if (asked === undefined) resolved.maxNewTokens = Math.min(resolved.maxNewTokens, room);
   const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
+  const resolved = naming(Object.keys(own), () => {
+    finisher(model, stops, extract, pick); // refuses what it cannot do
+    return withModelDefaults(model.defaults, sampler);
+  });
+  if (asked === undefined) resolved.maxNewTokens = Math.min(resolved.maxNewTokens, room);
   return {
     options: { ...sampler, maxNewTokens: resolved.maxNewTokens, pick, extract, stop: stops },
     resolved,
@@ -72,7 +75,8 @@ export function wantsOf(
 function checkKeys(egps: Readonly<Record<string, unknown>>): Partial<StreamOptions> {
   for (const [key, value] of Object.entries(egps)) {
     const param = `egps.${key}`;
-    if (key in FIELDS) throw wrongField(param, `${param} is a field of the request: ${FIELDS[key]}`);
+    if (Object.hasOwn(FIELDS, key))
+      throw wrongField(param, `${param} is a field of the request: ${FIELDS[key]}`);
     if (SHARED.includes(key))
       throw wrongField(param, `${param} does not change an answer: it is the server's`);
     if (!KEYS.includes(key)) {
