@@ -1,6 +1,7 @@
 // Leaves of the declarations in dist those that the package's own reach: internals are stripped from them, so that the others would
-// refer to what is not declared.
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+// refer to what is not declared. Those that speak of `using` name the part of TypeScript's library that has it: in the sources JSR would
+// not have the line.
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,4 +19,11 @@ for (const file of queue) {
 for (const entry of readdirSync(join(root, 'dist'), { recursive: true })) {
   const file = join(root, 'dist', entry);
   if (file.endsWith('.d.ts') && !reached.has(file)) rmSync(file);
+}
+
+const LIBRARY = '/// <reference lib="esnext.disposable" />\n';
+for (const file of reached) {
+  const text = readFileSync(file, 'utf8');
+  if (/Symbol\.(asyncDispose|dispose)/.test(text) && !text.startsWith(LIBRARY))
+    writeFileSync(file, LIBRARY + text);
 }

@@ -6,6 +6,7 @@ import { generate } from '../src/api/generate.ts';
 import { loadModel, type Model } from '../src/api/load-model.ts';
 import {
   CheckpointError,
+  DeviceLostError,
   HubError,
   NonFiniteError,
   OptionError,
@@ -14,7 +15,7 @@ import {
 import { smallModel } from './hub/model.ts';
 import { failure } from './support/folder.ts';
 import { withHub } from './support/hub-server.ts';
-import { inTemporaryFolder } from './support/models.ts';
+import { inTemporaryFolder, randomModel, SHAPE } from './support/models.ts';
 import { overwrite, randomCheckpoint } from './support/random-checkpoint.ts';
 import { test } from './support/suite.ts';
 
@@ -159,5 +160,25 @@ test('a model is loaded by its name on the Hub, and how far it is fetched is tol
     const late = { signal: AbortSignal.abort(new Error('no more')) };
     await failure(Error, /^no more$/, () => loadModel('org/n', late));
   }));
+
+test('a model ends with its block; a second time nothing happens, and what is pending rejects', async () => {
+  let escaped: Model;
+  {
+    await using model = await randomModel(SHAPE);
+    escaped = model;
+    await computeOnce(model);
+  }
+  await failure(DeviceLostError, /disposed/, () => computeOnce(escaped));
+  escaped.dispose();
+  await escaped[Symbol.asyncDispose]();
+
+  let pending: Promise<void>;
+  {
+    using model = await randomModel(SHAPE);
+    pending = computeOnce(model);
+    pending.catch(() => {});
+  }
+  await failure(DeviceLostError, /disposed/, () => pending);
+});
 
 test.run();

@@ -1,3 +1,4 @@
+import { disposing } from '../base/disposable.ts';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
 import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
@@ -56,8 +57,12 @@ export interface Model extends LanguageModel {
   activations(tokens: ArrayLike<number>, layer: number): Promise<Activation[]>;
   /** Times the kernels of a pass of decoding by the GPU's own clock. @throws AdapterError, OptionError */
   profile(rows: number, context: number, repeats: number): Promise<Profile>;
-  /** Frees all GPU memory; pending calls reject. */
+  /** Frees all GPU memory; pending calls reject with DeviceLostError. A second time it does nothing. */
   dispose(): void;
+  /** The same, at the end of the block of a `using`. */
+  [Symbol.dispose](): void;
+  /** The same, at the end of the block of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -149,7 +154,8 @@ export async function buildModel(
 
     const engine = new Engine(gpu, config, qwen2, cache, contextLength);
     const opened = gpu;
-    return Object.assign(engine, { adapter: gpu.adapter, memory, dispose: () => opened.dispose() });
+    const dispose = () => opened.dispose();
+    return Object.assign(engine, { adapter: gpu.adapter, memory, dispose, ...disposing(dispose) });
   } catch (error) {
     // A buffer that could not be had causes other errors first; and the caller's device must be left as it was.
     const refused = scoped ? await gpu?.device.popErrorScope().catch(() => null) : null;
@@ -159,6 +165,7 @@ export async function buildModel(
   }
 }
 
-function outOfMemory(needed: number, { message }: GPUError): OutOfMemoryError {
-  return new OutOfMemoryError('the model', needed, undefined, `ask for fewer cachePositions (${message})`);
+function outOfMemory(needed: number, cause: GPUError): OutOfMemoryError {
+  const hint = `ask for fewer cachePositions (${cause.message})`;
+  return new OutOfMemoryError('the model', needed, undefined, hint, { cause });
 }

@@ -73,6 +73,8 @@ export type StreamEvent = TokenEvent | StateEvent | EndEvent;
 /** Events as they are asked for, once. `return`, which leaving a `for await` calls, ends the run and gives its memory back. */
 export interface EventStream extends AsyncIterableIterator<StreamEvent> {
   return(): Promise<IteratorResult<StreamEvent>>;
+  /** The same as `return`, at the end of the block of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Tokens that wait to be asked for, at most: the run goes on when half of them are gone. */
@@ -141,6 +143,10 @@ class Events implements EventStream {
     this.wake();
     await this.run;
     return DONE;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 
   private async take(): Promise<IteratorResult<StreamEvent>> {

@@ -57,7 +57,7 @@ export class FolderLock {
         const what = there
           ? 'another process has taken the folder'
           : 'was removed while this process was writing to it';
-        lost.abort(new OutputError(folder, what));
+        lost.abort(new OutputError(folder, what, { cause: error }));
       });
     }, HEARTBEAT).unref();
   }

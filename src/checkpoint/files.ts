@@ -64,8 +64,8 @@ export async function readText(file: string): Promise<string | undefined> {
 export function decodeText(file: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new CheckpointError(file, 'is not valid UTF-8');
+  } catch (error) {
+    throw new CheckpointError(file, 'is not valid UTF-8', { cause: error });
   }
 }
 
@@ -93,5 +93,6 @@ export async function readFully(
 
 /** The file's name is in the error already; Node puts it behind a comma. */
 function unreadable(file: string, error: unknown): CheckpointError {
-  return new CheckpointError(file, `cannot be read: ${(error as Error).message.split(', ')[0]}`);
+  const [why] = (error as Error).message.split(', ');
+  return new CheckpointError(file, `cannot be read: ${why}`, { cause: error });
 }

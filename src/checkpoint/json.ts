@@ -48,7 +48,7 @@ function parse(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new CheckpointError(file, `not valid JSON: ${(error as Error).message}`);
+    throw new CheckpointError(file, `not valid JSON: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -210,7 +210,7 @@ export class Tokenizer {
       return withinLimit(length, work);
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error;
-      throw new CheckpointError(this.file, `a regular expression ${error.message}`);
+      throw new CheckpointError(this.file, `a regular expression ${error.message}`, { cause: error });
     }
   }
 

@@ -114,7 +114,7 @@ export async function readPrompts(file: string): Promise<Prompt[]> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : message;
-    throw new OptionError(`${file} cannot be read: ${reason}`);
+    throw new OptionError(`${file} cannot be read: ${reason}`, { cause: error });
   }
   const kind = extname(file).toLowerCase();
   const sources = kind === '.json' ? arrayEntries(file, text) : lines(text);
@@ -174,7 +174,7 @@ function parsePrompt(source: string, where: string): string | number[] {
   try {
     parsed = JSON.parse(source);
   } catch (error) {
-    throw new OptionError(`${where}: not valid JSON: ${(error as Error).message}`);
+    throw new OptionError(`${where}: not valid JSON: ${(error as Error).message}`, { cause: error });
   }
   const prompt = typeof parsed === 'object' && parsed !== null && 'prompt' in parsed ? parsed.prompt : parsed;
   if (typeof prompt === 'string') return prompt;
@@ -191,7 +191,7 @@ function encodeAll(prompts: readonly Prompt[], folder: Folder, maxNewTokens: num
       ids = encodePrompt(folder.tokenizer, prompt);
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      throw new OptionError(`${where}: ${error.message}`);
+      throw new OptionError(`${where}: ${error.message}`, { cause: error });
     }
     const unknown = ids.find((id) => id >= vocabSize);
     if (unknown !== undefined)
@@ -223,8 +223,8 @@ export async function writeDefaults(dir: string, values: { gate: number; blockSi
   }
 }
 
-function refuse(file: string, { message }: Error): never {
-  throw new CheckpointError(file, `cannot be written: ${message}`);
+function refuse(file: string, cause: Error): never {
+  throw new CheckpointError(file, `cannot be written: ${cause.message}`, { cause });
 }
 
 /** The distribution of the entropies, a bin a line. */

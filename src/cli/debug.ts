@@ -69,7 +69,7 @@ async function write(file: string, activations: readonly Activation[], ids: Uint
   try {
     await writeFile(file, encodeSafetensors(tensors, { tokens: ids.join(',') }));
   } catch (error) {
-    throw new OutputError(file, (error as Error).message);
+    throw new OutputError(file, (error as Error).message, { cause: error });
   }
 }
 

@@ -65,8 +65,8 @@ from the start of the run.
     const samples = numSamples(parsed);
     const file = value(parsed, 'trace');
     if (file !== undefined) {
-      await checkWritable(file).catch(({ message }) => {
-        throw new OptionError(`--trace ${file} cannot be written: ${message}`);
+      await checkWritable(file).catch((cause) => {
+        throw new OptionError(`--trace ${file} cannot be written: ${cause.message}`, { cause });
       });
     }
     const folder = await openFolder(parsed, io);
@@ -111,7 +111,7 @@ function extract(text: string | undefined): Extract | undefined {
   try {
     return new RegExp(text);
   } catch (error) {
-    throw new OptionError(`--extract ${text}: ${(error as Error).message}`);
+    throw new OptionError(`--extract ${text}: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -192,7 +192,7 @@ function parseSampler(
     const readings = counts.map((finalSteps) => ({ sampler: sampler + named(finalSteps), finalSteps }));
     return { options, readings: readings.length > 0 ? readings : [{ sampler: text }] };
   } catch (error) {
-    if (error instanceof OptionError) throw new OptionError(`--sampler has ${text}: ${error.message}`);
-    throw error;
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(`--sampler has ${text}: ${error.message}`, { cause: error });
   }
 }

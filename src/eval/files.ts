@@ -35,7 +35,7 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
     const safe = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
       ? '; finished results are safe, make room and start again'
       : '';
-    throw new OutputError(at ?? path, `${reason}${safe}`);
+    throw new OutputError(at ?? path, `${reason}${safe}`, { cause: error });
   }
 }
 
@@ -45,7 +45,7 @@ export async function reading<T>(path: string, work: () => Promise<T>): Promise<
     return await work();
   } catch (error) {
     const reason = reasonOf(error);
-    throw reason === undefined ? error : new DataError(path, reason);
+    throw reason === undefined ? error : new DataError(path, reason, undefined, { cause: error });
   }
 }
 
@@ -76,8 +76,8 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
 export function utf8(file: string, bytes: Uint8Array, line?: number): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new DataError(file, 'is not valid UTF-8', line);
+  } catch (error) {
+    throw new DataError(file, 'is not valid UTF-8', line, { cause: error });
   }
 }
 
@@ -123,7 +123,8 @@ export async function replaceFile(folder: string, name: string, text: string, fl
     await rm(`${path}.new`, { force: true }).catch(() => undefined);
     const { code, syscall } = error as NodeJS.ErrnoException;
     // The system names the new file.
-    if (code === 'EISDIR' && syscall === 'rename') throw new OutputError(path, REASONS.EISDIR);
+    if (code === 'EISDIR' && syscall === 'rename')
+      throw new OutputError(path, REASONS.EISDIR, { cause: error });
     throw error;
   }
 }

@@ -147,6 +147,7 @@ function parseLine(path: string, raw: Uint8Array, line: number): unknown {
   try {
     return JSON.parse(utf8(path, raw, line));
   } catch (error) {
-    return error instanceof DataError ? error : new DataError(path, (error as Error).message, line);
+    if (error instanceof DataError) return error;
+    return new DataError(path, (error as Error).message, line, { cause: error });
   }
 }

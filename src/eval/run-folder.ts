@@ -221,7 +221,8 @@ async function readJson(file: string, check: Check): Promise<unknown> {
   try {
     value = JSON.parse(utf8(file, bytes));
   } catch (error) {
-    throw error instanceof DataError ? error : new DataError(file, (error as Error).message);
+    if (error instanceof DataError) throw error;
+    throw new DataError(file, (error as Error).message, undefined, { cause: error });
   }
   const problem = check(value);
   if (problem) throw new DataError(file, problem);

@@ -64,7 +64,7 @@ export class Gpu {
       limits,
     };
     device.lost.then(({ reason, message }) => {
-      if (!this.closed) this.failure = new DeviceLostError(reason, message);
+      if (!this.closed) this.failure = new DeviceLostError(reason, message, { cause: this.failure });
     });
     device.addEventListener('uncapturederror', this.onError);
   }
@@ -72,7 +72,8 @@ export class Gpu {
   /** Takes an `Event`: Deno's types do not know which one comes. */
   private readonly onError = (event: Event) => {
     if (this.owned) event.preventDefault();
-    this.failure ??= new Error(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
+    const { error } = event as GPUUncapturedErrorEvent;
+    this.failure ??= new Error(`WebGPU: ${error.message}`, { cause: error });
   };
 
   /**

@@ -70,7 +70,8 @@ export class Kernels {
       device.pushErrorScope('validation');
       const created = device.createShaderModule({ label, code });
       module = device.popErrorScope().then((refused) => {
-        if (refused) throw new Error(`${label}.wgsl does not compile: ${refused.message}`);
+        if (refused)
+          throw new Error(`${label}.wgsl does not compile: ${refused.message}`, { cause: refused });
         return created;
       });
       this.modules.set(key, module);

@@ -181,7 +181,8 @@ export class ModelCache {
       if (syscall === undefined) throw error;
       const isFull = code === 'ENOSPC' || code === 'EDQUOT';
       const remedy = isFull ? 'make room and run it again, it goes on where it stopped, or set' : 'set';
-      throw new OutputError(file, `cannot be written: ${message}; ${remedy} HF_HUB_CACHE to another folder`);
+      const why = `cannot be written: ${message}; ${remedy} HF_HUB_CACHE to another folder`;
+      throw new OutputError(file, why, { cause: error });
     }
   }
 }

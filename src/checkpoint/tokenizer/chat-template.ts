@@ -29,7 +29,7 @@ export function renderChat(
     );
   } catch (error) {
     const what = error instanceof TimeLimitError ? 'chat template' : 'chat template failed:';
-    throw new CheckpointError(file, `its ${what} ${(error as Error).message}`);
+    throw new CheckpointError(file, `its ${what} ${(error as Error).message}`, { cause: error });
   }
 }
 

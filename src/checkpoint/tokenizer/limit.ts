@@ -26,11 +26,12 @@ export function withinLimit<T>(characters: number, work: () => T): T {
     return script.runInContext(context, { timeout, breakOnSigint: RUNTIME !== 'bun' }) as T;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw new TimeLimitError(`did not end within ${timeout} ms`);
+    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
+      throw new TimeLimitError(`did not end within ${timeout} ms`, { cause: error });
     if (code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
     // The watchdog kept the signal from whoever waits for it; where nobody does, it ends the process.
     if (!process.emit('SIGINT', 'SIGINT')) process.kill(process.pid, 'SIGINT');
-    throw new TimeLimitError('was interrupted');
+    throw new TimeLimitError('was interrupted', { cause: error });
   } finally {
     context.work = outer;
   }

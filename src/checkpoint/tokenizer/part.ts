@@ -88,8 +88,8 @@ export class Part {
   }
 
   /** The error that this component cannot be had as asked for. */
-  refusal(reason: string): CheckpointError {
-    return new CheckpointError(this.file, `${this.path} cannot be used: it ${reason}`);
+  refusal(reason: string, cause?: unknown): CheckpointError {
+    return new CheckpointError(this.file, `${this.path} cannot be used: it ${reason}`, { cause });
   }
 
   private read<T>(key: string, fallback: T | undefined, what: string, fits: (value: unknown) => boolean): T {

@@ -24,7 +24,7 @@ export function readPattern(part: Part, key = 'pattern'): Pattern {
   try {
     return withinLimit(source.length, () => oniguruma(source));
   } catch (error) {
-    throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${(error as Error).message}`);
+    throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${(error as Error).message}`, error);
   }
 }
 

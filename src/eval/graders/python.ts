@@ -80,6 +80,7 @@ export class PythonGrader {
     }
     const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
     const tried: string[] = [];
+    let cause: unknown;
     for (const command of python === undefined ? path.map((folder) => join(folder, 'python3')) : [python]) {
       try {
         const executable = await interpreter(command);
@@ -90,12 +91,14 @@ export class PythonGrader {
         tried.push(`${executable} cannot import its own modules${user} within ${memory} bytes`);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT' && python === undefined) continue;
+        cause ??= error;
         tried.push(`${command}: ${(error as Error).message.trim().split('\n').at(-1)}`);
       }
     }
     const where = python === undefined ? `python3 on PATH (${path.join(delimiter)})` : python;
     throw new GraderError(
       `grading HumanEval needs a python3, 3.8 or later; tried ${where}${tried.length ? `: ${tried.join('; ')}` : ', not found'}`,
+      { cause },
     );
   }
 

@@ -25,13 +25,14 @@ export async function readBytes(file: string): Promise<Uint8Array> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw new DataError(file, `cannot be read: ${(error as Error).message}`);
+    throw new DataError(file, `cannot be read: ${(error as Error).message}`, undefined, { cause: error });
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return gunzipSync(bytes);
   } catch (error) {
-    throw new DataError(file, `is gzip that cannot be unpacked: ${(error as Error).message}`);
+    const why = `is gzip that cannot be unpacked: ${(error as Error).message}`;
+    throw new DataError(file, why, undefined, { cause: error });
   }
 }
 
@@ -44,7 +45,7 @@ export function firstCharacter(bytes: Uint8Array): string {
 export function jsonArray(file: string, bytes: Uint8Array): DataRecord[] {
   const text = wholeText(file, bytes);
   const value = attempt(() => parseJson(text));
-  if (value instanceof Fault) throw new DataError(file, value.message);
+  if (value instanceof Fault) throw new DataError(file, value.message, undefined, { cause: value.cause });
   if (!Array.isArray(value)) throw new DataError(file, `is ${describe(value)}, expected an array of objects`);
   return value.map((entry, index) => ({ index, fields: attempt(() => object(entry)) }));
 }
@@ -93,6 +94,7 @@ export function csvRows(file: string, bytes: Uint8Array): DataRecord[] {
       file,
       `the row is not CSV: ${error.message.replace(/ at line \d+/, '')}`,
       firstLine(),
+      { cause: error },
     );
   }
   const [header, ...rest] = rows;
@@ -165,7 +167,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Fault(`is not JSON: ${(error as Error).message}`);
+    throw new Fault(`is not JSON: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -178,7 +180,7 @@ function wholeText(file: string, bytes: Uint8Array): string {
   const text = decode(bytes);
   if (!(text instanceof Fault)) return text;
   const bad = [...lines(bytes)].find(({ text }) => text instanceof Fault);
-  throw new DataError(file, text.message, bad?.line);
+  throw new DataError(file, text.message, bad?.line, { cause: text.cause });
 }
 
 function* lines(bytes: Uint8Array): Generator<{ line: number; text: string | Fault }> {
@@ -194,7 +196,7 @@ function* lines(bytes: Uint8Array): Generator<{ line: number; text: string | Fau
 function decode(bytes: Uint8Array): string | Fault {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return new Fault('is not UTF-8');
+  } catch (error) {
+    return new Fault('is not UTF-8', { cause: error });
   }
 }

@@ -170,7 +170,7 @@ function collect(file: string, format: Format, bytes: Uint8Array, seed: bigint, 
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const reason = line === undefined ? `entry ${index}: ${error.message}` : error.message;
-      if (!skipBad) throw new DataError(file, reason, line);
+      if (!skipBad) throw new DataError(file, reason, line, { cause: error.cause });
       skipped.push({ ...(line !== undefined && { line }), reason });
     }
   }
