@@ -99,6 +99,7 @@ function settings(parsed: Parsed): Omit<Settings, 'maxTokens'> & { readonly maxT
     apiKey,
     concurrency: count('concurrency', 1, SERVE_DEFAULTS.concurrency, 1024),
     queue: count('queue', 0, SERVE_DEFAULTS.queue, 65536),
+    patience: SERVE_DEFAULTS.patience,
     deadline: count('deadline', 1, SERVE_DEFAULTS.deadline, 86_400),
     maxTokens: value(parsed, 'max-tokens') === undefined ? undefined : count('max-tokens', 1, 1),
     cors,

@@ -75,7 +75,7 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
   app.notFound((c) => {
     const allow = methods[c.req.path];
     if (allow === undefined)
-      return refuse(c, new Refusal(404, 'not_found', `there is no ${c.req.path.slice(0, 200)} here`));
+      return refuse(c, new Refusal(404, 'not-found', `there is no ${c.req.path.slice(0, 200)} here`));
     const message = `${c.req.path} takes ${allow}, not ${c.req.method}`;
     return refuse(c, new Refusal(405, 'method', message, { headers: { allow } }));
   });
@@ -113,7 +113,7 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
   function refuse(c: Context<Env>, error: unknown): Response {
     c.get('life').failure = error;
     const { status, headers, body } = failureOf(error);
-    return Response.json(body, { status: status === 499 ? 400 : status, headers });
+    return Response.json(body, { status, headers });
   }
 
   /** Counts it, and writes its line of the log. */

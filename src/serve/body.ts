@@ -31,7 +31,7 @@ export class BodyBudget {
 export interface BodyLimits {
   /** Bytes of one body. */
   readonly most: number;
-  /** Milliseconds until it has come whole. */
+  /** Seconds until it has come whole. */
   readonly patience: number;
   readonly budget: BodyBudget;
 }
@@ -49,12 +49,12 @@ export async function readJson(
   // A page of another origin may send text/plain and forms without being asked, and application/json not.
   if (!/^application\/json\s*(;\s*charset="?utf-?8"?\s*)?$/i.test(type ?? '')) {
     const sent = type === null ? 'none' : JSON.stringify(type);
-    throw new Refusal(415, 'content_type', `the content type is ${sent}: application/json is expected`, {
+    throw new Refusal(415, 'content-type', `the content type is ${sent}: application/json is expected`, {
       param: 'content-type',
     });
   }
   const tooLarge = (bytes: string) =>
-    new Refusal(413, 'body_too_large', `the body has ${bytes} bytes: at most ${most} are read`, {
+    new Refusal(413, 'body-too-large', `the body has ${bytes} bytes: at most ${most} are read`, {
       headers: { connection: 'close' },
     });
   const length = request.headers.get('content-length');
@@ -91,9 +91,9 @@ async function* chunksOf(
   let giveUp = () => {};
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const message = `the body has not come whole within ${patience / 1000} s`;
-      reject(new Refusal(408, 'body_too_slow', message, { headers: { connection: 'close' } }));
-    }, patience);
+      const message = `the body has not come whole within ${patience} s`;
+      reject(new Refusal(408, 'body-too-slow', message, { headers: { connection: 'close' } }));
+    }, 1000 * patience);
     giveUp = () => reject(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
   });
@@ -125,11 +125,11 @@ function parse(chunks: readonly Uint8Array[], length: number): unknown {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new Refusal(400, 'not_utf8', 'the body is not UTF-8');
+    throw new Refusal(400, 'not-utf8', 'the body is not UTF-8');
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Refusal(400, 'not_json', `the body is not JSON: ${(error as Error).message.slice(0, 200)}`);
+    throw new Refusal(400, 'not-json', `the body is not JSON: ${(error as Error).message.slice(0, 200)}`);
   }
 }

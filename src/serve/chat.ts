@@ -6,7 +6,7 @@ import type { Server } from './context.ts';
 import { COMMON, fields, flag, ignored, neutral, optional, read, says, text, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { chatLogprobsOf } from './logprobs.ts';
-import { checkRoom, roomBehind, tokensOf } from './prompts.ts';
+import { checkCount, checkRoom, roomBehind, tokensOf } from './prompts.ts';
 import { unknownModel, wrongField } from './refusal.ts';
 import { type Draw, reply, type Shape } from './reply.ts';
 import { wantsOf } from './wants.ts';
@@ -65,6 +65,7 @@ export async function chat(server: Server, json: unknown, life: Life): Promise<A
   const asked = request.max_completion_tokens ?? request.max_tokens ?? undefined;
   const tokens = tokensOf(server, messages.map(plainMessage), 'messages');
   const wants = wantsOf(server, request, asked, Math.max(1, roomBehind(server, tokens.length)));
+  checkCount(server, request.n ?? 1, 'n');
   checkRoom(server, tokens.length, wants.resolved.maxNewTokens, 'messages');
   life.prompt = messages;
   life.usage.prompt = tokens.length;

@@ -5,7 +5,7 @@ import type { Server } from './context.ts';
 import { COMMON, fields, flag, neutral, optional, read, says, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { logprobsOf } from './logprobs.ts';
-import { checkRoom, tokensOf } from './prompts.ts';
+import { checkCount, checkRoom, tokensOf } from './prompts.ts';
 import { unknownModel, wrongField } from './refusal.ts';
 import { type Draw, reply, type Shape } from './reply.ts';
 import { type Wants, wantsOf } from './wants.ts';
@@ -41,12 +41,7 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
   const prompts = listed.map((each) => tokensOf(server, each, 'prompt'));
   const { length } = prompts;
   if (length === 0) throw wrongField('prompt', 'prompt is an empty list');
-  const { desk } = server;
-  if (length * n > desk.places + desk.room)
-    throw wrongField(
-      'prompt',
-      `${length} prompts with n ${n} each: at most ${desk.places + desk.room} answers`,
-    );
+  checkCount(server, length * n, length > 1 ? 'prompt' : 'n');
   for (const each of prompts) checkRoom(server, each.length, maxTokens, 'prompt');
   life.prompt = prompt;
   life.usage.prompt = prompts.reduce((sum, each) => sum + each.length, 0);

@@ -105,12 +105,12 @@ export function read<const Schema extends v.GenericSchema>(
   if (success) return output;
   const [issue] = issues;
   const param = pathOf(issue);
-  if (param === null) throw new Refusal(400, 'invalid_type', `the body ${issue.message}`);
+  if (param === null) throw new Refusal(400, 'option', `the body ${issue.message}`);
   if (issue.type === 'strict_object' && issue.expected === 'never')
-    throw new Refusal(400, 'unknown_field', `${param} ${issue.message}`, { param });
+    throw new Refusal(400, 'unknown-field', `${param} ${issue.message}`, { param });
   throw new Refusal(
     400,
-    issue.input === undefined ? 'missing_field' : 'invalid_value',
+    issue.input === undefined ? 'missing-field' : 'option',
     `${param} ${issue.message}`,
     { param },
   );

@@ -13,13 +13,13 @@ export const isLoopback = (host: string): boolean =>
 export function checkSource({ headers }: Request, allowed: readonly string[]): void {
   const host = headers.get('host') ?? '';
   if (!isLoopback(host.replace(/:\d+$/, ''))) {
-    throw new Refusal(403, 'foreign_host', `the host ${shown(host)} is not this server's name`, {
+    throw new Refusal(403, 'foreign-host', `the host ${shown(host)} is not this server's name`, {
       param: 'host',
     });
   }
   const origin = headers.get('origin');
   if (origin === null || origin === `http://${host}` || isAllowed(origin, allowed)) return;
-  throw new Refusal(403, 'foreign_origin', `the origin ${shown(origin)} is not this server's own`, {
+  throw new Refusal(403, 'foreign-origin', `the origin ${shown(origin)} is not this server's own`, {
     param: 'origin',
   });
 }

@@ -34,7 +34,7 @@ export async function listen(
     overrideGlobalObjects: false,
     errorHandler: () => {
       const { status, body } = failureOf(
-        new Refusal(400, 'bad_request', 'the request has no valid address or host'),
+        new Refusal(400, 'bad-request', 'the request has no valid address or host'),
       );
       return Response.json(body, { status });
     },

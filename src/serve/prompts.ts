@@ -28,7 +28,7 @@ export function tokensOf({ model }: Server, prompt: Prompt, param: string): Uint
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     const long = /context holds/.test(error.message);
-    throw new Refusal(400, long ? 'context_length_exceeded' : 'invalid_value', error.message, { param });
+    throw new Refusal(400, long ? 'context_length_exceeded' : 'option', error.message, { param });
   }
 }
 
@@ -56,4 +56,11 @@ export function checkRoom(server: Server, promptLength: number, maxTokens: numbe
   if (maxTokens <= room) return;
   const sum = `${promptLength} tokens of prompt leave room for ${room} of answer`;
   throw tooLong(param, `${sum}: ${maxTokens} are asked for`);
+}
+
+/** @throws Refusal for more answers than ever find room in the queue */
+export function checkCount({ desk }: Server, answers: number, param: string): void {
+  const most = desk.places + desk.room;
+  if (answers > most)
+    throw wrongField(param, `${param} asks for ${answers} answers: at most ${most} find room here`);
 }

@@ -24,11 +24,11 @@ export class Refusal extends Error {
 }
 
 /** What cannot be computed as asked, by the field that says so. */
-export const wrongField = (param: string, message: string, code = 'invalid_value'): Refusal =>
+export const wrongField = (param: string, message: string, code = 'option'): Refusal =>
   new Refusal(400, code, message, { param });
 
 /** The client has gone: nobody reads what it is told. */
-export const clientGone = (): Refusal => new Refusal(499, 'client_gone', 'the client has gone away');
+export const clientGone = (): Refusal => new Refusal(499, 'client-gone', 'the client has gone away');
 
 export const pastDeadline = (seconds: number): Refusal =>
   new Refusal(504, 'deadline', `no answer within ${seconds} s, the deadline of this server`, {

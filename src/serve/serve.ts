@@ -18,8 +18,6 @@ import { Traces } from './traces.ts';
 /** Bytes of a request's body, and of all that are kept at a time. */
 const BODY = 4 << 20;
 const BODIES = 64 << 20;
-/** Milliseconds until a body has come whole. */
-const BODY_PATIENCE = 20_000;
 /** Prefixes that are kept of a prompt, about a kilobyte each: there are many prompts at a time. */
 const TREE_NODES = 16_384;
 
@@ -75,7 +73,7 @@ export async function serve(
     lives,
     metrics,
     traces: new Traces(),
-    body: { most: BODY, patience: BODY_PATIENCE, budget: new BodyBudget(BODIES) },
+    body: { most: BODY, patience: settings.patience, budget: new BodyBudget(BODIES) },
     isDraining: () => draining,
     log,
   };

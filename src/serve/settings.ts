@@ -11,6 +11,8 @@ export interface Settings {
   readonly queue: number;
   /** Seconds from a request to the end of its answer. */
   readonly deadline: number;
+  /** Seconds until the body of a request has come whole. */
+  readonly patience: number;
   /** Most tokens of an answer. */
   readonly maxTokens: number;
   /** Origins whose pages may call, `*` for all. */
@@ -25,4 +27,5 @@ export const SERVE_DEFAULTS = {
   concurrency: 64,
   queue: 256,
   deadline: 600,
+  patience: 20,
 } as const;

@@ -81,7 +81,7 @@ function checkKeys(egps: Readonly<Record<string, unknown>>): Partial<StreamOptio
       throw wrongField(param, `${param} does not change an answer: it is the server's`);
     if (!KEYS.includes(key)) {
       const nearest = didYouMean(key, KEYS) || `: the keys are ${KEYS.join(', ')}`;
-      throw wrongField(param.slice(0, 100), `there is no ${param.slice(0, 100)}${nearest}`, 'unknown_field');
+      throw wrongField(param.slice(0, 100), `there is no ${param.slice(0, 100)}${nearest}`, 'unknown-field');
     }
     if (key === 'extract' && value !== null && !EXTRACTORS.includes(value as string))
       throw wrongField(param, `${param} is ${describe(value)}: one of ${EXTRACTORS.join(', ')}`);
@@ -119,7 +119,7 @@ function naming<T>(keys: readonly string[], work: () => T): T {
     if (!(error instanceof OptionError)) throw error;
     const [, name = ''] = /^(\w+) is /.exec(error.message) ?? [];
     const param = FIELDS[name] ?? (keys.includes(name) ? `egps.${name}` : 'egps');
-    throw new Refusal(400, 'invalid_value', error.message, { param });
+    throw new Refusal(400, 'option', error.message, { param });
   }
 }
 

@@ -110,7 +110,7 @@ test('fields that are wrong are refused by name', () =>
           assert.match(told.json.error.message, param.split('.')[0].replace(/\[.*/, ''));
         }
       }
-      refused(await post(url, path, { ...good, temprature: 1 }), 400, 'temprature', 'unknown_field');
+      refused(await post(url, path, { ...good, temprature: 1 }), 400, 'temprature', 'unknown-field');
       refused(await post(url, path, { ...good, model: 'gpt-4' }), 404, 'model', 'model_not_found');
     }
     refused(
@@ -215,10 +215,10 @@ test('bodies that are no JSON, no UTF-8, too large, or of another type', () =>
       '['.repeat(1e6),
     ])
       assert.is((await post(url, COMPLETIONS, body)).status, 400, body.slice(0, 20));
-    refused(await post(url, COMPLETIONS, '{'), 400, null, 'not_json');
-    refused(await post(url, COMPLETIONS, Uint8Array.of(0x22, 0xff, 0x22)), 400, null, 'not_utf8');
+    refused(await post(url, COMPLETIONS, '{'), 400, null, 'not-json');
+    refused(await post(url, COMPLETIONS, Uint8Array.of(0x22, 0xff, 0x22)), 400, null, 'not-utf8');
     const large = JSON.stringify({ ...GOOD, prompt: 'x'.repeat(10 << 20) });
-    refused(await post(url, COMPLETIONS, large), 413, null, 'body_too_large');
+    refused(await post(url, COMPLETIONS, large), 413, null, 'body-too-large');
     const chunks = new ReadableStream({
       pull(controller) {
         controller.enqueue(new Uint8Array(1 << 20).fill(0x20));
@@ -226,7 +226,7 @@ test('bodies that are no JSON, no UTF-8, too large, or of another type', () =>
     });
     const endless = post(url, COMPLETIONS, '', { body: chunks, duplex: 'half' } as RequestInit);
     const told = await endless.catch(() => undefined); // the connection may be closed before the answer is read
-    if (told) refused(told, 413, null, 'body_too_large');
+    if (told) refused(told, 413, null, 'body-too-large');
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',
@@ -234,7 +234,7 @@ test('bodies that are no JSON, no UTF-8, too large, or of another type', () =>
       '',
     ]) {
       const headers = { 'content-type': type };
-      refused(await post(url, COMPLETIONS, GOOD, { headers }), 415, 'content-type', 'content_type');
+      refused(await post(url, COMPLETIONS, GOOD, { headers }), 415, 'content-type', 'content-type');
     }
     assert.is(
       (await post(url, COMPLETIONS, GOOD, { headers: { 'content-type': 'application/json; charset=UTF-8' } }))
@@ -245,7 +245,7 @@ test('bodies that are no JSON, no UTF-8, too large, or of another type', () =>
 
 test('paths and methods that are not there', () =>
   withServer(model, {}, async ({ url }) => {
-    refused(await post(url, '/v1/embeddings', GOOD), 404, null, 'not_found');
+    refused(await post(url, '/v1/embeddings', GOOD), 404, null, 'not-found');
     const wrong = await fetch(url + COMPLETIONS);
     assert.equal([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
     assert.is((await fetch(`${url}/v1/models/abacus`)).status, 200);
@@ -266,14 +266,14 @@ test('what a page of another origin sends is refused, and what a name that was p
       '169.254.169.254',
       'localhost.evil',
     ])
-      refused(await plainRequest(url, COMPLETIONS, { host, ...json }, body), 403, 'host', 'foreign_host');
+      refused(await plainRequest(url, COMPLETIONS, { host, ...json }, body), 403, 'host', 'foreign-host');
     refused(await plainRequest(url, '/health', { host: 'evil.example' }), 403, 'host');
     for (const origin of ['https://evil.example', 'null', 'http://localhost:1', `https://127.0.0.1:${port}`])
       refused(
         await plainRequest(url, COMPLETIONS, { origin, ...json }, body),
         403,
         'origin',
-        'foreign_origin',
+        'foreign-origin',
       );
     for (const host of ['localhost', `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
       const told = await plainRequest(url, COMPLETIONS, { host, origin: `http://${host}`, ...json }, body);
