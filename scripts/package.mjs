@@ -71,10 +71,14 @@ function tool(folder = tools) {
   return createRequire(join(folder, 'package.json'));
 }
 
+/** Path of Deno. */
+export function denoProgram() {
+  return tool(join(root, 'test/deno'))('./node_modules/deno/install_api.cjs').runInstall();
+}
+
 function deno(cwd, ...args) {
   process.env.DENO_NO_UPDATE_CHECK = '1';
-  const binary = tool(join(root, 'test/deno'))('./node_modules/deno/install_api.cjs').runInstall();
-  return run(cwd, binary, ...args);
+  return run(cwd, denoProgram(), ...args);
 }
 
 const importTool = (name) => import(pathToFileURL(tool().resolve(name)).href);

@@ -4,6 +4,7 @@ import { likeliest, type Visit } from '../sampling/visits.ts';
 export interface AnswerShare {
   /** null: no answer. */
   readonly answer: string | null;
+  /** From 0 to 1. */
   readonly probability: number;
 }
 

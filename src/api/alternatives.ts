@@ -3,6 +3,7 @@ import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 
 /** What might have come in the place of a token. */
 export interface Alternative {
+  /** Its id. */
   readonly token: number;
   /** The token on its own; null where the model has no tokenizer. */
   readonly text: string | null;

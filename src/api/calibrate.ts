@@ -5,18 +5,23 @@ import { sampleMany } from '../sampling/sample-many.ts';
 import { type GenerativeModel, withModelDefaults } from './generate.ts';
 import { encodePrompt } from './prompt.ts';
 
+/** What `calibrate` may be told. */
 export interface CalibrateOptions {
   /** Responses to draw, spread evenly over the prompts. Default 128. */
   samples?: number;
   /** Horizon of each response. Default: the model's own. */
   maxNewTokens?: number;
+  /** 64 bits; 0 unless given. */
   seed?: bigint;
+  /** Stops the run. */
   signal?: AbortSignal;
+  /** Called as responses are finished: how many of how many, and their tokens. */
   onProgress?(progress: { samples: number; of: number; tokens: number }): void;
 }
 
 /** Tokens with an entropy of `from` nats or more, up to where the next bin begins. */
 export interface EntropyBin {
+  /** Least entropy of the bin, in nats. */
   from: number;
   /** Share of all tokens. */
   tokens: number;
@@ -30,7 +35,9 @@ export interface Calibration {
   gate: number;
   /** Proposed block, tokens. */
   blockSize: number;
+  /** Responses drawn. */
   samples: number;
+  /** Tokens of all of them. */
   tokens: number;
   /** Tokens a sample. */
   meanLength: number;
@@ -40,6 +47,7 @@ export interface Calibration {
   decisions: { tokens: number; entropy: number };
   /** Entropies that these shares of the tokens do not exceed. */
   quantiles: { share: number; entropy: number }[];
+  /** Tokens by their entropy. */
   histogram: EntropyBin[];
 }
 

@@ -17,6 +17,7 @@ import { likeliest, type Pick as PickName, type Visit, visitsAfter } from '../sa
 import { encodePrompt, type Prompt } from './prompt.ts';
 import { answerText, checkStop, Writer } from './text.ts';
 
+/** How a prompt is answered, and what is made of the response. */
 export interface GenerateOptions extends Partial<SamplerOptions> {
   /** Wrap a text prompt in the model's chat template, as a message of the user's. Messages are wrapped in any case. */
   chat?: boolean;
@@ -33,15 +34,19 @@ export interface GenerateOptions extends Partial<SamplerOptions> {
    * one of highest log p. vote: the likeliest with the most probable final answer, which needs `extract`.
    */
   pick?: PickName;
+  /** Stops the run; `generate` then rejects with its reason. */
   signal?: AbortSignal;
+  /** Called after each step, and now and then while the response grows. */
   onProgress?(progress: Progress): void;
 }
 
+/** A response, its text, and what the run says of final answers. */
 export interface Answer extends Sample {
   /** null where the model has no tokenizer. */
   text: string | null;
   /** The stop string that `text` was ended before, if there was one. */
   stop: string | null;
+  /** The token ids that the prompt came to. */
   promptTokens: Uint32Array;
   /** The response that `pick` names, which `text` is of; the numbers beside it are those of the last state. */
   picked: Pick<Visit, 'tokens' | 'finish' | 'logProbability'>;
@@ -78,6 +83,7 @@ export async function generate(
   return finish(drawn, promptTokens);
 }
 
+/** As those of `generate`, for many prompts. */
 export interface GenerateManyOptions
   extends Omit<GenerateOptions, 'onProgress'>,
     Pick<ManyHooks, 'concurrency' | 'onProgress'> {

@@ -22,12 +22,14 @@ import { trust } from '../selftest/trusted.ts';
 import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
+/** Where a model is computed, and who is told how far its loading is. */
 export interface LoadOptions extends AdapterChoice {
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
    */
   cachePositions?: number;
+  /** Stops the loading, and the fetching of files. */
   signal?: AbortSignal;
   /** Called once it is known what computes, before the weights are read. */
   onAdapter?(adapter: AdapterDescription): void;
@@ -39,11 +41,13 @@ export interface LoadOptions extends AdapterChoice {
 
 /** A language model on a GPU, ready to be sampled from. */
 export interface Model extends LanguageModel {
+  /** What the checkpoint says of the model. */
   readonly config: ModelConfig;
   /** null where the folder has no tokenizer: the model then speaks token ids only. */
   readonly tokenizer: Tokenizer | null;
   /** The sampler defaults of the model's own egps.json. */
   readonly defaults: ModelDefaults;
+  /** What computes it. */
   readonly adapter: AdapterDescription;
   /** GPU memory taken, in bytes. */
   readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };

@@ -4,6 +4,7 @@ import { type Alternative, alternativesOf, checkTopLogprobs } from './alternativ
 import { type GenerativeModel, withModelDefaults } from './generate.ts';
 import { encodePrompt, type Prompt } from './prompt.ts';
 
+/** How a text is scored. */
 export interface ScoreOptions {
   /** Power of log Z, at least 1; the model's own default unless given. */
   alpha?: number;
@@ -13,11 +14,13 @@ export interface ScoreOptions {
   chat?: boolean;
   /** Alternatives told of each token, 0 to 20. The greedy token is among them even with 0, which is the default. */
   topLogprobs?: number;
+  /** Stops the run between two passes. */
   signal?: AbortSignal;
 }
 
 /** What a model says of a text. Entry i of each column is of token i + 1: nothing precedes the first token, which has no numbers. */
 export interface Scored extends Scores {
+  /** The token ids that the text came to. */
   readonly tokens: Uint32Array;
   /** The likeliest tokens in the place of each, the greedy one first. */
   readonly alternatives: readonly (readonly Alternative[])[];

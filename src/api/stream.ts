@@ -27,7 +27,9 @@ export interface StreamOptions extends Omit<GenerateOptions, 'onProgress'> {
 
 /** greedy and sample: a token has been drawn. Each comes once, in order. */
 export interface TokenEvent {
+  /** Tells events apart. */
   readonly type: 'token';
+  /** Its id. */
   readonly token: number;
   /**
    * What is added to the text of the answer; all of them together are that text. A character of which bytes are missing is held back, and
@@ -44,18 +46,23 @@ export interface TokenEvent {
 
 /** The other samplers: the response as it is now. A later state may take back what this one says. */
 export interface StateEvent {
+  /** Tells events apart. */
   readonly type: 'state';
   /** Steps taken, growth included, of the `steps` still foreseen. */
   readonly step: number;
+  /** Fewer once the response has ended early. */
   readonly steps: number;
   /** The block, from 1, up to which the response has been grown, of `blocks`. */
   readonly block: number;
+  /** Blocks foreseen. */
   readonly blocks: number;
+  /** Of the response, so far. */
   readonly tokens: Uint32Array;
   /** null where the model has no tokenizer. */
   readonly text: string | null;
   /** log p of the tokens, nats. */
   readonly logProbability: number;
+  /** What the run has cost so far. */
   readonly account: Readonly<Account>;
   /** With `extract`: final answers with their estimated probabilities by what the run has come by so far, most probable first. */
   readonly answers?: readonly AnswerShare[];
@@ -63,15 +70,18 @@ export interface StateEvent {
 
 /** The answer is there. */
 export interface EndEvent {
+  /** Tells events apart. */
   readonly type: 'end';
   /** What `generate` gives with the same options, in every bit; only the guesses in its account may be others. */
   readonly answer: Answer;
 }
 
+/** What `stream` tells, one after another. */
 export type StreamEvent = TokenEvent | StateEvent | EndEvent;
 
 /** Events as they are asked for, once. `return`, which leaving a `for await` calls, ends the run and gives its memory back. */
 export interface EventStream extends AsyncIterableIterator<StreamEvent> {
+  /** Ends the run at once; settles when all that it held is given back. */
   return(): Promise<IteratorResult<StreamEvent>>;
   /** The same as `return`, at the end of the block of an `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -9,20 +9,29 @@ import { parseWindow, type SlidingWindow } from './window.ts';
 
 /** A decoder-only transformer of the Qwen2 graph, which llama, mistral and qwen3 differ from in little. */
 export interface ModelConfig {
+  /** The family. */
   readonly modelType: 'qwen2' | 'qwen3' | 'llama' | 'mistral';
+  /** Tokens, with those that have no text. */
   readonly vocabSize: number;
+  /** Width of the residual stream. */
   readonly hiddenSize: number;
+  /** Width of the feed-forward layers. */
   readonly intermediateSize: number;
+  /** Layers. */
   readonly numHiddenLayers: number;
+  /** Heads of attention. */
   readonly numAttentionHeads: number;
   /** Divides numAttentionHeads. */
   readonly numKeyValueHeads: number;
   /** A multiple of 4; numAttentionHeads · headDim need not be hiddenSize. */
   readonly headDim: number;
+  /** Added to the mean square in norms. */
   readonly rmsNormEps: number;
+  /** Base of the rotary embeddings. */
   readonly ropeTheta: number;
   /** null: plain rotary embeddings. */
   readonly ropeScaling: RopeScaling | null;
+  /** Positions that the model was made for. */
   readonly maxPositionEmbeddings: number;
   /** null: every layer attends to the whole prefix. */
   readonly slidingWindow: SlidingWindow | null;

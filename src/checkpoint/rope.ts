@@ -8,29 +8,41 @@ export type RopeScaling = LinearScaling | Llama3Scaling | YarnScaling;
 
 /** Positions divided by a factor. */
 export interface LinearScaling {
+  /** Tells scalings apart. */
   readonly type: 'linear';
+  /** Positions are divided by it. */
   readonly factor: number;
 }
 
 /** The same for waves longer than a part of the original context, nothing for short ones, and between the two by degrees. */
 export interface Llama3Scaling {
+  /** Tells scalings apart. */
   readonly type: 'llama3';
+  /** Low frequencies are divided by it. */
   readonly factor: number;
+  /** Below so many turns within the original positions a frequency is low. */
   readonly lowFreqFactor: number;
+  /** Above so many it is high, and stays. */
   readonly highFreqFactor: number;
+  /** Positions that the model was first trained for. */
   readonly originalPositions: number;
 }
 
 /** The same, but between the two by the number of the dimension; and queries and keys are made longer. */
 export interface YarnScaling {
+  /** Tells scalings apart. */
   readonly type: 'yarn';
+  /** Low frequencies are divided by it. */
   readonly factor: number;
   /** Of queries and keys alike. */
   readonly attentionFactor: number;
+  /** Above so many turns within the original positions a frequency stays. */
   readonly betaFast: number;
+  /** Below so many it is divided; between the two it is something between. */
   readonly betaSlow: number;
   /** The dimensions between which it goes by degrees are whole numbers. */
   readonly truncate: boolean;
+  /** Positions that the model was first trained for. */
   readonly originalPositions: number;
 }
 

@@ -196,6 +196,7 @@ export class Tokenizer {
     return renderChat(this.file, this.chatTemplate, messages, this.tokenNames);
   }
 
+  /** Of text without broken surrogates. */
   private encodeText(text: string): number[] {
     return this.sections(text).flatMap(({ text, token, first }) =>
       token === undefined
@@ -204,6 +205,7 @@ export class Tokenizer {
     );
   }
 
+  /** Work that a regular expression of the file may keep from ending. */
   private watch<T>(watched: boolean, length: number, work: () => T): T {
     if (!watched) return work();
     try {
@@ -214,6 +216,7 @@ export class Tokenizer {
     }
   }
 
+  /** Ids that are no token. */
   private warnOfHoles(warn: ((message: string) => void) | undefined): void {
     const holes = this.vocabSize - this.vocabulary.tokens.size;
     if (holes === 0) return;
@@ -222,6 +225,7 @@ export class Tokenizer {
     warn?.(`${this.file}: ${holes} ids below ${this.vocabSize} are no token, the first is ${first}`);
   }
 
+  /** Whether decoding shows it. */
   private isShown(id: number): boolean {
     return !this.special.has(id) && this.vocabulary.tokens.has(id);
   }

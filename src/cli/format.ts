@@ -52,12 +52,15 @@ export function accountLines(drawn: Sample, wallSeconds: number): string {
     account.abandoned > 0 ? `${account.abandoned} candidates abandoned early` : undefined,
   ];
   const result = [
-    `${drawn.tokens.length} tokens${drawn.finish === 'eos' ? '' : ', cut at the horizon'}`,
+    `${drawn.tokens.length} tokens${ENDS[drawn.finish]}`,
     `log p ${drawn.logProbability.toFixed(3)}`,
     seconds(wallSeconds),
   ];
   return [counts, result].map((facts) => facts.filter((fact) => fact !== undefined).join(' · ')).join('\n');
 }
+
+/** What is said of an end that is not the model's own. */
+const ENDS = { eos: '', length: ', cut at the horizon', stop: ', ended by a stop string' };
 
 const SHOWN = 4;
 

@@ -42,7 +42,10 @@ from the start of the run.
       value: 'HOW',
       help: 'what the final answer is: boxed, letter or a regular expression; shows how\nprobable each is',
     },
-    stop: { value: 'TEXT', help: 'end the answer before TEXT (may be given more than once)' },
+    stop: {
+      value: 'TEXT',
+      help: 'end the answer before TEXT (may be given more than once): greedy, sample and\nbest-of-n stop writing there, of others the text is cut afterwards',
+    },
     'prompt-tokens': { value: 'IDS', help: 'token ids, as in 1,2,3, instead of a text' },
     'num-samples': {
       value: 'N',
@@ -277,6 +280,7 @@ export function answerJson(
     entropy: answer.entropy,
     block: answer.block,
     finish: answer.finish,
+    stop: answer.stop,
     logProbability: answer.logProbability,
     logTarget: answer.logTarget,
     gate: answer.gate,

@@ -5,8 +5,11 @@ import { type RowState, writeRows } from './write-rows.ts';
 
 /** What a module of the model takes or gives: `NAME.input` or `NAME.output`, NAME as Hugging Face's transformers name the module. */
 export interface Activation {
+  /** As transformers names the module. */
   readonly name: string;
+  /** A row a token. */
   readonly shape: readonly [rows: number, width: number];
+  /** Row by row. */
   readonly values: Float32Array;
 }
 

@@ -17,7 +17,9 @@ export interface KernelTime {
   readonly seconds: readonly number[];
 }
 
+/** Where the time of a pass goes. */
 export interface Profile {
+  /** In the order of the pass. */
   readonly kernels: readonly KernelTime[];
   /** Seconds of the same passes, undivided. */
   readonly whole: readonly number[];

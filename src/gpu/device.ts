@@ -12,16 +12,21 @@ export const Usage = {
 } as const;
 const MAP_MODE_READ = 0x1;
 
+/** What computes. */
 export interface AdapterDescription {
   /** What it is called; made of vendor and architecture where nothing else is told. */
   readonly description: string;
+  /** As WebGPU tells it. */
   readonly vendor: string;
+  /** As WebGPU tells it. */
   readonly architecture: string;
   /** A software adapter, which computes on the CPU. */
   readonly cpu: boolean;
   /** Whether the kernels that need subgroups of at least eight lanes are used. */
   readonly subgroups: boolean;
+  /** WebGPU features that the device has. */
   readonly features: string[];
+  /** WebGPU limits of the device. */
   readonly limits: Record<string, number>;
 }
 

@@ -5,6 +5,9 @@ import type { ReplayData } from './trace-data.ts';
 
 type Rows = ReplayData['account'][number]['rows'];
 
+/** What is said of an end that is not the model's own. */
+const ENDS = { eos: '', length: ', cut at the limit', stop: ', ended by a stop string' };
+
 /** What came of a run and what it cost, in titled tables. */
 export function account(
   sample: Sample,
@@ -14,7 +17,7 @@ export function account(
 ): ReplayData['account'] {
   const { account, finish, tokens, logProbability, logTarget } = sample;
   const result: Rows = [
-    ['length', `${tokens.length} tokens${finish === 'eos' ? '' : ', cut at the limit'}`],
+    ['length', `${tokens.length} tokens${ENDS[finish]}`],
     ['log p', `${fixed(logProbability, 3)} nats`],
   ];
   if (isPower(options)) result.push(['log π = α · log p, up to a constant', fixed(logTarget, 3)]);

@@ -8,6 +8,7 @@ import { account } from './trace-account.ts';
 import type { ReplayData, ReplayStep } from './trace-data.ts';
 import { STYLE } from './trace-page-style.ts';
 
+/** What the page of a run is made from. */
 export interface TracePage {
   /** The prompt as text. */
   prompt: string;
@@ -19,6 +20,7 @@ export interface TracePage {
   tokenText(id: number): string;
   /** The adapter's description. */
   adapter: string;
+  /** That the run took. */
   wallSeconds: number;
   /** Final answers with their estimated probabilities, most probable first, where they are known. */
   answers?: readonly AnswerShare[] | null;

@@ -21,6 +21,7 @@ interface CutLawEntry {
   readonly law: (parameters: CutLawParameters) => CutLaw;
 }
 
+/** Where a step cuts: `SamplerOptions.cutLaw`. */
 export type CutLawName = 'uniform' | 'entropy' | 'entropy-jump' | 'entropy-gate' | 'entropy-block';
 
 /** What the gate and block laws leave to the uniform law. */

@@ -14,6 +14,7 @@ export interface CutBin {
 
 /** What several chains of one prompt say about convergence. */
 export interface Diagnostics {
+  /** How many were compared. */
   chains: number;
   /** Final steps a chain that `rhat` and `ess` rest on. */
   draws: number;
@@ -23,6 +24,7 @@ export interface Diagnostics {
   ess: number;
   /** Different responses among the chains' last ones. */
   distinct: number;
+  /** How often steps were accepted, by where they cut. */
   acceptance: CutBin[];
 }
 

@@ -6,6 +6,7 @@ import { CUT_LAW_NAMES, CUT_LAWS, type CutLawName } from './cut-laws.ts';
 import type { Acceptance } from './multiple-try.ts';
 import { isBounded } from './target.ts';
 
+/** Who draws the response: see `SamplerOptions.sampler`. */
 export type SamplerName =
   | 'greedy'
   | 'sample'
@@ -16,6 +17,7 @@ export type SamplerName =
   | 'egps'
   | 'smc';
 
+/** How a response is drawn. Each sampler uses some of these; one that is given and not used is refused. */
 export interface SamplerOptions {
   /**
    * - greedy: the most likely token each time
@@ -46,10 +48,13 @@ export interface SamplerOptions {
   finalSteps: number;
   /** Candidates a step, decoded together. */
   tries: number;
+  /** Where a step cuts: see docs/how-it-works.md. */
   cutLaw: CutLawName;
   /** Least entropy, in nats, at which a cut law with a gate cuts; auto: fitted to continuations of the prompt, see `fitGate`. */
   gate: number | 'auto';
+  /** The rule by which a step takes a candidate. */
   acceptance: Acceptance;
+  /** How the candidates of a step are continued; the outcome is the same. */
   decoding: Decoding;
   /** How egps draws its first response: by sequential Monte Carlo, or block by block with refinement steps between. */
   growth: 'particles' | 'blocks';
@@ -59,7 +64,9 @@ export interface SamplerOptions {
   n: number;
   /** For `sample` and `best-of-n`, as are topK and topP: a power sampler's target would not be p^α. */
   temperature: number;
+  /** Tokens that are drawn from: the k likeliest, with those as likely as the last of them. */
   topK?: number;
+  /** Of those the smallest set of likeliest ones whose probabilities at the temperature sum to this. */
   topP?: number;
   /** Whether what was computed for a prompt is kept and found again; the response is the same in every bit. For measurements. */
   tree: 'on' | 'off';
@@ -71,6 +78,7 @@ export interface SamplerOptions {
   treeNodes: number;
 }
 
+/** What options are where neither the caller nor the model's own egps.json says otherwise. */
 export const DEFAULTS: Readonly<SamplerOptions> = {
   sampler: 'egps',
   maxNewTokens: 3072,
@@ -96,8 +104,24 @@ export const DEFAULTS: Readonly<SamplerOptions> = {
   treeNodes: 65536,
 };
 
-/** What a model's own egps.json may set. */
-const OF_A_MODEL = [
+/** A model's own defaults, the settings that it was tuned for: what its egps.json may set. */
+export type ModelDefaults = Partial<
+  Pick<
+    SamplerOptions,
+    | 'alpha'
+    | 'maxNewTokens'
+    | 'blockSize'
+    | 'steps'
+    | 'finalSteps'
+    | 'tries'
+    | 'cutLaw'
+    | 'gate'
+    | 'growth'
+    | 'particles'
+  >
+>;
+
+const OF_A_MODEL: readonly (keyof ModelDefaults)[] = [
   'alpha',
   'maxNewTokens',
   'blockSize',
@@ -108,10 +132,7 @@ const OF_A_MODEL = [
   'gate',
   'growth',
   'particles',
-] as const;
-
-/** A model's own defaults, the settings that it was tuned for. */
-export type ModelDefaults = Partial<Pick<SamplerOptions, (typeof OF_A_MODEL)[number]>>;
+];
 
 type Name = keyof SamplerOptions;
 

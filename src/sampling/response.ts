@@ -13,6 +13,7 @@ export type Finish = 'eos' | 'length' | 'stop';
 
 /** A response and, for each of its tokens, what the distribution that it was drawn from says of it, in nats. Never changed in place. */
 export interface Response {
+  /** Its ids. */
   readonly tokens: Uint32Array;
   /** log p(token | prefix) under the base model at temperature 1 over the whole vocabulary. */
   readonly logp: Float64Array;
@@ -24,6 +25,7 @@ export interface Response {
   readonly entropy: Float64Array;
   /** An ORIGIN each. */
   readonly origins: Uint8Array;
+  /** How it ends. */
   readonly finish: Finish;
 }
 

@@ -21,14 +21,19 @@ export interface Draw extends Law {
   readonly chain: number;
 }
 
+/** How far a run is. */
 export interface Progress {
   /** The block, from 1, up to which the response has been grown, of `blocks`. */
   block: number;
+  /** Blocks foreseen. */
   blocks: number;
   /** Steps taken, growth included, of the `steps` still foreseen: fewer once the response has ended early. */
   step: number;
+  /** Steps foreseen. */
   steps: number;
+  /** What the run has cost so far. */
   account: Account;
+  /** The response as it is now. */
   tokens: Uint32Array;
   /** log p of the tokens. */
   logp: number;
@@ -38,6 +43,7 @@ export interface Progress {
 
 /** A token that has been drawn, and the distribution that it was drawn from. */
 export interface DrawnToken {
+  /** Its id. */
   readonly token: number;
   /** log p under the base model at temperature 1, nats. */
   readonly logProbability: number;
@@ -49,7 +55,9 @@ export interface DrawnToken {
   alternatives(most: number): { token: number; logp: number }[];
 }
 
+/** Who listens to a run, and may end it. */
 export interface Hooks {
+  /** Ends the run, which then rejects with its reason. */
   signal?: AbortSignal;
   /** Called after each step, and now and then while the response grows. */
   onProgress?(progress: Progress): void;

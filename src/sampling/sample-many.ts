@@ -5,7 +5,9 @@ import type { SamplerOptions } from './options.ts';
 import type { Hooks, Progress } from './rollout.ts';
 import { checkPrompt, type Sample, sampleIn } from './sample.ts';
 
+/** Who listens to many runs, and may end them. */
 export interface ManyHooks extends Pick<Hooks, 'until'> {
+  /** Ends all runs; the call then rejects with its reason. */
   signal?: AbortSignal;
   /** Most chains at a time; 64 unless given. */
   concurrency?: number;
@@ -16,6 +18,7 @@ export interface ManyHooks extends Pick<Hooks, 'until'> {
    * @param stop aborted when the chains are given up
    */
   onSample?(sample: Sample, index: number, stop: AbortSignal): unknown;
+  /** Called after each step of a chain, and now and then while its response grows. */
   onProgress?(progress: Progress, index: number): void;
 }
 

@@ -26,6 +26,7 @@ export type { Pick, Visit, Visited } from './visits.ts';
 
 /** A response. The columns have one entry a token; logarithms and entropies in nats. */
 export interface Sample {
+  /** The ids of the response, EOS included. */
   tokens: Uint32Array;
   /** log p under the base model at temperature 1. */
   logp: Float64Array;
@@ -45,7 +46,9 @@ export interface Sample {
   gate: GateUsed | null;
   /** What the run has come by on the way. */
   visited: Visited;
+  /** What the run has cost. */
   account: Account;
+  /** How the response came about. */
   trace: Trace;
 }
 

@@ -16,6 +16,7 @@ export interface Account extends Costs {
 
 /** One step; its index in the trace is its number in the random stream. */
 export interface Step {
+  /** grow: the response became longer. propose: candidates were drawn. hold: nothing was cut. */
   readonly kind: 'grow' | 'propose' | 'hold';
   /** The block, from 1, up to which the response had been grown. */
   readonly block: number;
@@ -33,6 +34,7 @@ export interface Step {
   readonly tokens: Uint32Array;
   /** Of each of these tokens the entropy of the distribution it was drawn from and its log p, nats. */
   readonly entropy: Float64Array;
+  /** log p of each of these tokens. */
   readonly tokenLogp: Float64Array;
   /** How their distributions were come by; see ORIGIN. */
   readonly origins: Uint8Array;
@@ -44,6 +46,7 @@ export interface Step {
 
 /** Everything needed to replay a run, one response after the other. */
 export interface Trace {
+  /** In their order; the number of a step is its index. */
   readonly steps: Step[];
   /** For each token of the final response, the step that drew it. */
   drawnAt: Uint32Array;

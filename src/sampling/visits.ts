@@ -2,7 +2,9 @@ import { type Finish, logProbability, type Response } from './response.ts';
 
 /** A response that a run has come by. */
 export interface Visit {
+  /** Its ids, EOS included. */
   readonly tokens: Uint32Array;
+  /** How it ends. */
   readonly finish: Finish;
   /** log p. */
   readonly logProbability: number;
@@ -12,7 +14,9 @@ export interface Visit {
 
 /** A response and what it counts. */
 export interface Weighted {
+  /** Tokens, and what is to be known of each. */
   readonly response: Response;
+  /** Those of one state, or of all particles, sum to 1. */
   readonly weight: number;
 }
 

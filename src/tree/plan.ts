@@ -9,6 +9,7 @@ export interface Costs {
   computedRows: number;
   /** Of those, rows that nobody had asked for yet; and how many of such were walked later. */
   draftedRows: number;
+  /** Of the drafted rows those that were walked later. */
   usedDrafts: number;
   /** Passes that the chain waited for, one after another. */
   sequentialPasses: number;

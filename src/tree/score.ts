@@ -10,9 +10,13 @@ interface Likely {
 
 /** What a model says of given tokens, one entry each; logarithms and entropies in nats. */
 export interface Scores {
+  /** log p at temperature 1. */
   readonly logp: Float64Array;
+  /** log q at the temperature asked for; 0 where that is 0. */
   readonly logq: Float64Array;
+  /** log Σ_v p(v)^α of the distribution. */
   readonly logZ: Float64Array;
+  /** Of the distribution at temperature 1. */
   readonly entropy: Float64Array;
 }
 

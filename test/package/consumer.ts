@@ -37,6 +37,30 @@ export async function answers(): Promise<string[]> {
   ];
 }
 
+/** Events, each with what is its own; the end of a model with its block. */
+export async function watched(): Promise<string> {
+  const model = await egps.loadModel(abacus);
+  const messages: egps.Message[] = [{ role: 'user', content: 'How many coins now?' }];
+  const events: egps.EventStream = egps.stream(model, messages, { sampler: 'sample', topLogprobs: 5 });
+  let text = '';
+  for await (const event of events) {
+    if (event.type === 'token') text += event.alternatives[0].logProbability.toFixed(2) + event.text;
+    if (event.type === 'end') text += event.answer.stop;
+    // @ts-expect-error of states
+    text += event.step;
+  }
+  const { alternatives }: egps.Scored = await egps.score(model, messages);
+  try {
+    await model[Symbol.asyncDispose]();
+  } catch (error) {
+    if (error instanceof egps.EgpsError && error.code === egps.ERROR_CODES.DeviceLostError) throw error.cause;
+    // @ts-expect-error no such code
+    if (error instanceof egps.EgpsError && error.code === 'lost') return '';
+  }
+  model[Symbol.dispose]();
+  return text + alternatives[0][0].text;
+}
+
 /** A language model of one's own. */
 export async function drawn(own: egps.LanguageModel): Promise<Uint32Array> {
   const sample: egps.Sample = await egps.sample(own, [1, 2], egps.resolveOptions({ sampler: 'smc' }));

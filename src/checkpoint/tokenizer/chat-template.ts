@@ -4,8 +4,11 @@ import { isObject } from '../json.ts';
 import { render } from './jinja.ts';
 import { TimeLimitError, withinLimit } from './limit.ts';
 
+/** A message of a conversation. */
 export interface Message {
+  /** system, user or assistant. */
   readonly role: string;
+  /** Its text. */
   readonly content: string;
 }
 
