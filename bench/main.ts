@@ -18,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, Program>> = {
   cache: { about: 'fork, rollback and acceptance of candidates', load: () => import('./cache.ts') },
   decode: { about: 'decode rate of the embedded model', load: () => import('./decode.ts') },
   tree: { about: 'passes and rows with the prefix tree and without it', load: () => import('./tree.ts') },
+  serve: { about: 'what serving costs over the library alone', load: () => import('./serve.ts') },
   eval: {
     about: 'what the evaluation itself costs, and whether it survives',
     load: () => import('./eval.ts'),
