@@ -32,6 +32,10 @@ const STUDIES: Readonly<Record<string, Program>> = {
     load: () => import('./studies/reproduce.ts'),
   },
   peers: { about: 'other engines beside this one, in one run', load: () => import('./studies/peers.ts') },
+  soak: {
+    about: 'whether a server bears a crowd of clients, of whom some leave',
+    load: () => import('./studies/soak.ts'),
+  },
   length: {
     about: 'what length costs every sampler; needs no adapter',
     load: () => import('./studies/length.ts'),
