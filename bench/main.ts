@@ -22,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, Program>> = {
     load: () => import('./quantize.ts'),
   },
   tree: { about: 'passes and rows with the prefix tree and without it', load: () => import('./tree.ts') },
+  serve: { about: 'what serving costs over the library alone', load: () => import('./serve.ts') },
   eval: {
     about: 'what the evaluation itself costs, and whether it survives',
     load: () => import('./eval.ts'),
@@ -35,6 +36,10 @@ const STUDIES: Readonly<Record<string, Program>> = {
     load: () => import('./studies/reproduce.ts'),
   },
   peers: { about: 'other engines beside this one, in one run', load: () => import('./studies/peers.ts') },
+  soak: {
+    about: 'whether a server bears a crowd of clients, of whom some leave',
+    load: () => import('./studies/soak.ts'),
+  },
   length: {
     about: 'what length costs every sampler; needs no adapter',
     load: () => import('./studies/length.ts'),

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { runCommands } from './support/commands.ts';
 import { withFolder } from './support/folder.ts';
 import { endOf, endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
+import { servesAsItShould } from './support/serving.ts';
 import { test } from './support/suite.ts';
 
 const bun = programOf('bun');
@@ -23,6 +24,10 @@ test('answers and evaluations are the same under Bun as under Node', async () =>
 
 test('Ctrl-C and a reader that goes away end the command line under Bun', async () => {
   await endsAsItShould(bun, ['dist/src/cli/main.js']);
+});
+
+test('egps serves under Bun', async () => {
+  await servesAsItShould(bun, ['dist/src/cli/main.js']);
 });
 
 test('Ctrl-C ends a program under Bun that has loaded a tokenizer', async () => {

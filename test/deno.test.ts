@@ -6,6 +6,7 @@ import { runCommands } from './support/commands.ts';
 import { withFolder } from './support/folder.ts';
 import { withHub } from './support/hub-server.ts';
 import { endOf, endsAsItShould, outputOf, programOf } from './support/runtimes.ts';
+import { servesAsItShould } from './support/serving.ts';
 import { test } from './support/suite.ts';
 
 const deno = programOf('deno');
@@ -52,6 +53,10 @@ test('deno task egps fetches a model of the Hub, and is told what is free', () =
     assert.match(stderr, /^adapter: .*\negps: org\/m@main: .* to fetch into .*, where .* are free\n/);
     if (/^adapter: .*on the CPU/.test(stderr)) assert.match(stderr, /^egps: it takes .*; .* are free$/m);
   }));
+
+test('deno task egps serves', async () => {
+  await servesAsItShould(deno, ['run', ...allowedBy('egps'), 'src/cli/main.ts']);
+});
 
 test('deno task generate writes its page, and Ctrl-C and a reader that goes away end it', () =>
   withFolder({}, async (dir) => {

@@ -17,7 +17,12 @@ function satisfies(version: string, range: string): boolean {
 }
 
 test('what is installed runs on the oldest Node that is promised', () => {
-  const locks = ['package-lock.json', 'test/deno/package-lock.json', 'test/bun/package-lock.json'];
+  const locks = [
+    'package-lock.json',
+    'test/deno/package-lock.json',
+    'test/bun/package-lock.json',
+    'test/openai/package-lock.json',
+  ];
   let count = 0;
   for (const lock of locks) {
     for (const [path, { engines }] of Object.entries<{ engines?: { node?: string } }>(read(lock).packages)) {

@@ -1,8 +1,9 @@
 import { Extractor } from '../answers/extract.ts';
 import { type AnswerShare, shares } from '../answers/shares.ts';
 import type { Account, DrawnToken, Hooks, Progress } from '../sampling/sample.ts';
-import { sample } from '../sampling/sample.ts';
+import { sample, sampleIn } from '../sampling/sample.ts';
 import { type Visited, visitsAfter } from '../sampling/visits.ts';
+import type { Forest } from '../tree/forest.ts';
 import { type Alternative, alternativesOf, checkTopLogprobs } from './alternatives.ts';
 import {
   type Answer,
@@ -100,8 +101,21 @@ export function stream(model: GenerativeModel, prompt: Prompt, options: StreamOp
   return new Events(model, prompt, options);
 }
 
+/** As `stream`, side by side with others: what they have computed is found in the forest, whose model it is. @internal */
+export function streamIn(
+  forest: Forest,
+  model: GenerativeModel,
+  prompt: ArrayLike<number>,
+  options: StreamOptions,
+): EventStream {
+  return new Events(model, prompt, options, (_, tokens, resolved, hooks = {}) =>
+    sampleIn(forest, tokens, resolved, hooks),
+  );
+}
+
 class Events implements EventStream {
   private readonly model: GenerativeModel;
+  private readonly sample: typeof sample;
   private readonly prompt: Prompt;
   private readonly options: StreamOptions;
   private readonly stop = new AbortController();
@@ -116,8 +130,9 @@ class Events implements EventStream {
   private wake: () => void = () => {};
   private goOn: () => void = () => {};
 
-  constructor(model: GenerativeModel, prompt: Prompt, options: StreamOptions) {
+  constructor(model: GenerativeModel, prompt: Prompt, options: StreamOptions, by = sample) {
     this.model = model;
+    this.sample = by;
     this.prompt = prompt;
     this.options = options;
   }
@@ -202,7 +217,7 @@ class Events implements EventStream {
     const hooks: Hooks = plain
       ? { signal, until: untilStop(model.tokenizer, stop), onToken: this.teller(stop, topLogprobs) }
       : { signal, until: untilStop(model.tokenizer, stop), onProgress: this.reporter(stop) };
-    const drawn = await sample(model, promptTokens, options, hooks);
+    const drawn = await this.sample(model, promptTokens, options, hooks);
     const answer = await finish(drawn, promptTokens);
     signal.throwIfAborted();
     return answer;

@@ -301,7 +301,7 @@ export class Rollout {
   /** The token that the stream draws after `node`; undefined if it is one of a tail that has to be asked for. */
   pick(distribution: Distribution, node: Node, step: number, candidate: number): Drawn | undefined {
     const { u, tail } = this.random.token(step, candidate, node.position + 1);
-    return distribution.draw(u) ?? this.forest.tailAt(node, this.law, tail);
+    return distribution.draw(u) ?? this.forest.tailAt(this.tree, node, this.law, tail);
   }
 
   /** What tells of a response that grows, where anybody listens. */

@@ -41,9 +41,15 @@ interface Plot {
   /** That its tree cannot do without. */
   readonly positions: number;
   readonly tree: Promise<Tree>;
+  /** Of whoever came first: plants it. */
+  readonly planter: AbortSignal | undefined;
+  /** All that have come, and those that have not left. */
+  guests: number;
   uses: number;
 }
 
+/** After so many a tree takes no more: one that is never left would keep what every one of them has asked, each by a law of its own. */
+const MOST_GUESTS = 1024;
 /** Microtasks in a row without a new request, after which all walkers are taken to wait. */
 const QUIET = 32;
 /** The longest draft where nobody says how long. */
@@ -61,7 +67,6 @@ let clock = 0;
 export class Forest implements Tenant {
   readonly model: LanguageModel;
   readonly options: ForestOptions;
-  private readonly laws: Law[] = [];
   private readonly room: Room;
   /** By their prompts and the most tokens of a response, with how many use them. */
   private readonly plots = new Map<string, Plot>();
@@ -97,28 +102,51 @@ export class Forest implements Tenant {
       );
     }
     const key = `${maxNewTokens}: ${Array.from(prompt).join()}`;
-    let plot = this.plots.get(key);
-    if (!plot) {
-      const positions = prompt.length + maxNewTokens + 2 * this.model.pageSize;
-      plot = { key, positions, uses: 0, tree: this.plant(prompt, maxNewTokens, positions, signal) };
-      this.plots.set(key, plot);
-      plot.tree.then(
-        (tree) => this.planted.set(tree, plot as Plot),
-        () => this.plots.delete(key),
-      );
+    for (;;) {
+      const known = this.plots.get(key);
+      const plot =
+        known && known.guests < MOST_GUESTS ? known : this.claim(key, prompt, maxNewTokens, signal);
+      plot.guests++;
+      plot.uses++; // before it is waited for: others may leave meanwhile
+      try {
+        return await plot.tree;
+      } catch (error) {
+        // Whoever came first has given up: that is no matter of those who came after.
+        if (plot.planter === signal || !plot.planter?.aborted) throw error;
+        signal?.throwIfAborted();
+      }
     }
-    plot.uses++; // before it is waited for: others may leave meanwhile
-    return plot.tree;
+  }
+
+  private claim(
+    key: string,
+    prompt: ArrayLike<number>,
+    maxNewTokens: number,
+    planter: AbortSignal | undefined,
+  ): Plot {
+    const positions = prompt.length + maxNewTokens + 2 * this.model.pageSize;
+    const tree = this.plant(prompt, maxNewTokens, positions, planter);
+    const plot: Plot = { key, positions, planter, guests: 0, uses: 0, tree };
+    this.plots.set(key, plot);
+    tree.then(
+      (planted) => this.planted.set(planted, plot),
+      () => this.remove(plot),
+    );
+    return plot;
   }
 
   leave(tree: Tree): void {
     const plot = this.planted.get(tree);
     if (!plot || --plot.uses > 0) return;
-    this.plots.delete(plot.key);
+    this.remove(plot);
     this.planted.delete(tree);
     if (this.planted.size === 0) this.room.tenants.delete(this);
     tree.free();
     this.room.leave(plot.positions);
+  }
+
+  private remove(plot: Plot): void {
+    if (this.plots.get(plot.key) === plot) this.plots.delete(plot.key);
   }
 
   /** Where a walk starts that has the prefix of `node`: there, or at a node of its own. */
@@ -131,7 +159,7 @@ export class Forest implements Tenant {
    * @throws DistributionError, NonFiniteError
    */
   at(tree: Tree, node: Node, law: Law): Distribution | undefined {
-    const known = node.known[this.indexOf(law)];
+    const known = node.known[tree.indexOf(law)];
     if (!known || !isUsable(known, law)) return undefined;
     if (!known.distribution) {
       const { summary, logits, error } = known.reading;
@@ -145,8 +173,8 @@ export class Forest implements Tenant {
   }
 
   /** The token of the tail of `node` that a random word picks, if it is known. */
-  tailAt(node: Node, law: Law, word: number): Drawn | undefined {
-    return node.known[this.indexOf(law)]?.tails.get(word);
+  tailAt(tree: Tree, node: Node, law: Law, word: number): Drawn | undefined {
+    return node.known[tree.indexOf(law)]?.tails.get(word);
   }
 
   /** A walker goes on to the node of the token that it has drawn. */
@@ -234,21 +262,10 @@ export class Forest implements Tenant {
     this.running = false;
   }
 
-  private isKnown({ node, law, tail }: Want): boolean {
-    if (tail !== undefined) return this.tailAt(node, law, tail) !== undefined;
-    const known = node.known[this.indexOf(law)];
+  private isKnown({ tree, node, law, tail }: Want): boolean {
+    if (tail !== undefined) return this.tailAt(tree, node, law, tail) !== undefined;
+    const known = node.known[tree.indexOf(law)];
     return known !== undefined && isUsable(known, law);
-  }
-
-  private indexOf(law: Law): number {
-    const { alpha, temperature, topK, topP } = law;
-    for (let i = 0; i < this.laws.length; i++) {
-      const other = this.laws[i];
-      if (other === law) return i;
-      if (other.alpha !== alpha || other.temperature !== temperature) continue;
-      if (other.topK === topK && other.topP === topP) return i;
-    }
-    return this.laws.push(law) - 1;
   }
 
   private async pass(requests: readonly Request[]): Promise<void> {
@@ -292,7 +309,7 @@ export class Forest implements Tenant {
       const at = want.node.position + drafts.length + 1;
       if (at >= want.end - 1) return; // the last token is not fed
       item.place ??= { suffix: want.tree.suffix(want.node, NgramIndex.LONGEST) };
-      const next = this.drafts.next(want.tree, item.place, this.indexOf(want.law), want.lots(at).u);
+      const next = this.drafts.next(want.tree, item.place, want.tree.indexOf(want.law), want.lots(at).u);
       if (!next || model.eosTokens.has(next.draft.token)) return;
       const likely = p * likelihood(next.draft.guess);
       const take = () => {
@@ -329,7 +346,7 @@ export class Forest implements Tenant {
   /** Computes as much of the plan as the cache has room for. */
   private compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
     const attempt = async () => {
-      const planned = plan.feeds(({ law }) => this.indexOf(law), ahead);
+      const planned = plan.feeds(({ tree, law }) => tree.indexOf(law), ahead);
       this.busy = new Set([...plan.bases, ...planned.flatMap(({ branch }) => branch ?? [])]);
       try {
         const readings = await this.model.compute(planned.map(({ feed }) => feed));
@@ -351,7 +368,7 @@ export class Forest implements Tenant {
   private grow({ item, feed, branch, undo }: Planned, readings: readonly Reading[]): void {
     const { want, path, drafts } = item;
     const { tree, law } = want;
-    const index = this.indexOf(law);
+    const index = tree.indexOf(law);
     if (!branch) undo();
     let node = path[0];
     for (const [i, reading] of readings.entries()) {

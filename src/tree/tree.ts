@@ -1,5 +1,5 @@
 import type { LanguageModel, Reading, Sequence } from '../engine/language-model.ts';
-import type { Distribution, Drawn } from './distribution.ts';
+import type { Distribution, Drawn, Law } from './distribution.ts';
 import { NgramIndex } from './ngram-index.ts';
 
 /** Keys and values of a path through the tree. */
@@ -74,6 +74,7 @@ export class Tree {
   readonly branches: Set<Branch> = new Set();
   /** Nodes, as far as they were counted. */
   size = 1;
+  private readonly laws: Law[] = [];
 
   private constructor(prompt: ArrayLike<number>, sequence: Sequence) {
     this.prompt = prompt;
@@ -93,6 +94,18 @@ export class Tree {
   /** The prompt's last token is left to the first pass. */
   static async plant(model: LanguageModel, prompt: ArrayLike<number>): Promise<Tree> {
     return new Tree(prompt, await model.prefill(Array.from(prompt).slice(0, -1)));
+  }
+
+  /** The number by which nodes know what was read of them under a law. */
+  indexOf(law: Law): number {
+    const { alpha, temperature, topK, topP } = law;
+    for (let i = 0; i < this.laws.length; i++) {
+      const other = this.laws[i];
+      if (other === law) return i;
+      if (other.alpha !== alpha || other.temperature !== temperature) continue;
+      if (other.topK === topK && other.topP === topP) return i;
+    }
+    return this.laws.push(law) - 1;
   }
 
   /** The node of a prefix with one more token. */

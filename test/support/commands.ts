@@ -12,7 +12,7 @@ const ITEMS = [
 const NAMES = ['info', 'score', 'debug', 'profile', 'generate', 'eval', 'again', 'calibrate'] as const;
 
 /**
- * Runs the commands of egps but the demo, by the embedded model, and has every file written that they may write.
+ * Runs the commands of egps but the demo and the server, by the embedded model, and has every file written that they may write.
  * @param dir an empty folder
  * @param run runs `support/run-commands.ts` with its argument under the runtime to be tested
  */
@@ -39,7 +39,11 @@ export function runCommands(
     calibrate: ['calibrate', '--model', at('model'), ...fit],
   };
   const known = Object.values(commands).map(([name]) => name);
-  assert.equal([...new Set([...known, 'demo'])].sort(), Object.keys(COMMANDS).sort(), 'every command');
+  assert.equal(
+    [...new Set([...known, 'demo', 'serve'])].sort(),
+    Object.keys(COMMANDS).sort(),
+    'every command',
+  );
   const said: Said[] = JSON.parse(run(JSON.stringify(names.map((name) => commands[name]))));
   const out = new Map(names.map((name, i) => [name, said[i].out]));
   for (const [i, { error }] of said.entries()) assert.is(error, null, `${names[i]}: ${error}`);
