@@ -10,6 +10,17 @@ export {
   generateMany,
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
+export type { Prompt } from './api/prompt.ts';
+export {
+  type Alternative,
+  type EndEvent,
+  type EventStream,
+  type StateEvent,
+  type StreamEvent,
+  type StreamOptions,
+  stream,
+  type TokenEvent,
+} from './api/stream.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';
@@ -41,6 +52,8 @@ export {
   type CutLawName,
   DEFAULTS,
   type Decoding,
+  type DrawnToken,
+  type Finish,
   type GateUsed,
   type Hooks,
   type Pick,

@@ -2,7 +2,8 @@ import { OptionError } from '../base/errors.ts';
 import { PAGE } from '../cache/kv-cache.ts';
 import { FLOOR, firstFrom, fitGate } from '../sampling/gate.ts';
 import { sampleMany } from '../sampling/sample-many.ts';
-import { encodePrompt, type GenerativeModel, withModelDefaults } from './generate.ts';
+import { type GenerativeModel, withModelDefaults } from './generate.ts';
+import { encodePrompt } from './prompt.ts';
 
 export interface CalibrateOptions {
   /** Responses to draw, spread evenly over the prompts. Default 128. */

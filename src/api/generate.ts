@@ -5,6 +5,7 @@ import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import {
+  type Hooks,
   type Progress,
   resolveOptions,
   type Sample,
@@ -13,11 +14,17 @@ import {
 } from '../sampling/sample.ts';
 import { type ManyHooks, sampleMany } from '../sampling/sample-many.ts';
 import { likeliest, type Pick as PickName, type Visit, visitsAfter } from '../sampling/visits.ts';
+import { encodePrompt, type Prompt } from './prompt.ts';
+import { answerText, checkStop, Writer } from './text.ts';
 
 export interface GenerateOptions extends Partial<SamplerOptions> {
-  /** Wrap a text prompt in the model's chat template, as a message of the user's. */
+  /** Wrap a text prompt in the model's chat template, as a message of the user's. Messages are wrapped in any case. */
   chat?: boolean;
-  /** The text ends before the first of these; tokens and their numbers stay whole. */
+  /**
+   * The text ends before the first of these. greedy, sample and best-of-n stop writing there: the last token is the one that completes the
+   * stop string, and all up to it is what it would be without. The other samplers weigh whole responses: theirs are written to their
+   * ends, and only the text is cut afterwards.
+   */
   stop?: readonly string[];
   /** What the final answer of a response is; gives `answers`. */
   extract?: Extract;
@@ -33,6 +40,8 @@ export interface GenerateOptions extends Partial<SamplerOptions> {
 export interface Answer extends Sample {
   /** null where the model has no tokenizer. */
   text: string | null;
+  /** The stop string that `text` was ended before, if there was one. */
+  stop: string | null;
   promptTokens: Uint32Array;
   /** The response that `pick` names, which `text` is of; the numbers beside it are those of the last state. */
   picked: Pick<Visit, 'tokens' | 'finish' | 'logProbability'>;
@@ -44,26 +53,28 @@ export interface Answer extends Sample {
 
 /** What `generate` needs of a model; see `loadModel`. */
 export interface GenerativeModel extends LanguageModel {
-  readonly tokenizer: Tokenizer | null;
-  readonly defaults: ModelDefaults;
+  /** Where there is none the model speaks token ids only. */
+  readonly tokenizer?: Tokenizer | null;
+  /** In place of DEFAULTS. */
+  readonly defaults?: ModelDefaults;
 }
 
 /**
- * Answers a prompt, given as text or as token ids. Options not given come from the model's own egps.json, then from
+ * Answers a prompt, given as text, as token ids or as messages. Options not given come from the model's own egps.json, then from
  * DEFAULTS.
  * @throws OptionError; what the model's engine throws; the signal's reason when it is aborted.
  */
 export async function generate(
   model: GenerativeModel,
-  prompt: string | ArrayLike<number>,
+  prompt: Prompt,
   options: GenerateOptions = {},
 ): Promise<Answer> {
   const { chat, stop = [], extract, pick, signal, onProgress, ...given } = options;
-  const { tokenizer } = model;
   const finish = finisher(model, stop, extract, pick);
   const resolved = withModelDefaults(model.defaults, given);
-  const promptTokens = encodePrompt(tokenizer, prompt, chat);
-  const drawn = await sample(model, promptTokens, resolved, { signal, onProgress });
+  const promptTokens = encodePrompt(model.tokenizer, prompt, chat);
+  const until = untilStop(model.tokenizer, stop);
+  const drawn = await sample(model, promptTokens, resolved, { signal, onProgress, until });
   return finish(drawn, promptTokens);
 }
 
@@ -81,7 +92,7 @@ export interface GenerateManyOptions
  */
 export async function generateMany(
   model: GenerativeModel,
-  prompts: readonly (string | ArrayLike<number>)[],
+  prompts: readonly Prompt[],
   options: GenerateManyOptions = {},
 ): Promise<Answer[]> {
   const { chat, stop = [], extract, pick, signal, concurrency, onProgress, onAnswer, ...given } = options;
@@ -89,12 +100,13 @@ export async function generateMany(
   const finish = finisher(model, stop, extract, pick);
   const resolved = withModelDefaults(model.defaults, given);
   const promptTokens = prompts.map((prompt) => encodePrompt(tokenizer, prompt, chat));
+  const until = untilStop(tokenizer, stop);
   const answers: Answer[] = [];
   const onSample = async (drawn: Sample, i: number) => {
     answers[i] = await finish(drawn, promptTokens[i]);
     onAnswer?.(answers[i], i);
   };
-  await sampleMany(model, promptTokens, resolved, { signal, concurrency, onProgress, onSample });
+  await sampleMany(model, promptTokens, resolved, { signal, concurrency, onProgress, onSample, until });
   return answers;
 }
 
@@ -119,15 +131,17 @@ export function finisher(
     );
   }
   const extractor = extract === undefined ? undefined : new Extractor(extract);
-  const textOf = (tokens: Uint32Array) => tokenizer && answerText(tokenizer, tokens, eosTokens, stop);
+  const textOf = (tokens: Uint32Array) =>
+    tokenizer ? answerText(tokenizer, tokens, eosTokens, stop) : { text: null, stop: null };
   return async (drawn, promptTokens) => {
     const visits = visitsAfter(drawn.visited);
     const found: (string | null)[] = [];
-    if (extractor) for (const { tokens } of visits) found.push(await extractor.answer(textOf(tokens) ?? ''));
+    if (extractor)
+      for (const { tokens } of visits) found.push(await extractor.answer(textOf(tokens).text ?? ''));
     const picked = pick === 'last' ? drawn : (pick === 'vote' && voted(visits, found)) || likeliest(visits);
     return {
       ...drawn,
-      text: textOf(picked.tokens),
+      ...textOf(picked.tokens),
       promptTokens,
       picked: { tokens: picked.tokens, finish: picked.finish, logProbability: picked.logProbability },
       answers: extractor ? shares(visits, found) : null,
@@ -143,48 +157,21 @@ const PICKS: readonly PickName[] = ['last', 'likeliest', 'vote'];
  * @throws OptionError
  * @internal
  */
-export function withModelDefaults(defaults: ModelDefaults, options: Partial<SamplerOptions>): SamplerOptions {
+export function withModelDefaults(
+  defaults: ModelDefaults | undefined,
+  options: Partial<SamplerOptions>,
+): SamplerOptions {
   return resolveOptions(options, defaults);
 }
 
-/**
- * The token ids of a prompt.
- * @throws OptionError for text where there is no tokenizer, and for an empty prompt.
- * @internal
- */
-export function encodePrompt(
-  tokenizer: Tokenizer | null,
-  prompt: string | ArrayLike<number>,
-  chat = false,
-): Uint32Array {
-  if (typeof prompt !== 'string' && chat)
-    throw new OptionError('chat needs a prompt of text, not of token ids');
-  if (prompt.length === 0) throw new OptionError('the prompt is empty: at least one token is needed');
-  if (typeof prompt !== 'string') {
-    const bad = Array.from(prompt).find((id) => !Number.isInteger(id) || id < 0 || id > 0xffffffff);
-    if (bad !== undefined) throw new OptionError(`the prompt has ${bad} in it, which is no token id`);
-    return Uint32Array.from(prompt);
-  }
-  if (!tokenizer) throw new OptionError('the model has no tokenizer: give the prompt as token ids');
-  if (!chat) return tokenizer.encode(prompt);
-  return tokenizer.encode(tokenizer.applyChatTemplate([{ role: 'user', content: prompt }]), false);
-}
-
-/** The text of an answer: without its EOS, up to the first stop string. @internal */
-export function answerText(
-  tokenizer: Tokenizer,
-  tokens: Uint32Array,
-  eosTokens: ReadonlySet<number>,
-  stop: readonly string[],
-): string {
-  const ended = tokens.length > 0 && eosTokens.has(tokens[tokens.length - 1]);
-  const text = tokenizer.decode(ended ? tokens.subarray(0, -1) : tokens);
-  const ends = stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
-  return text.slice(0, Math.min(text.length, ...ends));
-}
-
-/** @throws OptionError for stop strings that could never end a text @internal */
-export function checkStop(tokenizer: Tokenizer | null, stop: readonly string[]): void {
-  if (stop.length > 0 && !tokenizer) throw new OptionError('stop needs a model with a tokenizer');
-  if (stop.includes('')) throw new OptionError('stop is "": a stop string has at least one character');
+/** Ends a response where its text comes to a stop string. @internal */
+export function untilStop(tokenizer: Tokenizer | null | undefined, stop: readonly string[]): Hooks['until'] {
+  if (!tokenizer || stop.length === 0) return undefined;
+  return () => {
+    const writer = new Writer(tokenizer, stop);
+    return (token) => {
+      writer.push(token);
+      return writer.stopped;
+    };
+  };
 }

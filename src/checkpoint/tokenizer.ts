@@ -145,13 +145,14 @@ export class Tokenizer {
 
   /**
    * Decodes token by token: all that `push` and `end` return together is `decode` of all ids. Characters whose bytes
-   * are not all there yet are held back.
+   * are not all there yet are held back; `held` is what they read as so far.
    */
-  stream(): { push(id: number): string; end(): string } {
+  stream(): { push(id: number): string; held(): string; end(): string } {
     let context: number[] = []; // told already; kept because a decoder may treat the first token differently
     let pending: number[] = [];
+    const held = () => this.decode([...context, ...pending]).slice(this.decode(context).length);
     const flush = () => {
-      const text = this.decode([...context, ...pending]).slice(this.decode(context).length);
+      const text = held();
       context = pending.length ? pending : context;
       pending = [];
       return text;
@@ -165,6 +166,7 @@ export class Tokenizer {
           this.decode([...context, ...pending]).endsWith('\uFFFD');
         return open ? '' : flush();
       },
+      held,
       end: flush,
     };
   }
@@ -173,7 +175,7 @@ export class Tokenizer {
    * The text of a conversation up to the beginning of the assistant's turn.
    * @throws CheckpointError there is no template, it refuses, or it does not end
    */
-  applyChatTemplate(messages: Message[]): string {
+  applyChatTemplate(messages: readonly Message[]): string {
     if (this.chatTemplate === undefined)
       throw new CheckpointError(this.file, 'has no chat template beside it');
     return renderChat(this.file, this.chatTemplate, messages, this.tokenNames);

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { encodePrompt } from '../api/generate.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { OptionError, OutputError } from '../base/errors.ts';
 import { encodeSafetensors } from '../checkpoint/encode-safetensors.ts';
 import type { Activation } from '../engine/activations.ts';

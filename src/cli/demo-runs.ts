@@ -1,11 +1,6 @@
 import type { AnswerShare } from '../answers/shares.ts';
-import {
-  type Answer,
-  encodePrompt,
-  finisher,
-  type GenerativeModel,
-  withModelDefaults,
-} from '../api/generate.ts';
+import { type Answer, finisher, type GenerativeModel, withModelDefaults } from '../api/generate.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { philox } from '../sampling/random.ts';
 import type { SamplerOptions } from '../sampling/sample.ts';

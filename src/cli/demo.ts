@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { CheckpointError } from '../base/errors.ts';
 import { RUNTIME } from '../base/runtime.ts';
 import { readJson } from '../checkpoint/json.ts';

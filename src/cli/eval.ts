@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
-import { encodePrompt } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
 import { hostName } from '../base/lock.ts';
 import { didYouMean } from '../base/nearest.ts';

@@ -2,15 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import type { Extract } from '../answers/extract.ts';
 import {
   type Answer,
-  answerText,
-  checkStop,
-  encodePrompt,
   type GenerateOptions,
   generate,
   generateMany,
   withModelDefaults,
 } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
+import { encodePrompt } from '../api/prompt.ts';
+import { answerText, checkStop } from '../api/text.ts';
 import { OptionError } from '../base/errors.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
@@ -224,7 +223,7 @@ async function watch(
   const { maxNewTokens } = withModelDefaults(model.defaults, given);
   const { tokenizer, eosTokens } = model;
   const textOf = (tokens: Uint32Array) =>
-    tokenizer ? answerText(tokenizer, tokens, eosTokens, stop) : [...tokens].join(',');
+    tokenizer ? answerText(tokenizer, tokens, eosTokens, stop).text : [...tokens].join(',');
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const answer = await generate(model, promptTokens, {
@@ -238,7 +237,12 @@ async function watch(
   return { answer, wallSeconds };
 }
 
-export function progressView(progress: Progress, text: string, horizon: number, wallSeconds: number): View {
+export function progressView(
+  progress: Omit<Progress, 'visited'>,
+  text: string,
+  horizon: number,
+  wallSeconds: number,
+): View {
   const { block, blocks, step, steps, account, tokens } = progress;
   const chain = steps > 1;
   const drawn = Math.max(account.drawnTokens, tokens.length); // the account lags behind while an answer grows

@@ -1,5 +1,6 @@
-import { encodePrompt, withModelDefaults } from '../api/generate.ts';
+import { withModelDefaults } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
+import { encodePrompt } from '../api/prompt.ts';
 import { OptionError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import { logProbability } from '../sampling/response.ts';

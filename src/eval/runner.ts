@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AnswerShare } from '../answers/shares.ts';
-import { answerText, type GenerativeModel } from '../api/generate.ts';
+import type { GenerativeModel } from '../api/generate.ts';
+import { answerText } from '../api/text.ts';
 import type { Sample, SamplerOptions } from '../sampling/sample.ts';
 import { type Job, sampleEach } from '../sampling/sample-many.ts';
 import { readAt } from './budgets.ts';
@@ -186,7 +187,7 @@ async function evaluateEntry(
   /** The results of a chain, graded, what it had taken up to each reading, and the final answers with their probabilities. */
   async function grade(drawn: Sample, { item, sample, options }: Chain, stop: AbortSignal) {
     const textOf = (tokens: Uint32Array) =>
-      model.tokenizer ? answerText(model.tokenizer, tokens, model.eosTokens, []) : '';
+      model.tokenizer ? answerText(model.tokenizer, tokens, model.eosTokens, []).text : '';
     const grades = new Map<string, Grade>();
     const judge = {
       async grade(tokens: Uint32Array) {
@@ -218,7 +219,7 @@ async function evaluateEntry(
           ...grade,
           text: textOf(tokens),
           tokens: tokens.length,
-          finish,
+          finish: finish === 'eos' ? 'eos' : 'length',
           logp,
           mass,
           overSteps,

@@ -114,7 +114,6 @@ export class Chain {
     );
     const responses = branches.map(({ response }) => response);
     this.settle('grow', cut, branches, horizon, { logRho: [], outcome: choose(responses) });
-    this.visited = [responses.map((response) => ({ response, weight: 1 / tries }))];
   }
 
   /**
@@ -242,7 +241,9 @@ export class Chain {
     const { tokens, entropy, logp, origins } = response;
     const from = outcome >= 0 ? cut : tokens.length;
     const chances = whole?.chances?.(logRho);
-    if (chances) {
+    if (kind === 'grow') {
+      this.visited = [branches.map((branch) => ({ response: branch.response, weight: 1 / branches.length }))];
+    } else if (chances) {
       const stay = 1 - chances.reduce((a, b) => a + b, 0);
       const taken = branches.map((branch, j) => ({ response: branch.response, weight: chances[j] }));
       this.visited.push([...taken, { response: before, weight: stay }]);

@@ -4,7 +4,7 @@ import { fitToPilots, isGated, pilotsOf } from './gate.ts';
 import { type Acceptance, chances, decide, mostPromising } from './multiple-try.ts';
 import type { RandomSource } from './random.ts';
 import type { Response } from './response.ts';
-import { type Particle, STRIDE, smc } from './smc.ts';
+import { type Particle, STRIDE, smc, weighted } from './smc.ts';
 import { logWeight, type Target } from './target.ts';
 
 /** A transition that leaves p^α invariant, whatever the law, the number of tries and the rule of acceptance. */
@@ -65,6 +65,7 @@ export async function powerChain(
     const grown = await smc(rollout, rest.target, rest.random, { maxNewTokens, particles: n }, pilots);
     ({ particles } = grown);
     chain.adopt(grown.chosen, grown.trace);
+    rollout.visited = () => ({ particles: weighted(particles), states: [...chain.visited] });
   }
   const given = cuts.gate === 'auto' ? 0 : cuts.gate; // 0: of a law that has none, or of no steps
   const gate = pilots.length > 0 ? await fitToPilots(rollout, pilots) : given;

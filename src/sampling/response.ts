@@ -8,6 +8,9 @@ import type { Distribution, Drawn } from '../tree/distribution.ts';
 export const ORIGIN = { free: 0, computed: 1, drafted: 2 } as const;
 type Origin = (typeof ORIGIN)[keyof typeof ORIGIN];
 
+/** How a response ends: with EOS; at its greatest length, also while it is being written; where its text came to a stop string. */
+export type Finish = 'eos' | 'length' | 'stop';
+
 /** A response and, for each of its tokens, what the distribution that it was drawn from says of it, in nats. Never changed in place. */
 export interface Response {
   readonly tokens: Uint32Array;
@@ -21,8 +24,7 @@ export interface Response {
   readonly entropy: Float64Array;
   /** An ORIGIN each. */
   readonly origins: Uint8Array;
-  /** `length` also while it is being written. */
-  readonly finish: 'eos' | 'length';
+  readonly finish: Finish;
 }
 
 const NOTHING = new Float64Array(0);
@@ -40,7 +42,7 @@ export const EMPTY: Response = {
 
 /** Whether nothing can follow on the responses of up to `horizon` tokens. @internal */
 export const isFinished = ({ tokens, finish }: Response, horizon: number): boolean =>
-  finish === 'eos' || tokens.length >= horizon;
+  finish !== 'length' || tokens.length >= horizon;
 
 /** log p of the tokens. @internal */
 export const logProbability = ({ logp }: Pick<Response, 'logp'>): number => logp.reduce((a, b) => a + b, 0);
@@ -67,7 +69,7 @@ export interface Link {
 }
 
 /** The response with more tokens behind it, the last of which may be EOS. @internal */
-export function append(x: Response, links: readonly Link[], finish: Response['finish']): Response {
+export function append(x: Response, links: readonly Link[], finish: Finish): Response {
   const at = x.tokens.length;
   const tokens = new Uint32Array(at + links.length);
   tokens.set(x.tokens);

@@ -2,8 +2,18 @@ import type { Distribution, Drawn, Law } from '../tree/distribution.ts';
 import type { Forest, Prospect, Want } from '../tree/forest.ts';
 import { ancestor, type Node, type Tree } from '../tree/tree.ts';
 import type { RandomSource } from './random.ts';
-import { append, EMPTY, type Link, logProbability, ORIGIN, type Response, truncate } from './response.ts';
+import {
+  append,
+  EMPTY,
+  type Finish,
+  type Link,
+  logProbability,
+  ORIGIN,
+  type Response,
+  truncate,
+} from './response.ts';
 import type { Account } from './trace.ts';
+import type { Visited } from './visits.ts';
 
 /** How tokens are drawn. @internal */
 export interface Draw extends Law {
@@ -22,20 +32,44 @@ export interface Progress {
   tokens: Uint32Array;
   /** log p of the tokens. */
   logp: number;
+  /** What the run has come by so far; to be asked at once, before the run goes on. */
+  visited(): Visited;
+}
+
+/** A token that has been drawn, and the distribution that it was drawn from. */
+export interface DrawnToken {
+  readonly token: number;
+  /** log p under the base model at temperature 1, nats. */
+  readonly logProbability: number;
+  /** Of the distribution, nats. */
+  readonly entropy: number;
+  /** How the response ends with it; null where it goes on. */
+  readonly finish: Finish | null;
+  /** The likeliest tokens of the distribution with their log p, the greedy one first: `most` of them, or as many as the model lists. */
+  alternatives(most: number): { token: number; logp: number }[];
 }
 
 export interface Hooks {
   signal?: AbortSignal;
   /** Called after each step, and now and then while the response grows. */
   onProgress?(progress: Progress): void;
+  /**
+   * greedy and sample: called with each token as soon as it is drawn. A promise is waited for before the next token: who cannot
+   * keep up slows the run down.
+   */
+  onToken?(drawn: DrawnToken): void | Promise<void>;
+  /** greedy, sample and best-of-n: makes for each response what is told its tokens in order, and says whether it ends with this one. */
+  until?(): (token: number) => boolean;
 }
 
 /** A response and where it stands in the tree. @internal */
 export interface Branch {
   response: Response;
-  /** Tokens behind it that were drawn since, and whether the last is EOS. */
+  /** Tokens behind it that were drawn since, and whether the last one ends it. */
   pending?: Link[];
-  ended?: boolean;
+  ended?: Finish;
+  /** Says of each token whether it ends the response. */
+  readonly until?: (token: number) => boolean;
   /** Of its tokens, or of fewer. */
   node: Node;
   /** The node that it has waited for last. */
@@ -76,7 +110,13 @@ export class Rollout {
   private readonly stream: Pick<Draw, 'seed' | 'chain'>;
   /** The GPU draws ahead: nobody else is expected to come the same way. */
   private readonly alone: boolean;
+  /** What the run has come by. */
+  visited: () => Visited = () => ({ particles: [], states: [] });
   private readonly onProgress?: Hooks['onProgress'];
+  private readonly onToken?: Hooks['onToken'];
+  private readonly until?: Hooks['until'];
+  /** Whoever is told the tokens has to catch up first. */
+  private held: Promise<void> | undefined;
   private rested = performance.now();
   /** Drafts that have come true since the walkers set out together: they are a draft to each of them. */
   private readonly drafted = new Set<Node>();
@@ -87,7 +127,7 @@ export class Rollout {
     tree: Tree,
     { seed, chain, ...law }: Draw,
     random: RandomSource,
-    { signal, onProgress }: Hooks = {},
+    { signal, onProgress, onToken, until }: Hooks = {},
     plain = false,
   ) {
     this.forest = forest;
@@ -98,6 +138,8 @@ export class Rollout {
     this.alone = plain || forest.options.tree === 'off';
     this.signal = signal;
     this.onProgress = onProgress;
+    this.onToken = onToken;
+    this.until = until;
   }
 
   /** The empty response. */
@@ -108,7 +150,12 @@ export class Rollout {
   /** What `from` has before `cut`. */
   fork({ response, node }: Branch, cut: number, candidate: number): Branch {
     const at = ancestor(node, this.tree.root.position + cut);
-    return { response: truncate(response, cut), node: this.forest.start(at), candidate };
+    return {
+      response: truncate(response, cut),
+      node: this.forest.start(at),
+      candidate,
+      until: this.until?.(),
+    };
   }
 
   /**
@@ -129,10 +176,17 @@ export class Rollout {
     for (;;) {
       const wants: Want[] = [];
       for (const [i, branch] of branches.entries()) {
-        const want = this.go(branch, horizon, step, true, watch && starts[i]);
+        const looked = watch ?? this.onToken ?? this.until;
+        const want = this.go(branch, horizon, step, true, looked && starts[i]);
         if (!want) continue;
         wants.push(want);
         branch.waited = want.node;
+      }
+      if (this.held) {
+        await this.held;
+        this.held = undefined;
+        this.signal?.throwIfAborted();
+        continue;
       }
       if (watch || wants.length === 0) branches.forEach(flush);
       if (wants.length === 0 || (watch && !watch())) break;
@@ -188,9 +242,9 @@ export class Rollout {
     const first = tree.root.position + 1; // of the response
     let { node } = branch;
     let length = response.tokens.length + links.length;
-    let eos = branch.ended ?? response.finish === 'eos';
+    let ended = branch.ended ?? (response.finish === 'length' ? undefined : response.finish);
     let want: Want | undefined;
-    while (!eos && length < horizon) {
+    while (!ended && length < horizon && !this.held) {
       while (node.position < tree.root.position + length) {
         const next = node.position + 1 - first;
         const at = response.tokens.length;
@@ -216,11 +270,24 @@ export class Rollout {
       const waited = branch.waited === node ? ORIGIN.computed : ORIGIN.free;
       links.push({ drawn, distribution, origin: this.drafted.has(node) ? ORIGIN.drafted : waited });
       length++;
-      eos = forest.model.eosTokens.has(drawn.token);
+      if (forest.model.eosTokens.has(drawn.token)) ended = 'eos';
+      else if (branch.until?.(drawn.token)) ended = 'stop';
+      this.tell(distribution, drawn, ended ?? (length < horizon ? null : 'length'));
     }
-    branch.ended = eos;
+    branch.ended = ended;
     branch.node = node;
     return want;
+  }
+
+  private tell(distribution: Distribution, drawn: Drawn, finish: Finish | null): void {
+    const caughtUp = this.onToken?.({
+      token: drawn.token,
+      logProbability: distribution.logp(drawn),
+      entropy: distribution.entropy,
+      finish,
+      alternatives: (most) => distribution.alternatives(most),
+    });
+    if (caughtUp) this.held = caughtUp;
   }
 
   /** The token that the stream draws after `node`; undefined if it is one of a tail that has to be asked for. */
@@ -248,6 +315,7 @@ export class Rollout {
       account: { ...account },
       tokens: response.tokens,
       logp: logProbability(response),
+      visited: this.visited,
     });
   }
 }
@@ -256,7 +324,7 @@ export class Rollout {
 function flush(branch: Branch): void {
   const { pending = [] } = branch;
   if (pending.length === 0) return;
-  branch.response = append(branch.response, pending, branch.ended ? 'eos' : 'length');
+  branch.response = append(branch.response, pending, branch.ended ?? 'length');
   branch.pending = [];
 }
 

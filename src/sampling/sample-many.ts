@@ -2,10 +2,10 @@ import { OptionError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import { Forest } from '../tree/forest.ts';
 import type { SamplerOptions } from './options.ts';
-import type { Progress } from './rollout.ts';
+import type { Hooks, Progress } from './rollout.ts';
 import { checkPrompt, type Sample, sampleIn } from './sample.ts';
 
-export interface ManyHooks {
+export interface ManyHooks extends Pick<Hooks, 'until'> {
   signal?: AbortSignal;
   /** Most chains at a time; 64 unless given. */
   concurrency?: number;
@@ -63,7 +63,7 @@ export async function sampleMany(
 export async function sampleEach(
   model: LanguageModel,
   jobs: readonly Job[],
-  { signal, concurrency, onStart, onSample, onProgress }: ManyHooks,
+  { signal, concurrency, onStart, onSample, onProgress, until }: ManyHooks,
 ): Promise<void> {
   for (const { prompt, options } of jobs) checkPrompt(model, prompt, options.maxNewTokens);
   const chains = concurrency ?? 64;
@@ -90,6 +90,7 @@ export async function sampleEach(
       onStart?.(i);
       const drawn = await sampleIn(forestFor(options), prompt, options, {
         signal: stop,
+        until,
         onProgress: onProgress && ((progress) => onProgress(progress, i)),
       });
       await onSample?.(drawn, i, stop);

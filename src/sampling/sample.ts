@@ -8,18 +8,19 @@ import { karanDu } from './karan-du.ts';
 import type { SamplerOptions } from './options.ts';
 import { powerChain } from './power-chain.ts';
 import { randomSource } from './random.ts';
-import { logProbability, type Response } from './response.ts';
+import { type Finish, logProbability, type Response } from './response.ts';
 import { type Hooks, Rollout } from './rollout.ts';
-import { normalised, type Particle, smc } from './smc.ts';
+import { type Particle, smc, weighted } from './smc.ts';
 import type { Account, Trace } from './trace.ts';
-import type { Visited, Weighted } from './visits.ts';
+import type { Visited } from './visits.ts';
 
 export type { Decoding } from './chain.ts';
 export type { CutLawName } from './cut-laws.ts';
 export type { GateUsed } from './gate.ts';
 export type { Acceptance } from './multiple-try.ts';
 export { DEFAULTS, resolveOptions, type SamplerName, type SamplerOptions } from './options.ts';
-export type { Hooks, Progress } from './rollout.ts';
+export type { Finish } from './response.ts';
+export type { DrawnToken, Hooks, Progress } from './rollout.ts';
 export type { Account, Step, Trace } from './trace.ts';
 export type { Pick, Visit, Visited } from './visits.ts';
 
@@ -34,8 +35,8 @@ export interface Sample {
   entropy: Float64Array;
   /** The block, from 1, up to which the response had been grown when the token was last changed. */
   block: Uint32Array;
-  /** The last token is EOS, or the response is `maxNewTokens` long. */
-  finish: 'eos' | 'length';
+  /** eos: the last token is EOS. length: the response is `maxNewTokens` long. stop: it was ended by `until`. */
+  finish: Finish;
   /** log p of the response. */
   logProbability: number;
   /** log π of the response, up to a constant: α log p. */
@@ -87,7 +88,11 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
   const plain = sampler === 'greedy' || sampler === 'sample' || sampler === 'best-of-n';
   const law = plain ? { alpha, temperature: sampler === 'greedy' ? 0 : temperature, topK, topP } : target;
   const random = randomSource(seed, chain);
-  const rollout = new Rollout(forest, tree, { ...law, seed, chain }, random, hooks, plain);
+  const { signal, onProgress, onToken, until } = hooks;
+  const heard = plain
+    ? { signal, onProgress, until, onToken: sampler === 'best-of-n' ? undefined : onToken }
+    : { signal, onProgress };
+  const rollout = new Rollout(forest, tree, { ...law, seed, chain }, random, heard, plain);
   if (sampler === 'smc') {
     const { particles, chosen, trace } = await smc(rollout, target, random, options);
     return result(chosen.response, alpha, rollout.account, trace, {
@@ -98,6 +103,7 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
 
   const state = new Chain(rollout, options.lookAhead);
   let particles: Particle[] = [];
+  rollout.visited = () => ({ particles: [], states: [...state.visited] });
   let gate: number | undefined;
   switch (sampler) {
     case 'greedy':
@@ -127,12 +133,6 @@ async function draw(forest: Forest, tree: Tree, options: SamplerOptions, hooks: 
 function mostProbable(responses: readonly Response[]): number {
   const logp = responses.map(logProbability);
   return logp.indexOf(Math.max(...logp));
-}
-
-function weighted(particles: readonly Particle[]): Weighted[] {
-  if (particles.length === 0) return [];
-  const weights = normalised(particles);
-  return particles.map(({ response }, i) => ({ response, weight: weights[i] }));
 }
 
 function result(

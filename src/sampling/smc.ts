@@ -3,6 +3,7 @@ import { isFinished, logProbability } from './response.ts';
 import type { Branch, Rollout } from './rollout.ts';
 import { logMeanExp, logWeight, type Target } from './target.ts';
 import type { Step, Trace } from './trace.ts';
+import type { Weighted } from './visits.ts';
 
 export interface Particle extends Branch {
   /** log of its weight, unnormalised. */
@@ -42,6 +43,7 @@ export async function smc(
   let particles = Array.from({ length: n }, (_, candidate): Particle => {
     return { ...rollout.root(), candidate, logW: 0, line: null };
   });
+  rollout.visited = () => ({ particles: weighted(particles), states: [] });
   const rounds: Round[] = [];
   for (let step = 0; ; step++) {
     rollout.block = step + 1;
@@ -109,6 +111,13 @@ export function normalised(particles: readonly Pick<Particle, 'logW'>[]): number
   const weights = particles.map(({ logW }) => Math.exp(logW - most));
   const sum = weights.reduce((a, b) => a + b);
   return weights.map((w) => w / sum);
+}
+
+/** The responses of particles with their weights. */
+export function weighted(particles: readonly Particle[]): Weighted[] {
+  if (particles.length === 0) return [];
+  const weights = normalised(particles);
+  return particles.map(({ response }, i) => ({ response, weight: weights[i] }));
 }
 
 /** (Σw)² / Σw² */

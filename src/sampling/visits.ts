@@ -1,9 +1,9 @@
-import { logProbability, type Response } from './response.ts';
+import { type Finish, logProbability, type Response } from './response.ts';
 
 /** A response that a run has come by. */
 export interface Visit {
   readonly tokens: Uint32Array;
-  readonly finish: 'eos' | 'length';
+  readonly finish: Finish;
   /** log p. */
   readonly logProbability: number;
   /** The run's estimate of its probability under p^α; the weights of a run sum to 1. */

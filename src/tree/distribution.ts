@@ -110,12 +110,11 @@ export class Distribution {
     return this.inverseTemperature === 0 ? 0 : distance * this.inverseTemperature - this.logTempered;
   }
 
-  /** log p of every entry that is listed, likeliest first. */
-  alternatives(): { token: number; logp: number }[] {
+  /** log p of the likeliest entries that are listed, likeliest first, of equal ones the lowest id: so the greedy token is the first. */
+  alternatives(most: number = Infinity): { token: number; logp: number }[] {
     const { ids, distances } = this.summary;
-    return Array.from(ids, (token, i) => ({ token, logp: distances[i] - this.logBase })).sort(
-      (a, b) => b.logp - a.logp,
-    );
+    const order = Array.from(ids, (_, i) => i).sort((a, b) => distances[b] - distances[a]);
+    return order.slice(0, most).map((i) => ({ token: ids[i], logp: distances[i] - this.logBase }));
   }
 }
 
