@@ -3,7 +3,7 @@ import { type AnswerShare, shares } from '../answers/shares.ts';
 import { OptionError } from '../base/errors.ts';
 import type { Account, DrawnToken, Hooks, Progress } from '../sampling/sample.ts';
 import { sample } from '../sampling/sample.ts';
-import { type Visited, visitsAfter } from '../sampling/visits.ts';
+import { type Visit, visitsAfter } from '../sampling/visits.ts';
 import {
   type Answer,
   finisher,
@@ -60,10 +60,14 @@ export interface StateEvent {
   readonly block: number;
   readonly blocks: number;
   readonly tokens: Uint32Array;
+  /** Of the distribution that each of the tokens was drawn from, at temperature 1, nats. */
+  readonly entropy: Float64Array;
   /** null where the model has no tokenizer. */
   readonly text: string | null;
   /** log p of the tokens, nats. */
   readonly logProbability: number;
+  /** What the run has come by so far; the weights sum to 1, or there is nothing yet. */
+  readonly visits: readonly Visit[];
   readonly account: Readonly<Account>;
   /** With `extract`: final answers with their estimated probabilities by what the run has come by so far, most probable first. */
   readonly answers?: readonly AnswerShare[];
@@ -231,33 +235,37 @@ class Events implements EventStream {
     const textOf = (tokens: Uint32Array) =>
       tokenizer ? answerText(tokenizer, tokens, eosTokens, stop).text : null;
     const answersOf = this.answersBy(textOf);
-    return ({ step, steps, block, blocks, account, tokens, logp, visited }: Progress) => {
-      const seen = answersOf && visited();
-      this.state = async () => ({
-        type: 'state',
-        step,
-        steps,
-        block,
-        blocks,
-        tokens,
-        text: textOf(tokens),
-        logProbability: logp,
-        account,
-        ...(answersOf && seen && { answers: await answersOf(seen) }),
-      });
+    return ({ step, steps, block, blocks, account, tokens, entropy, logp, visited }: Progress) => {
+      const seen = visited();
+      this.state = async () => {
+        const visits = visitsAfter(seen);
+        return {
+          type: 'state',
+          step,
+          steps,
+          block,
+          blocks,
+          tokens,
+          entropy,
+          text: textOf(tokens),
+          logProbability: logp,
+          visits,
+          account,
+          ...(answersOf && { answers: await answersOf(visits) }),
+        };
+      };
       this.wake();
     };
   }
 
   private answersBy(
     textOf: (tokens: Uint32Array) => string | null,
-  ): ((visited: Visited) => Promise<AnswerShare[]>) | undefined {
+  ): ((visits: readonly Visit[]) => Promise<AnswerShare[]>) | undefined {
     const { extract } = this.options;
     if (extract === undefined) return undefined;
     const extractor = new Extractor(extract);
     let known = new Map<string, string | null>(); // the answers of the texts of the state before
-    return async (visited) => {
-      const visits = visitsAfter(visited);
+    return async (visits) => {
       const found = new Map<string, string | null>();
       const answers: (string | null)[] = [];
       for (const { tokens } of visits) {

@@ -30,6 +30,8 @@ export interface Progress {
   steps: number;
   account: Account;
   tokens: Uint32Array;
+  /** Of the distribution that each of the tokens was drawn from, nats. */
+  entropy: Float64Array;
   /** log p of the tokens. */
   logp: number;
   /** What the run has come by so far; to be asked at once, before the run goes on. */
@@ -314,6 +316,7 @@ export class Rollout {
       steps,
       account: { ...account },
       tokens: response.tokens,
+      entropy: response.entropy,
       logp: logProbability(response),
       visited: this.visited,
     });

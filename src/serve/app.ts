@@ -10,9 +10,7 @@ import { Refusal, unknownModel } from './refusal.ts';
 import { EVENTS, events, type Send } from './sse.ts';
 
 /** What an endpoint gives: an object, or events one after another. */
-export type Answering =
-  | { readonly json: object }
-  | { readonly events: (send: Send) => Promise<void> };
+export type Answering = { readonly json: object } | { readonly events: (send: Send) => Promise<void> };
 
 /** Answers the JSON of a request. What it throws is told in OpenAI's shape. */
 export type Endpoint = (server: Server, json: unknown, life: Life) => Promise<Answering>;

@@ -11,9 +11,14 @@ export class BodyBudget {
   /** @throws Refusal where so much more is not to be had */
   take(bytes: number): void {
     if (bytes > this.left) {
-      throw new Refusal(429, 'busy', 'the requests under way take all the memory that is set aside for them', {
-        headers: { 'retry-after': '1' },
-      });
+      throw new Refusal(
+        429,
+        'busy',
+        'the requests under way take all the memory that is set aside for them',
+        {
+          headers: { 'retry-after': '1' },
+        },
+      );
     }
     this.left -= bytes;
   }

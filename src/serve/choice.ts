@@ -38,7 +38,11 @@ export interface Listener {
 }
 
 /** Does a part of a request's work in a place that was booked. */
-export function seated<T>({ desk }: Server, life: Life, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function seated<T>(
+  { desk }: Server,
+  life: Life,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   return life.within(async (signal) => {
     const leave = await desk.take(signal);
     try {
@@ -98,11 +102,24 @@ export async function drawChoice(
       const { text, stop: found } = answerText(tokenizer, tokens, eosTokens, stop);
       if (top !== undefined && !isPlain) {
         const written = eosTokens.has(tokens[tokens.length - 1]) ? tokens.subarray(0, -1) : tokens;
-        waiting = await recordsOf(server, [...prompt, ...written], prompt.length, top, resolved.alpha, signal);
+        waiting = await recordsOf(
+          server,
+          [...prompt, ...written],
+          prompt.length,
+          top,
+          resolved.alpha,
+          signal,
+        );
       }
       const rest = release(found === null ? Infinity : text.length);
       if (!isPlain || rest.length > 0) await listener.text?.(isPlain ? '' : text, rest);
-      return { text, finish: found === null && finish === 'length' ? 'length' : 'stop', records, answer, chain };
+      return {
+        text,
+        finish: found === null && finish === 'length' ? 'length' : 'stop',
+        records,
+        answer,
+        chain,
+      };
     }
   }
   throw signal.reason;
@@ -125,9 +142,12 @@ export async function recordsOf(
     token,
     offset: offset(token),
     logProbability: from + i === 0 ? null : logp[from + i - 1],
-    alternatives: from + i === 0 ? [] : alternatives[from + i - 1].map(({ token, logp }) => {
-      return { token, text: tokenizer.tokenText(token), logProbability: logp };
-    }),
+    alternatives:
+      from + i === 0
+        ? []
+        : alternatives[from + i - 1].map(({ token, logp }) => {
+            return { token, text: tokenizer.tokenText(token), logProbability: logp };
+          }),
   }));
 }
 

@@ -46,7 +46,10 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
   if (length === 0) throw wrongField('prompt', 'prompt is an empty list');
   const { desk } = server;
   if (length * n > desk.places + desk.room)
-    throw wrongField('prompt', `${length} prompts with n ${n} each: at most ${desk.places + desk.room} answers`);
+    throw wrongField(
+      'prompt',
+      `${length} prompts with n ${n} each: at most ${desk.places + desk.room} answers`,
+    );
   for (const each of prompts) checkRoom(server, each.length, maxTokens, 'prompt');
   life.prompt = prompt;
   life.usage.prompt = prompts.reduce((sum, each) => sum + each.length, 0);
@@ -54,7 +57,9 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
   const { tokenizer } = server.model;
   const head = headOf(server, 'cmpl', 'text_completion');
   const scores = prompts.map((tokens) =>
-    echo && top !== undefined ? once(() => recordsOf(server, [...tokens], 0, top, wants.resolved.alpha, life)) : undefined,
+    echo && top !== undefined
+      ? once(() => recordsOf(server, [...tokens], 0, top, wants.resolved.alpha, life))
+      : undefined,
   );
   throw new Error('unfinished');
 }

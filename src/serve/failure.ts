@@ -21,8 +21,7 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   const refusal = error instanceof Refusal ? error : refusalOf(error);
   const { status, code, message, param, headers } = refusal;
-  const type =
-    status === 429 ? 'rate_limit_error' : status >= 500 ? 'server_error' : 'invalid_request_error';
+  const type = status === 429 ? 'rate_limit_error' : status >= 500 ? 'server_error' : 'invalid_request_error';
   return { status, headers, body: { error: { message, type, param, code } } };
 }
 
@@ -34,5 +33,9 @@ function refusalOf(error: unknown): Refusal {
     return new Refusal(400, error.code, error.message.slice(error.file.length).replace(/^:? /, ''));
   if (error instanceof DeviceLostError) return new Refusal(503, error.code, error.message);
   const code = (error as { code?: unknown })?.code;
-  return new Refusal(500, typeof code === 'string' ? code : 'internal', 'the server has failed on this request');
+  return new Refusal(
+    500,
+    typeof code === 'string' ? code : 'internal',
+    'the server has failed on this request',
+  );
 }

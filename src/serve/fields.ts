@@ -18,12 +18,7 @@ const real = (least: number, most: number) => {
 
 export const whole = (least: number, most: number, text = `a whole number from ${least} to ${most}`) => {
   const message = says(text);
-  return v.pipe(
-    v.number(message),
-    v.integer(message),
-    v.minValue(least, message),
-    v.maxValue(most, message),
-  );
+  return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
 };
 
 const text = v.string(says('a text'));
@@ -34,7 +29,8 @@ export const neutral = (...values: readonly (string | number | boolean | '{}' | 
   optional(
     v.custom<unknown>((value) => {
       if (Array.isArray(value)) return value.length === 0 && values.includes('[]');
-      if (typeof value === 'object') return Object.keys(value as object).length === 0 && values.includes('{}');
+      if (typeof value === 'object')
+        return Object.keys(value as object).length === 0 && values.includes('{}');
       return values.includes(value as string);
     }, says('it is not supported here; leave it out')),
   );
@@ -96,14 +92,21 @@ export function read<const Schema extends v.GenericSchema>(
   schema: Schema,
   json: unknown,
 ): v.InferOutput<Schema> {
-  const { success, output, issues } = v.safeParse(schema, Array.isArray(json) ? null : json, { abortEarly: true });
+  const { success, output, issues } = v.safeParse(schema, Array.isArray(json) ? null : json, {
+    abortEarly: true,
+  });
   if (success) return output;
   const [issue] = issues;
   const param = pathOf(issue);
   if (param === null) throw new Refusal(400, 'invalid_type', `the body ${issue.message}`);
   if (issue.type === 'strict_object' && issue.expected === 'never')
     throw new Refusal(400, 'unknown_field', `${param} ${issue.message}`, { param });
-  throw new Refusal(400, issue.input === undefined ? 'missing_field' : 'invalid_value', `${param} ${issue.message}`, { param });
+  throw new Refusal(
+    400,
+    issue.input === undefined ? 'missing_field' : 'invalid_value',
+    `${param} ${issue.message}`,
+    { param },
+  );
 }
 
 function pathOf({ path }: v.BaseIssue<unknown>): string | null {

@@ -14,11 +14,18 @@ export function tokensOf({ model }: Server, prompt: Prompt, param: string): Uint
   const characters =
     typeof prompt === 'string'
       ? prompt.length
-      : Array.from(prompt).reduce((n: number, each) => n + (typeof each === 'object' ? each.content.length : 0), 0);
+      : Array.from(prompt).reduce(
+          (n: number, each) => n + (typeof each === 'object' ? each.content.length : 0),
+          0,
+        );
   const most = MOST_CHARACTERS * model.contextLength;
-  if (characters > most) throw tooLong(param, `${param} has ${characters} characters: at most ${most} are read`);
+  if (characters > most)
+    throw tooLong(param, `${param} has ${characters} characters: at most ${most} are read`);
   if (typeof prompt !== 'string' && prompt.length > model.contextLength)
-    throw tooLong(param, `${param} has ${prompt.length} tokens: the model's context holds ${model.contextLength}`);
+    throw tooLong(
+      param,
+      `${param} has ${prompt.length} tokens: the model's context holds ${model.contextLength}`,
+    );
   try {
     const tokens = encodePrompt(model.tokenizer, prompt);
     checkPrompt(model, tokens, 0);
@@ -40,7 +47,10 @@ export function roomBehind({ model, settings }: Server, promptLength: number): n
 export function checkRoom(server: Server, promptLength: number, maxTokens: number, param: string): void {
   const { settings } = server;
   if (maxTokens > settings.maxTokens)
-    throw wrongField('max_tokens', `max_tokens is ${maxTokens}: this server writes at most ${settings.maxTokens}`);
+    throw wrongField(
+      'max_tokens',
+      `max_tokens is ${maxTokens}: this server writes at most ${settings.maxTokens}`,
+    );
   const room = Math.max(0, roomBehind(server, promptLength));
   if (maxTokens <= room) return;
   const sum = `${promptLength} tokens of prompt leave room for ${room} of answer`;

@@ -1,4 +1,4 @@
-import { show } from "../base/show.ts";
+import { show } from '../base/show.ts';
 
 /** What is wrong with a request, as a client is told it. */
 export class Refusal extends Error {

@@ -14,10 +14,7 @@ export type Send = (data: string) => Promise<void> | undefined;
  * @param produce sends them; the stream ends with it
  * @param left called when the reader goes away before
  */
-export function events(
-  produce: (send: Send) => Promise<void>,
-  left: () => void,
-): ReadableStream<Uint8Array> {
+export function events(produce: (send: Send) => Promise<void>, left: () => void): ReadableStream<Uint8Array> {
   let unsent = '';
   let gone = false;
   let free: Promise<void> | undefined;

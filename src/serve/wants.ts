@@ -67,7 +67,8 @@ function checkKeys(egps: Readonly<Record<string, unknown>>): Partial<StreamOptio
   for (const [key, value] of Object.entries(egps)) {
     const param = `egps.${key}`;
     if (key in FIELDS) throw wrongField(param, `${param} is a field of the request: ${FIELDS[key]}`);
-    if (SHARED.includes(key)) throw wrongField(param, `${param} does not change an answer: it is the server's`);
+    if (SHARED.includes(key))
+      throw wrongField(param, `${param} does not change an answer: it is the server's`);
     if (!KEYS.includes(key)) {
       const nearest = didYouMean(key, KEYS) || `: the keys are ${KEYS.join(', ')}`;
       throw wrongField(param.slice(0, 100), `there is no ${param.slice(0, 100)}${nearest}`, 'unknown_field');
@@ -86,7 +87,11 @@ function temperatureOf(
   const isCold = (temperature ?? 1) < COLDEST || topP === 0;
   if (sampler === 'sample' || sampler === 'best-of-n') {
     if (isCold && sampler === 'sample') return { sampler: 'greedy' };
-    return { sampler, temperature: temperature ?? 1, topP: (topP ?? 1) < 1 ? (topP ?? undefined) : undefined };
+    return {
+      sampler,
+      temperature: temperature ?? 1,
+      topP: (topP ?? 1) < 1 ? (topP ?? undefined) : undefined,
+    };
   }
   const neutral = sampler === 'greedy' ? [0, 1] : [1];
   for (const [param, value] of Object.entries({ temperature, top_p: topP })) {
