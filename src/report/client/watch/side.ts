@@ -103,11 +103,13 @@ export class Side {
     this.part<HTMLProgressElement>('progress').value = done;
     if (this.name === 'power') showAnswers(answers);
     this.tree?.take(event);
+    this.status(
+      event.type === 'end' ? `Ready after ${event.seconds.toFixed(1)} s.` : `${Math.round(100 * done)} %`,
+    );
     if (event.type !== 'end') return;
     const link = this.part<HTMLAnchorElement>('trace');
     link.href = event.trace;
     link.hidden = false;
-    this.status(`Ready after ${event.seconds.toFixed(1)} s.`);
   }
 
   private facts(rows: readonly (readonly [string, string])[]): void {
