@@ -1,5 +1,6 @@
 export type { Extract } from './answers/extract.ts';
 export type { AnswerShare } from './answers/shares.ts';
+export type { Alternative } from './api/alternatives.ts';
 export { type CalibrateOptions, type Calibration, calibrate, type EntropyBin } from './api/calibrate.ts';
 export {
   type Answer,
@@ -11,8 +12,8 @@ export {
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export type { Prompt } from './api/prompt.ts';
+export { type Scored, type ScoreOptions, score } from './api/score.ts';
 export {
-  type Alternative,
   type EndEvent,
   type EventStream,
   type StateEvent,
@@ -71,4 +72,4 @@ export {
 export { type ManyHooks, sampleMany } from './sampling/sample-many.ts';
 export { likeliest, visitsAfter, type Weighted } from './sampling/visits.ts';
 export type { Costs } from './tree/plan.ts';
-export { type Scores, score } from './tree/score.ts';
+export type { Scores } from './tree/score.ts';

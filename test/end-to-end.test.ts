@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
+import { score } from '../src/api/score.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../src/sampling/sample.ts';
 import { sampleMany } from '../src/sampling/sample-many.ts';
-import { score } from '../src/tree/score.ts';
 import { critical, detectable } from './sampling/chi-square.ts';
 import { drive, fourTries, type Matrix, name, randomToy, Toy } from './sampling/exact.ts';
 import { outcome } from './sampling/outcome.ts';

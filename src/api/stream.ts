@@ -1,9 +1,10 @@
 import { Extractor } from '../answers/extract.ts';
 import { type AnswerShare, shares } from '../answers/shares.ts';
-import { OptionError } from '../base/errors.ts';
 import type { Account, DrawnToken, Hooks, Progress } from '../sampling/sample.ts';
-import { sample } from '../sampling/sample.ts';
+import { sample, sampleIn } from '../sampling/sample.ts';
 import { type Visit, visitsAfter } from '../sampling/visits.ts';
+import type { Forest } from '../tree/forest.ts';
+import { type Alternative, alternativesOf, checkTopLogprobs } from './alternatives.ts';
 import {
   type Answer,
   finisher,
@@ -22,15 +23,6 @@ export interface StreamOptions extends Omit<GenerateOptions, 'onProgress'> {
    * default. There are fewer where the model lists fewer.
    */
   topLogprobs?: number;
-}
-
-/** What might have come in the place of a token. */
-export interface Alternative {
-  readonly token: number;
-  /** The token on its own; null where the model has no tokenizer. */
-  readonly text: string | null;
-  /** log p under the base model at temperature 1, nats: in the same bits as where it is the token that is drawn. */
-  readonly logProbability: number;
 }
 
 /** greedy and sample: a token has been drawn. Each comes once, in order. */
@@ -89,7 +81,6 @@ export interface EventStream extends AsyncIterableIterator<StreamEvent> {
 
 /** Tokens that wait to be asked for, at most: the run goes on when half of them are gone. */
 const WAITING = 64;
-const MOST_ALTERNATIVES = 20;
 
 /**
  * Answers a prompt and tells how it comes about: tokens by greedy and sample, states by the other samplers, and the answer at the
@@ -102,8 +93,21 @@ export function stream(model: GenerativeModel, prompt: Prompt, options: StreamOp
   return new Events(model, prompt, options);
 }
 
+/** As `stream`, side by side with others: what they have computed is found in the forest, whose model it is. @internal */
+export function streamIn(
+  forest: Forest,
+  model: GenerativeModel,
+  prompt: ArrayLike<number>,
+  options: StreamOptions,
+): EventStream {
+  return new Events(model, prompt, options, (_, tokens, resolved, hooks = {}) =>
+    sampleIn(forest, tokens, resolved, hooks),
+  );
+}
+
 class Events implements EventStream {
   private readonly model: GenerativeModel;
+  private readonly sample: typeof sample;
   private readonly prompt: Prompt;
   private readonly options: StreamOptions;
   private readonly stop = new AbortController();
@@ -118,8 +122,9 @@ class Events implements EventStream {
   private wake: () => void = () => {};
   private goOn: () => void = () => {};
 
-  constructor(model: GenerativeModel, prompt: Prompt, options: StreamOptions) {
+  constructor(model: GenerativeModel, prompt: Prompt, options: StreamOptions, by = sample) {
     this.model = model;
+    this.sample = by;
     this.prompt = prompt;
     this.options = options;
   }
@@ -194,13 +199,13 @@ class Events implements EventStream {
     const options = withModelDefaults(model.defaults, given);
     const { sampler } = options;
     const plain = sampler === 'greedy' || sampler === 'sample';
-    checkTopLogprobs(topLogprobs, plain ? undefined : sampler);
+    if (topLogprobs !== undefined) checkTopLogprobs(topLogprobs, plain ? undefined : sampler);
     const promptTokens = encodePrompt(model.tokenizer, prompt, chat);
     const { signal } = this.stop;
     const hooks: Hooks = plain
       ? { signal, until: untilStop(model.tokenizer, stop), onToken: this.teller(stop, topLogprobs) }
       : { signal, until: untilStop(model.tokenizer, stop), onProgress: this.reporter(stop) };
-    const drawn = await sample(model, promptTokens, options, hooks);
+    const drawn = await this.sample(model, promptTokens, options, hooks);
     const answer = await finish(drawn, promptTokens);
     signal.throwIfAborted();
     return answer;
@@ -217,9 +222,7 @@ class Events implements EventStream {
     };
     return (drawn) => {
       const { token, logProbability, entropy } = drawn;
-      const alternatives = drawn.alternatives(Math.max(1, topLogprobs)).map(({ token, logp }) => {
-        return { token, text: tokenizer?.tokenText(token) ?? null, logProbability: logp };
-      });
+      const alternatives = alternativesOf(tokenizer, drawn.alternatives(Math.max(1, topLogprobs)));
       this.tokens.push({ type: 'token', token, text: textOf(drawn), logProbability, entropy, alternatives });
       this.wake();
       if (this.tokens.length < WAITING || this.stop.signal.aborted) return undefined;
@@ -282,14 +285,3 @@ class Events implements EventStream {
 }
 
 const DONE: IteratorResult<StreamEvent> = { done: true, value: undefined };
-
-/** @param sampler one that tells no tokens */
-function checkTopLogprobs(topLogprobs: number | undefined, sampler: string | undefined): void {
-  if (topLogprobs === undefined) return;
-  if (!Number.isInteger(topLogprobs) || topLogprobs < 0 || topLogprobs > MOST_ALTERNATIVES) {
-    throw new OptionError(`topLogprobs is ${topLogprobs}: a whole number from 0 to ${MOST_ALTERNATIVES}`);
-  }
-  if (sampler !== undefined) {
-    throw new OptionError(`topLogprobs is ${topLogprobs}: the sampler ${sampler} does not use it`);
-  }
-}

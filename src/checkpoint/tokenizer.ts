@@ -4,7 +4,7 @@ import { readText } from './files.ts';
 import { isObject, readJson } from './json.ts';
 import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';
 import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
-import { type Decoder, isByteToken, readDecoder } from './tokenizer/decoders.ts';
+import { byteOf, type Decoder, isByteToken, levelBytes, readDecoder } from './tokenizer/decoders.ts';
 import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
 import { Part } from './tokenizer/part.ts';
@@ -32,6 +32,8 @@ export class Tokenizer {
   private readonly decoder: Decoder | undefined;
   /** Whether bytes have tokens of their own, whose text is not known before the last of them. */
   private readonly holdsBytes: boolean;
+  /** Whether the characters of a token stand for bytes. */
+  private readonly levelsBytes: boolean;
   /** Whether regular expressions of the file take part, which might not end. */
   private readonly watched: { readonly encode: boolean; readonly decode: boolean };
   private readonly chatTemplate: string | undefined;
@@ -68,6 +70,7 @@ export class Tokenizer {
       : (ids) => ids;
     this.decoder = decoder && readDecoder(decoder);
     this.holdsBytes = this.decoder?.(['<0xC3>', '<0xA9>']).join('') === 'é';
+    this.levelsBytes = this.decoder?.(['Ã', '©']).join('') === 'é';
     this.watched = {
       encode: hasRegex(part.value('normalizer')) || hasRegex(part.value('pre_tokenizer')),
       decode: hasRegex(part.value('decoder')),
@@ -143,6 +146,18 @@ export class Tokenizer {
     return twice.length > 2 * once.length ? twice.slice(once.length) : once;
   }
 
+  /** The bytes of one token on its own, also where they are a part of a character. @internal */
+  tokenBytes(id: number): Uint8Array {
+    const text = this.tokenText(id);
+    if (text.includes('\uFFFD') && this.isShown(id)) {
+      const name = this.names.get(id) as string;
+      const byte = this.holdsBytes ? byteOf(name) : undefined;
+      if (byte !== undefined) return Uint8Array.of(byte);
+      if (this.levelsBytes) return Uint8Array.from(levelBytes(name));
+    }
+    return new TextEncoder().encode(text);
+  }
+
   /**
    * Decodes token by token: all that `push` and `end` return together is `decode` of all ids. Characters whose bytes
    * are not all there yet are held back; `held` is what they read as so far.
@@ -169,6 +184,11 @@ export class Tokenizer {
       held,
       end: flush,
     };
+  }
+
+  /** Whether `applyChatTemplate` has a template. */
+  get hasChatTemplate(): boolean {
+    return this.chatTemplate !== undefined;
   }
 
   /**

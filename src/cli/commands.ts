@@ -22,6 +22,10 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     summary: 'measure samplers on a benchmark, or merge the parts of a measurement',
     load: async () => (await import('./eval.ts')).evalCommand,
   },
+  serve: {
+    summary: "answer clients of OpenAI's protocol over HTTP",
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
   calibrate: {
     summary: 'fit the gate and the block size to a model',
     load: async () => (await import('./calibrate.ts')).calibrateCommand,

@@ -1,11 +1,11 @@
 import { withModelDefaults } from '../api/generate.ts';
 import type { Model } from '../api/load-model.ts';
 import { encodePrompt } from '../api/prompt.ts';
+import { score } from '../api/score.ts';
 import { OptionError } from '../base/errors.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import { logProbability } from '../sampling/response.ts';
 import { DEFAULTS } from '../sampling/sample.ts';
-import { score } from '../tree/score.ts';
 import { number, tokenIds, value } from './args.ts';
 import { type Command, MODEL_OPTIONS, openFolder, openModel, readText } from './command.ts';
 import { json, table } from './format.ts';

@@ -186,6 +186,9 @@ const RANGES: Record<Name, Range> = {
   treeNodes: whole(1),
 };
 
+/** @internal */
+export const OPTION_NAMES = Object.keys(RANGES) as readonly (keyof SamplerOptions)[];
+
 const show = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
 
 /**

@@ -1,8 +1,7 @@
 import type { AnswerShare } from '../answers/shares.ts';
 import type { StateEvent } from '../api/stream.ts';
-import type { Account } from '../sampling/sample.ts';
+import type { Account, GateUsed } from '../sampling/sample.ts';
 import type { Outcome } from './choice.ts';
-import type { Server } from './context.ts';
 import type { Wants } from './wants.ts';
 
 /** Tokens of a request, as OpenAI counts them. */
@@ -12,47 +11,30 @@ export interface Usage {
   readonly total_tokens: number;
 }
 
-export const usageOf = (prompt: number, completion: number): Usage => ({
-  prompt_tokens: prompt,
-  completion_tokens: completion,
-  total_tokens: prompt + completion,
-});
-
-/** The fields that begin every answer and every event of one. */
-export function headOf({ name, fingerprint }: Server, prefix: string, object: string) {
-  return {
-    id: `${prefix}-${crypto.randomUUID().replaceAll('-', '')}`,
-    object,
-    created: Math.floor(Date.now() / 1000),
-    model: name,
-    system_fingerprint: fingerprint,
-  };
-}
-
-/** What a choice says beyond OpenAI's fields, where `egps` was asked for. */
-interface ChoiceNotes {
+/** `egps` of a choice: what it says beyond OpenAI's fields. */
+interface Notes {
   readonly chain: number;
   /** log p of the answer, nats. */
   readonly logProbability: number;
   /** Final answers with their probabilities; null where no `extract` was given. */
   readonly answers: readonly AnswerShare[] | null;
-  readonly gate: unknown;
+  readonly gate: GateUsed | null;
   readonly account: Account;
 }
 
-export function notesOf({ answer, chain }: Outcome): ChoiceNotes | undefined {
+export function notesOf({ answer, chain }: Outcome): Notes | undefined {
   if (!answer) return undefined;
   const { picked, answers, account, gate } = answer;
   return { chain, logProbability: picked.logProbability, answers, gate, account };
 }
 
-/** How far a chain is. What it has written it may take back: that is not told. */
+/** `egps` of an empty piece: how far a chain is. What it has written so far it may take back, so that it is not told. */
 export function progressOf({ step, steps, block, blocks, logProbability, account, answers }: StateEvent) {
   return { step, steps, block, blocks, logProbability, account, ...(answers && { answers }) };
 }
 
-/** What an answer as a whole says beyond OpenAI's fields: with this seed it comes again. */
-export const originOf = ({ resolved }: Wants) => ({
-  seed: Number(BigInt.asIntN(64, resolved.seed)),
-  sampler: resolved.sampler,
+/** `egps` of an answer as a whole: with this seed it comes again. */
+export const originOf = ({ resolved: { seed, sampler } }: Wants) => ({
+  seed: Number(BigInt.asIntN(64, seed)),
+  sampler,
 });

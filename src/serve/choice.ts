@@ -1,8 +1,9 @@
+import type { Alternative } from '../api/alternatives.ts';
 import type { Answer } from '../api/generate.ts';
-import { type Alternative, type StateEvent, streamIn } from '../api/stream.ts';
+import { score } from '../api/score.ts';
+import { type StateEvent, streamIn } from '../api/stream.ts';
 import { answerText } from '../api/text.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
-import { score } from '../tree/score.ts';
 import type { Server } from './context.ts';
 import type { Life } from './life.ts';
 import type { Wants } from './wants.ts';
@@ -134,21 +135,18 @@ export async function recordsOf(
   alpha: number,
   signal: AbortSignal,
 ): Promise<TokenRecord[]> {
-  const { tokenizer } = model;
-  const most = Math.max(1, top);
-  const { logp, alternatives } = await score(model, tokens, { temperature: 1, alpha }, { top: most, signal });
-  const offset = offsets(tokenizer);
-  return tokens.slice(from).map((token, i) => ({
-    token,
-    offset: offset(token),
-    logProbability: from + i === 0 ? null : logp[from + i - 1],
-    alternatives:
-      from + i === 0
-        ? []
-        : alternatives[from + i - 1].map(({ token, logp }) => {
-            return { token, text: tokenizer.tokenText(token), logProbability: logp };
-          }),
-  }));
+  const { logp, alternatives } = await score(model, tokens, { alpha, topLogprobs: top, signal });
+  const offset = offsets(model.tokenizer);
+  return tokens.slice(from).map((token, i) => {
+    const before = from + i - 1;
+    const isFirst = before < 0; // nothing precedes it
+    return {
+      token,
+      offset: offset(token),
+      logProbability: isFirst ? null : logp[before],
+      alternatives: isFirst ? [] : alternatives[before],
+    };
+  });
 }
 
 /** Tells of tokens one after another how much text stands before each. */

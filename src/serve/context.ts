@@ -6,13 +6,16 @@ import type { Desk } from './desk.ts';
 import type { Life, Lives } from './life.ts';
 import type { Metrics } from './metrics.ts';
 import type { Settings } from './settings.ts';
+import type { Traces } from './traces.ts';
 
 /** What all requests share. */
 export interface Server {
   readonly model: GenerativeModel & { readonly tokenizer: Tokenizer };
   /** The name by which clients ask for the model. */
   readonly name: string;
-  /** Tells what computes: equal seeds give equal answers where it is the same. */
+  /** What computes. */
+  readonly adapter: string;
+  /** The same by a short name: equal seeds give equal answers where it is the same. */
   readonly fingerprint: string;
   /** Seconds since 1970. */
   readonly created: number;
@@ -22,6 +25,7 @@ export interface Server {
   readonly desk: Desk;
   readonly lives: Lives;
   readonly metrics: Metrics;
+  readonly traces: Traces;
   readonly body: BodyLimits;
   /** Whether it is being stopped, and waits for the last answers. */
   isDraining(): boolean;

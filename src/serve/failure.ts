@@ -25,17 +25,18 @@ export function failureOf(error: unknown): Failure {
   return { status, headers, body: { error: { message, type, param, code } } };
 }
 
+const codeOf = (error: unknown): string => {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : 'internal';
+};
+
 function refusalOf(error: unknown): Refusal {
-  if (error instanceof OptionError) return new Refusal(400, error.code, error.message);
-  if (error instanceof OutOfMemoryError) return new Refusal(400, error.code, error.message);
+  const code = codeOf(error);
+  if (error instanceof OptionError) return new Refusal(400, code, error.message);
+  if (error instanceof OutOfMemoryError) return new Refusal(400, code, error.message);
   // The chat template refuses, or a regular expression of the tokenizer does not end on this text.
   if (error instanceof CheckpointError)
-    return new Refusal(400, error.code, error.message.slice(error.file.length).replace(/^:? /, ''));
-  if (error instanceof DeviceLostError) return new Refusal(503, error.code, error.message);
-  const code = (error as { code?: unknown })?.code;
-  return new Refusal(
-    500,
-    typeof code === 'string' ? code : 'internal',
-    'the server has failed on this request',
-  );
+    return new Refusal(400, code, error.message.slice(error.file.length).replace(/^:? /, ''));
+  if (error instanceof DeviceLostError) return new Refusal(503, code, error.message);
+  return new Refusal(500, code, 'the server has failed on this request');
 }

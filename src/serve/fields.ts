@@ -3,13 +3,13 @@ import { describe } from '../base/show.ts';
 import { Refusal } from './refusal.ts';
 
 /** The message of a field with a wrong value: what it is, and what belongs there. */
-const says =
+export const says =
   (expected: string) =>
   ({ input }: { readonly input: unknown }): string =>
     `is ${describe(input)}: ${expected}`;
 
 /** `null` stands for a field that is left out, as at OpenAI. */
-const optional = <const Schema extends v.GenericSchema>(schema: Schema) => v.nullish(schema);
+export const optional = <const Schema extends v.GenericSchema>(schema: Schema) => v.nullish(schema);
 
 const real = (least: number, most: number) => {
   const message = says(`a number from ${least} to ${most}`);
@@ -21,7 +21,7 @@ export const whole = (least: number, most: number, text = `a whole number from $
   return v.pipe(v.number(message), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
 };
 
-const text = v.string(says('a text'));
+export const text = v.string(says('a text'));
 export const flag = v.boolean(says('true or false'));
 
 /** A field of OpenAI's that is not computed here: only the values with which it changes nothing. */
@@ -36,7 +36,7 @@ export const neutral = (...values: readonly (string | number | boolean | '{}' | 
   );
 
 /** A field that does not change the answer, whatever it is. */
-const ignored = v.unknown();
+export const ignored = v.optional(v.unknown());
 
 /** OpenAI's bound is 4; harnesses for base models send more. */
 const MOST_STOPS = 16;
@@ -46,14 +46,10 @@ const stopText = v.pipe(
   v.minLength(1, says('a stop string has at least one character')),
   v.maxLength(LONGEST_STOP, ({ input }) => `has ${input.length} characters: at most ${LONGEST_STOP}`),
 );
-const stops = `a text, or at most ${MOST_STOPS} of them`;
-
-/** Of completions and of chats. */
-export const COMMON = {
-  model: text,
+/** How answers are drawn. */
+export const DRAWING = {
   temperature: optional(real(0, 2)),
   top_p: optional(real(0, 1)),
-  n: optional(whole(1, 128)),
   seed: optional(
     whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'a whole number between −2^53 and 2^53'),
   ),
@@ -66,15 +62,22 @@ export const COMMON = {
           v.maxLength(MOST_STOPS, ({ input }) => `has ${input.length} texts: at most ${MOST_STOPS}`),
         ),
       ],
-      says(stops),
+      says(`a text, or at most ${MOST_STOPS} of them`),
     ),
   ),
+  /** What OpenAI does not have; its keys are looked at by themselves. */
+  egps: optional(v.record(v.string(), v.unknown(), objectSays)),
+};
+
+/** Of completions and of chats. */
+export const COMMON = {
+  ...DRAWING,
+  model: text,
+  n: optional(whole(1, 128)),
   stream: optional(flag),
   stream_options: optional(
     v.strictObject({ include_usage: optional(flag), include_obfuscation: neutral(false) }, objectSays),
   ),
-  /** What OpenAI does not have; its keys are looked at by themselves. */
-  egps: optional(v.record(v.string(), v.unknown(), objectSays)),
   frequency_penalty: neutral(0),
   presence_penalty: neutral(0),
   logit_bias: neutral('{}'),

@@ -9,7 +9,8 @@ export class Life {
   /** What it was refused for or failed with, where its status does not tell. */
   failure: unknown;
   private readonly began: number = performance.now();
-  private reason: unknown;
+  /** Why it was given up. */
+  reason: unknown;
   /** Of the parts of its work, so that listeners do not pile up on one signal. */
   private readonly parts = new Set<AbortController>();
   private readonly onEnd: () => void;

@@ -1,5 +1,6 @@
 import { encodePrompt, type Prompt } from '../api/prompt.ts';
 import { OptionError } from '../base/errors.ts';
+import type { Message } from '../checkpoint/tokenizer/chat-template.ts';
 import { checkPrompt } from '../sampling/sample.ts';
 import type { Server } from './context.ts';
 import { Refusal, wrongField } from './refusal.ts';
@@ -11,13 +12,7 @@ const tooLong = (param: string, message: string) => wrongField(param, message, '
 
 /** The tokens of a prompt, which leave room for an answer. @throws Refusal naming `param` */
 export function tokensOf({ model }: Server, prompt: Prompt, param: string): Uint32Array {
-  const characters =
-    typeof prompt === 'string'
-      ? prompt.length
-      : Array.from(prompt).reduce(
-          (n: number, each) => n + (typeof each === 'object' ? each.content.length : 0),
-          0,
-        );
+  const characters = typeof prompt === 'string' ? prompt.length : isChat(prompt) ? lengthOf(prompt) : 0;
   const most = MOST_CHARACTERS * model.contextLength;
   if (characters > most)
     throw tooLong(param, `${param} has ${characters} characters: at most ${most} are read`);
@@ -36,6 +31,12 @@ export function tokensOf({ model }: Server, prompt: Prompt, param: string): Uint
     throw new Refusal(400, long ? 'context_length_exceeded' : 'invalid_value', error.message, { param });
   }
 }
+
+const isChat = (prompt: ArrayLike<number> | readonly Message[]): prompt is readonly Message[] =>
+  typeof prompt[0] === 'object';
+
+const lengthOf = (messages: readonly Message[]): number =>
+  messages.reduce((sum, { content }) => sum + content.length, 0);
 
 /** Most tokens of an answer to a prompt of so many. */
 export function roomBehind({ model, settings }: Server, promptLength: number): number {

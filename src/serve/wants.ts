@@ -45,19 +45,25 @@ const EXTRACTORS = ['boxed', 'letter'];
 const COLDEST = 1e-5;
 
 /**
- * @param maxNewTokens undefined: what the model's defaults say
+ * @param asked most tokens of an answer; undefined: what the model's defaults say, as far as there is room
  * @throws Refusal
  */
-export function wantsOf({ model }: Server, drawing: Drawing, maxNewTokens: number | undefined): Wants {
+export function wantsOf(
+  { model }: Server,
+  drawing: Drawing,
+  asked: number | undefined,
+  room: number = Infinity,
+): Wants {
   const { egps, stop } = drawing;
   const seed = BigInt.asUintN(64, BigInt(drawing.seed ?? randomSeed()));
   const own = egps ? checkKeys(egps) : {};
-  const given = { ...own, ...temperatureOf(drawing, own), seed, maxNewTokens };
+  const given = { ...own, ...temperatureOf(drawing, own), seed, maxNewTokens: asked };
   const { pick, extract, ...sampler } = given as StreamOptions;
   const resolved = naming(Object.keys(own), () => withModelDefaults(model.defaults, sampler));
+  if (asked === undefined) resolved.maxNewTokens = Math.min(resolved.maxNewTokens, room);
   const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
   return {
-    options: { ...sampler, pick, extract, stop: stops },
+    options: { ...sampler, maxNewTokens: resolved.maxNewTokens, pick, extract, stop: stops },
     resolved,
     isPlain: resolved.sampler === 'greedy' || resolved.sampler === 'sample',
   };

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
 import { TableModel } from '../../reference/table-model.ts';
+import { score } from '../../src/api/score.ts';
 import { DistributionError, NonFiniteError, OptionError } from '../../src/base/errors.ts';
 import type { Feed, Reading, Summary } from '../../src/engine/language-model.ts';
 import { EMPTY, type Response } from '../../src/sampling/response.ts';
 import { DEFAULTS, resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import { logWeight } from '../../src/sampling/target.ts';
-import { score } from '../../src/tree/score.ts';
 import { test } from '../support/suite.ts';
 
 const PROMPT = [1, 2, 1];

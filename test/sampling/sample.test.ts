@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import { TableModel } from '../../reference/table-model.ts';
+import { score } from '../../src/api/score.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Feed } from '../../src/engine/language-model.ts';
 import { CUT_LAW_NAMES, CUT_LAWS } from '../../src/sampling/cut-laws.ts';
@@ -14,7 +15,6 @@ import {
   type Step,
   sample,
 } from '../../src/sampling/sample.ts';
-import { score } from '../../src/tree/score.ts';
 import { test } from '../support/suite.ts';
 import { draw, force, PROMPT, scripted } from './forced.ts';
 import { name, scriptedChain, toy, toyAt, toyModel, toyTarget } from './toy.ts';

@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
 import { inverseMean } from '../../reference/inverse-mean.ts';
+import { score } from '../../src/api/score.ts';
 import type { LanguageModel } from '../../src/engine/language-model.ts';
 import { pickCut } from '../../src/sampling/cut-laws.ts';
 import { refine } from '../../src/sampling/power-chain.ts';
 import type { Response } from '../../src/sampling/response.ts';
 import type { SamplerOptions } from '../../src/sampling/sample.ts';
 import { STRIDE } from '../../src/sampling/smc.ts';
-import { score } from '../../src/tree/score.ts';
 import { name, respond, type Subject, Toy } from '../sampling/exact.ts';
 import { chainAt, draw, force, scripted } from '../sampling/forced.ts';
 

@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
 import { TableModel } from '../../reference/table-model.ts';
+import { score } from '../../src/api/score.ts';
 import { OutOfMemoryError } from '../../src/base/errors.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { resolveOptions, type SamplerOptions, sample } from '../../src/sampling/sample.ts';
-import { score } from '../../src/tree/score.ts';
 import { outcome } from '../sampling/outcome.ts';
 import { test } from '../support/suite.ts';
 

@@ -47,13 +47,14 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
 
-/** A token with a character that stands for no byte is text as it is. */
 function byteLevel(tokens: string[]): string[] {
-  const bytes = tokens.flatMap((token) => {
-    const known = Array.from(token, (char) => BYTES.get(char));
-    return known.includes(undefined) ? [...encoder.encode(token)] : (known as number[]);
-  });
-  return [decoder.decode(Uint8Array.from(bytes))];
+  return [decoder.decode(Uint8Array.from(tokens.flatMap(levelBytes)))];
+}
+
+/** A token with a character that stands for no byte is text as it is. */
+export function levelBytes(token: string): number[] {
+  const known = Array.from(token, (char) => BYTES.get(char));
+  return known.includes(undefined) ? [...encoder.encode(token)] : (known as number[]);
 }
 
 /** Bytes that together are not UTF-8 become a U+FFFD each. */
@@ -81,7 +82,8 @@ function byteFallback(tokens: string[]): string[] {
   return out;
 }
 
-function byteOf(token: string): number | undefined {
+/** The byte of a token that is spelled as one, as in <0xC3>. */
+export function byteOf(token: string): number | undefined {
   const hex = /^<0x([0-9A-Fa-f]{2}|\+[0-9A-Fa-f])>$/.exec(token); // Rust's from_str_radix takes a sign
   return hex ? Number.parseInt(hex[1], 16) : undefined;
 }

@@ -16,7 +16,12 @@ export class Refused extends Error {
 export async function* watch(request: object, key: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (key) headers.authorization = `Bearer ${key}`;
-  const response = await fetch('/watch', { method: 'POST', headers, body: JSON.stringify(request), signal });
+  const response = await fetch('/egps/events', {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(request),
+    signal,
+  });
   if (!response.ok || !response.body) throw new Refused(response.status, await messageOf(response));
   let text = '';
   const decoder = new TextDecoder();

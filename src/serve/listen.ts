@@ -1,0 +1,67 @@
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { OutputError } from '../base/errors.ts';
+import type { Env } from './context.ts';
+import { failureOf } from './failure.ts';
+import { Refusal } from './refusal.ts';
+
+/** Connections beyond the requests that are taken: those that are told to come again, and idle ones. */
+const SPARE_CONNECTIONS = 256;
+/** Milliseconds for the head of a request, and for all of it. */
+const HEAD_PATIENCE = 10_000;
+const WHOLE_PATIENCE = 60_000;
+
+/** A server that listens. */
+export interface Listening {
+  /** http://HOST:PORT */
+  readonly url: string;
+  /** Takes no more connections, and ends those that are idle. */
+  stopListening(): void;
+  /** Ends all connections. Settles when they are closed. */
+  close(): Promise<void>;
+}
+
+/** Node's own server under Node, Deno and Bun. @throws OutputError where the address is not to be had */
+export async function listen(
+  app: Hono<Env>,
+  host: string,
+  port: number,
+  requests: number,
+): Promise<Listening> {
+  const answer = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: () => {
+      const { status, body } = failureOf(
+        new Refusal(400, 'bad_request', 'the request has no valid address or host'),
+      );
+      return Response.json(body, { status });
+    },
+  });
+  const server: HttpServer = createServer(
+    { headersTimeout: HEAD_PATIENCE, requestTimeout: WHOLE_PATIENCE, connectionsCheckingInterval: 1000 },
+    answer,
+  );
+  server.maxConnections = requests + SPARE_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ message }) =>
+      reject(new OutputError(`${host}:${port}`, `cannot listen: ${message}`)),
+    );
+    server.listen(port, host, resolve);
+  });
+  const { address, port: found } = server.address() as AddressInfo;
+  const closed = new Promise<void>((resolve) => server.once('close', resolve));
+  return {
+    url: `http://${address.includes(':') ? `[${address}]` : address}:${found}`,
+    stopListening() {
+      server.close();
+      server.closeIdleConnections?.();
+    },
+    close() {
+      server.close();
+      server.closeAllConnections?.();
+      return closed;
+    },
+  };
+}
