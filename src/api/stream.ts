@@ -2,7 +2,7 @@ import { Extractor } from '../answers/extract.ts';
 import { type AnswerShare, shares } from '../answers/shares.ts';
 import type { Account, DrawnToken, Hooks, Progress } from '../sampling/sample.ts';
 import { sample, sampleIn } from '../sampling/sample.ts';
-import { type Visited, visitsAfter } from '../sampling/visits.ts';
+import { type Visit, visitsAfter } from '../sampling/visits.ts';
 import type { Forest } from '../tree/forest.ts';
 import { type Alternative, alternativesOf, checkTopLogprobs } from './alternatives.ts';
 import {
@@ -58,10 +58,14 @@ export interface StateEvent {
   readonly blocks: number;
   /** Of the response, so far. */
   readonly tokens: Uint32Array;
+  /** Of the distribution that each of the tokens was drawn from, at temperature 1, nats. */
+  readonly entropy: Float64Array;
   /** null where the model has no tokenizer. */
   readonly text: string | null;
   /** log p of the tokens, nats. */
   readonly logProbability: number;
+  /** What the run has come by so far; the weights sum to 1, or there is nothing yet. */
+  readonly visits: readonly Visit[];
   /** What the run has cost so far. */
   readonly account: Readonly<Account>;
   /** With `extract`: final answers with their estimated probabilities by what the run has come by so far, most probable first. */
@@ -250,33 +254,37 @@ class Events implements EventStream {
     const textOf = (tokens: Uint32Array) =>
       tokenizer ? answerText(tokenizer, tokens, eosTokens, stop).text : null;
     const answersOf = this.answersBy(textOf);
-    return ({ step, steps, block, blocks, account, tokens, logp, visited }: Progress) => {
-      const seen = answersOf && visited();
-      this.state = async () => ({
-        type: 'state',
-        step,
-        steps,
-        block,
-        blocks,
-        tokens,
-        text: textOf(tokens),
-        logProbability: logp,
-        account,
-        ...(answersOf && seen && { answers: await answersOf(seen) }),
-      });
+    return ({ step, steps, block, blocks, account, tokens, entropy, logp, visited }: Progress) => {
+      const seen = visited();
+      this.state = async () => {
+        const visits = visitsAfter(seen);
+        return {
+          type: 'state',
+          step,
+          steps,
+          block,
+          blocks,
+          tokens,
+          entropy,
+          text: textOf(tokens),
+          logProbability: logp,
+          visits,
+          account,
+          ...(answersOf && { answers: await answersOf(visits) }),
+        };
+      };
       this.wake();
     };
   }
 
   private answersBy(
     textOf: (tokens: Uint32Array) => string | null,
-  ): ((visited: Visited) => Promise<AnswerShare[]>) | undefined {
+  ): ((visits: readonly Visit[]) => Promise<AnswerShare[]>) | undefined {
     const { extract } = this.options;
     if (extract === undefined) return undefined;
     const extractor = new Extractor(extract);
     let known = new Map<string, string | null>(); // the answers of the texts of the state before
-    return async (visited) => {
-      const visits = visitsAfter(visited);
+    return async (visits) => {
       const found = new Map<string, string | null>();
       const answers: (string | null)[] = [];
       for (const { tokens } of visits) {

@@ -186,6 +186,11 @@ export class Tokenizer {
     };
   }
 
+  /** Whether `applyChatTemplate` has a template. */
+  get hasChatTemplate(): boolean {
+    return this.chatTemplate !== undefined;
+  }
+
   /**
    * The text of a conversation up to the beginning of the assistant's turn.
    * @throws CheckpointError there is no template, it refuses, or it does not end

@@ -43,7 +43,8 @@ export interface ResponseTree {
 const LEAVES = 200;
 const CHARACTERS = 240;
 
-interface Met {
+/** A response, and how often and with what weight a run came by it. */
+export interface Met {
   readonly tokens: Uint32Array;
   readonly logp: number;
   passed: number;
@@ -74,16 +75,31 @@ export function responseTree(
 ): ResponseTree {
   const { steps } = sample.trace;
   const states = responsesAfter(steps);
-  const met = everythingMet(sample, states);
+  return treeOfMet(everythingMet(sample, states), sample.tokens, states, tokenText, most);
+}
+
+/**
+ * The tree of responses.
+ * @param final stands first among the leaves
+ * @param states places that are looked for
+ * @param most responses that are kept
+ */
+export function treeOfMet(
+  met: readonly Met[],
+  final: Uint32Array,
+  states: readonly Uint32Array[],
+  tokenText: (id: number) => string,
+  most: number = LEAVES,
+): ResponseTree {
   const all = treeOf(met);
   const ends = met.filter(({ tokens }) => {
     const last = way(all, tokens).at(-1);
     return last?.end === tokens.length && last.children.size === 0; // else it is part of another
   });
-  const final = keyOf(sample.tokens);
+  const last = keyOf(final);
   const rank = (a: Met, b: Met) => b.passed - a.passed || b.weight - a.weight || b.logp - a.logp;
-  const others = ends.filter(({ tokens }) => keyOf(tokens) !== final).sort(rank);
-  const kept = [...ends.filter(({ tokens }) => keyOf(tokens) === final), ...others.slice(0, most - 1)];
+  const others = ends.filter(({ tokens }) => keyOf(tokens) !== last).sort(rank);
+  const kept = [...ends.filter(({ tokens }) => keyOf(tokens) === last), ...others.slice(0, most - 1)];
 
   const root = treeOf(kept);
   const runs: Run[] = [];

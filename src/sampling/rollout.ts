@@ -35,6 +35,8 @@ export interface Progress {
   account: Account;
   /** The response as it is now. */
   tokens: Uint32Array;
+  /** Of the distribution that each of the tokens was drawn from, nats. */
+  entropy: Float64Array;
   /** log p of the tokens. */
   logp: number;
   /** What the run has come by so far; to be asked at once, before the run goes on. */
@@ -322,6 +324,7 @@ export class Rollout {
       steps,
       account: { ...account },
       tokens: response.tokens,
+      entropy: response.entropy,
       logp: logProbability(response),
       visited: this.visited,
     });

@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { ASSETS, PAGE_POLICY, TRACE_POLICY } from './assets.ts';
+import { assetsOf, PAGE_POLICY, TRACE_POLICY } from './assets.ts';
 import { readJson } from './body.ts';
 import type { Env, Server } from './context.ts';
 import { failureOf } from './failure.ts';
@@ -36,7 +36,13 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
     app.use(cors({ origin, allowMethods: ['GET', 'POST'], exposeHeaders: ['retry-after'] }));
   }
 
-  for (const [path, { type, body }] of Object.entries(ASSETS)) {
+  const assets = assetsOf({
+    model: name,
+    adapter: server.adapter,
+    chat: server.model.tokenizer.hasChatTemplate,
+    maxTokens: settings.maxTokens,
+  });
+  for (const [path, { type, body }] of Object.entries(assets)) {
     app.get(path, (c) => c.body(body, 200, { 'content-type': type, ...PAGE_HEADERS }));
   }
   // Their names cannot be guessed, and a link cannot show a key.
@@ -70,7 +76,7 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
   for (const [path, endpoint] of Object.entries(endpoints)) app.post(path, (c) => answer(c, endpoint));
 
   const methods: Record<string, string> = { '/v1/models': 'GET', '/health': 'GET', '/metrics': 'GET' };
-  for (const path of Object.keys(ASSETS)) methods[path] = 'GET';
+  for (const path of Object.keys(assets)) methods[path] = 'GET';
   for (const path of Object.keys(endpoints)) methods[path] = 'POST';
   app.notFound((c) => {
     const allow = methods[c.req.path];

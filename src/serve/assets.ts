@@ -1,3 +1,5 @@
+import { WATCH_SCRIPT, type WatchPage, watchPage } from '../report/watch-page.ts';
+
 /** A file of the page at `/`. */
 export interface Asset {
   readonly type: string;
@@ -14,10 +16,8 @@ export const TRACE_POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'none'";
 
-/** By their paths. */
-export const ASSETS: Readonly<Record<string, Asset>> = {
-  '/': {
-    type: 'text/html; charset=utf-8',
-    body: '<!doctype html><html lang="en"><meta charset="utf-8"><title>egps</title><p>egps',
-  },
-};
+/** The page and what it loads, by their paths. */
+export const assetsOf = (about: WatchPage): Readonly<Record<string, Asset>> => ({
+  '/': { type: 'text/html; charset=utf-8', body: watchPage(about) },
+  '/watch.js': { type: 'text/javascript; charset=utf-8', body: WATCH_SCRIPT },
+});

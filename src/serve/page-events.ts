@@ -1,105 +1,73 @@
-import { type StreamEvent, streamIn } from '../api/stream.ts';
+import type { Answer } from '../api/generate.ts';
+import { streamIn } from '../api/stream.ts';
 import { tracePage } from '../report/trace-page.ts';
+import type { WatchEvent } from '../report/watch-data.ts';
 import type { Answering } from './app.ts';
 import { seated } from './choice.ts';
 import type { Server } from './context.ts';
-import { DRAWING, fields, optional, read, text, whole } from './fields.ts';
+import { DRAWING, fields, flag, optional, read, text, whole } from './fields.ts';
 import type { Life } from './life.ts';
 import { checkRoom, roomBehind, tokensOf } from './prompts.ts';
+import type { Send } from './sse.ts';
 import { wantsOf } from './wants.ts';
+import { watchEvents } from './watch-events.ts';
 
 const REQUEST = fields({
   ...DRAWING,
   prompt: text,
+  chat: optional(flag),
   max_tokens: optional(whole(1, 2 ** 31 - 1)),
-  top_logprobs: optional(whole(0, 20)),
 });
 
 /**
- * `POST /egps/events`: the events of `stream`, for the server's own page. The request has the fields of `/v1/completions` that say how an
- * answer is drawn, and `top_logprobs`:
+ * `POST /egps/events`: how an answer comes about, for the server's own page. The request has the fields of `/v1/completions` that say how
+ * it is drawn, and `chat` for the prompt as a user's message:
  *
- *     { prompt, max_tokens?, temperature?, top_p?, seed?, stop?, top_logprobs?, egps?: { sampler?, alpha?, steps?, extract?, … } }
+ *     { prompt, chat?, max_tokens?, temperature?, top_p?, seed?, stop?, egps?: { sampler?, alpha?, finalSteps?, extract?, … } }
  *
- * Without `egps` tokens come, by greedy or sample; with it states. It is answered by server-sent events, a JSON object each, of which
- * typed arrays have become arrays:
- *
- *     { type: 'begin', seed, options, prompt: { tokens } }                      as soon as the request has its turn
- *     { type: 'token', token, text, logProbability, entropy, alternatives }     see TokenEvent
- *     { type: 'state', step, steps, block, blocks, tokens, text, logProbability, account, answers? }    see StateEvent
- *     { type: 'end', answer: { text, tokens, pieces, logp, entropy, block, finish, logProbability, picked, answers, gate, account }, trace }
- *     { error: { message, type, param, code } }                                 the last one, where it fails
- *
- * `pieces` are the texts of the tokens, `trace` is the path of a page that shows how the answer came about; the last few are kept.
+ * It is answered by server-sent events: a `WatchEvent` each, or as the last one `{ error: { message, type, param, code } }`. A chain's
+ * `trace` is the path of a page that shows how the answer came about; the last few are kept.
  */
 export async function pageEvents(server: Server, json: unknown, life: Life): Promise<Answering> {
   const request = read(REQUEST, json);
   const { model, forest, desk } = server;
-  const tokens = tokensOf(server, request.prompt, 'prompt');
+  const { prompt, chat } = request;
+  const tokens = tokensOf(server, chat ? [{ role: 'user', content: prompt }] : prompt, 'prompt');
   const asked = request.max_tokens ?? undefined;
-  const { options, resolved, isPlain } = wantsOf(
+  const { options, resolved } = wantsOf(
     server,
     request,
     asked,
     Math.max(1, roomBehind(server, tokens.length)),
   );
   checkRoom(server, tokens.length, resolved.maxNewTokens, 'prompt');
-  const topLogprobs = isPlain ? (request.top_logprobs ?? undefined) : undefined;
-  life.prompt = request.prompt;
+  life.prompt = prompt;
   life.usage.prompt = tokens.length;
   desk.book(1);
+  const tell = (send: Send, event: WatchEvent) => send(JSON.stringify(event));
+  const textOf = (id: number) => (model.eosTokens.has(id) ? '' : model.tokenizer.tokenText(id));
+  const traceOf = (answer: Answer, wallSeconds: number) => {
+    life.usage.completion = answer.picked.tokens.length;
+    const trace = `/egps/traces/${crypto.randomUUID()}`;
+    server.traces.keep(trace, () =>
+      tracePage({
+        prompt: model.tokenizer.decode(tokens),
+        sample: answer,
+        answers: answer.answers,
+        options: resolved,
+        tokenText: (id) => model.tokenizer.tokenText(id),
+        adapter: server.adapter,
+        wallSeconds,
+      }),
+    );
+    return trace;
+  };
   return {
     events: (send) =>
       seated(server, life, async (signal) => {
-        const began = performance.now();
-        const { seed, ...rest } = resolved;
-        const tell = (event: object) => send(JSON.stringify(event, plain));
-        await tell({ type: 'begin', seed: String(seed), options: rest, prompt: { tokens } });
-        for await (const event of streamIn(forest, model, tokens, { ...options, topLogprobs, signal })) {
-          if (event.type !== 'end') {
-            await tell(event);
-            continue;
-          }
-          life.usage.completion = event.answer.picked.tokens.length;
-          const wallSeconds = (performance.now() - began) / 1000;
-          const trace = `/egps/traces/${crypto.randomUUID()}`;
-          server.traces.keep(trace, () =>
-            tracePage({
-              prompt: model.tokenizer.decode(tokens),
-              sample: event.answer,
-              answers: event.answer.answers,
-              options: resolved,
-              tokenText: (id) => model.tokenizer.tokenText(id),
-              adapter: server.adapter,
-              wallSeconds,
-            }),
-          );
-          await tell({ type: 'end', answer: answerOf(server, event), trace });
-        }
+        await tell(send, { type: 'start', seed: String(resolved.seed), promptTokens: tokens.length });
+        const events = streamIn(forest, model, tokens, { ...options, signal });
+        for await (const event of watchEvents(events, textOf, traceOf)) await tell(send, event);
       }),
-  };
-}
-
-/** Typed arrays as arrays. */
-const plain = (_: string, value: unknown): unknown =>
-  ArrayBuffer.isView(value) ? Array.from(value as Uint32Array) : value;
-
-function answerOf({ model }: Server, { answer }: Extract<StreamEvent, { type: 'end' }>): object {
-  const { text, tokens, logp, entropy, block, finish, logProbability, picked, answers, gate, account } =
-    answer;
-  const pieces = Array.from(tokens, (token) => model.tokenizer.tokenText(token));
-  return {
-    text,
-    tokens,
-    pieces,
-    logp,
-    entropy,
-    block,
-    finish,
-    logProbability,
-    picked,
-    answers,
-    gate,
-    account,
   };
 }

@@ -147,7 +147,8 @@ const NOTHING = {
 test('progress of a chain is told in steps, of a single growth in tokens', () => {
   const account = { ...NOTHING, drawnTokens: 40, sequentialPasses: 20, proposed: 4, accepted: 1, held: 2 };
   const tokens = new Uint32Array(5);
-  const chain = { block: 2, blocks: 3, step: 6, steps: 24, account, tokens, logp: -1 };
+  const entropy = new Float64Array(5);
+  const chain = { block: 2, blocks: 3, step: 6, steps: 24, account, tokens, entropy, logp: -1 };
   assert.equal(progressView(chain, 'x', 20, 2), {
     text: 'x',
     done: 0.25,

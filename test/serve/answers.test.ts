@@ -297,30 +297,38 @@ test('answers side by side are those given alone', () =>
     }
   }));
 
-test('the page gets the events of the library, and the run as a page', () =>
+test('the page gets what comes about, and the run as a page', () =>
   withServer(model, {}, async ({ url }) => {
-    const plain = { prompt: PROBLEM, max_tokens: 24, seed: 5, top_logprobs: 2 };
     const drawn = await alone(PROBLEM);
     const events = [];
+    const plain = { prompt: PROBLEM, max_tokens: 24, seed: 5 };
     for await (const event of eventsOf(url, '/egps/events', plain)) events.push(event);
-    assert.equal([events[0].type, events[0].seed, events.at(-1).type], ['begin', '5', 'end']);
-    const tokens = events.filter(({ type }) => type === 'token');
-    assert.is(tokens.map(({ text }) => text).join(''), drawn.text);
+    assert.equal(events[0], { type: 'start', seed: '5', promptTokens: drawn.promptTokens.length });
+    const pieces = events.filter(({ type }) => type === 'token').map(({ piece }) => piece);
+    assert.is(pieces.map(([text]) => text).join(''), drawn.text);
     assert.equal(
-      tokens.map(({ entropy }) => entropy),
-      [...drawn.entropy],
+      pieces.map(([, entropy]) => entropy),
+      Array.from(drawn.entropy, (entropy) => Number(entropy.toPrecision(5))),
     );
-    const { answer, trace } = events.at(-1);
-    assert.equal(answer.tokens, [...drawn.tokens]);
-    assert.is(answer.pieces.join(''), drawn.text);
-    assert.match(await (await fetch(url + trace)).text(), '</html>');
+    const end = events.at(-1);
+    assert.is(end.type, 'end');
+    assert.equal(end.pieces, pieces);
+    assert.match(await (await fetch(url + end.trace)).text(), /<\/html>/);
     assert.is((await fetch(`${url}/egps/traces/x`)).status, 404);
     const chain = [];
     const egps = { particles: 4, finalSteps: 2, extract: 'boxed' };
     for await (const event of eventsOf(url, '/egps/events', { prompt: PROBLEM, max_tokens: 40, egps }))
       chain.push(event);
-    assert.ok(chain.some(({ type, answers }) => type === 'state' && answers.length > 0));
-    assert.ok(chain.at(-1).answer.answers.length > 0);
+    const states = chain.filter(({ type }) => type === 'state');
+    assert.ok(states.some(({ answers, visits }) => answers.length > 0 && visits.length > 0));
+    const texts = Object.assign({}, ...chain.map((event) => event.texts ?? {}));
+    const last = chain.at(-1);
+    assert.ok(last.answers.length > 0);
+    const known = last.visits.flatMap(({ tokens }: { tokens: number[] }) => tokens);
+    assert.ok(
+      known.every((token: number) => texts[token] !== undefined),
+      'the text of every token was told',
+    );
   }));
 
 test.run();

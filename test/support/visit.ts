@@ -18,32 +18,74 @@ export async function visit(
   browser: Browser,
   html: string,
   size: keyof typeof SIZES,
-  colorScheme: (typeof SCHEMES)[number],
+  scheme: (typeof SCHEMES)[number],
   run: (page: Page) => Promise<void>,
 ): Promise<void> {
   mkdirSync(ARTEFACTS, { recursive: true });
   await withFolder({ 'page.html': html }, async (folder) => {
     const url = pathToFileURL(join(folder, 'page.html')).href;
-    const complaints: string[] = [];
-    const context = await browser.newContext({
-      viewport: SIZES[size],
-      colorScheme,
-      reducedMotion: 'reduce',
-      offline: true,
-      hasTouch: size === 'phone',
-    });
-    try {
-      const page = await context.newPage();
-      page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('request', (request) => {
-        if (request.url() !== url) complaints.push(`asks for ${request.url()}`);
-      });
-      await page.goto(url);
-      await run(page);
-    } finally {
-      await context.close();
-    }
-    assert.equal(complaints, []);
+    await open(browser, url, { size, scheme, offline: true, allowed: (asked) => asked === url }, run);
   });
+}
+
+/** Opens a page of a server. Whatever the browser says, or asks of others, fails the test. @param expected what it may say */
+export const visitUrl = (
+  browser: Browser,
+  url: string,
+  size: keyof typeof SIZES,
+  scheme: (typeof SCHEMES)[number],
+  run: (page: Page) => Promise<void>,
+  expected?: RegExp,
+): Promise<void> =>
+  open(
+    browser,
+    url,
+    {
+      size,
+      scheme,
+      offline: false,
+      expected,
+      allowed: (asked) => /^data:/.test(asked) || new URL(asked).origin === url,
+    },
+    run,
+  );
+
+interface Visit {
+  readonly size: keyof typeof SIZES;
+  readonly scheme: (typeof SCHEMES)[number];
+  readonly offline: boolean;
+  readonly expected?: RegExp;
+  /** Whether the browser may ask for a URL. */
+  allowed(url: string): boolean;
+}
+
+async function open(
+  browser: Browser,
+  url: string,
+  { size, scheme, offline, expected, allowed }: Visit,
+  run: (page: Page) => Promise<void>,
+): Promise<void> {
+  const complaints: string[] = [];
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme: scheme,
+    reducedMotion: 'reduce',
+    offline,
+    hasTouch: size === 'phone',
+  });
+  try {
+    const page = await context.newPage();
+    page.on('console', (message) => {
+      if (!expected?.test(message.text())) complaints.push(`${message.type()}: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('request', (request) => {
+      if (!allowed(request.url())) complaints.push(`asks for ${request.url()}`);
+    });
+    await page.goto(url);
+    await run(page);
+  } finally {
+    await context.close();
+  }
+  assert.equal(complaints, []);
 }

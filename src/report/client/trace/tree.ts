@@ -185,7 +185,7 @@ export class TreeView {
   }
 }
 
-function measureIn(font: string): Measure {
+export function measureIn(font: string): Measure {
   const pen = document.createElement('canvas').getContext('2d');
   if (!pen) return (text) => 7 * text.length;
   pen.font = font;
