@@ -3,17 +3,13 @@
 // attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
 // positions alone.
-override Q_HEADS: u32;
-override KV_HEADS: u32;
-override HEAD_DIM: u32; // a multiple of 4
 override PAGE: u32;
-override OUT_STRIDE: u32;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS
 override TEAM: u32;   // SHARE * TEAM is at most MOST
 override WHOLE: bool; // every row has one span at most: write the attention itself
 override SPAN: u32;   // a multiple of PAGE
 override THREADS: u32; // at least MOST
-override SLICES: u32; // of the positions, for the values: THREADS / (HEAD_DIM / 8, rounded up), at least 1
+override PARTS: u32;  // at least THREADS and HEAD_DIM / 8
 const MOST = 8u;
 const LOWEST = -3.4e38;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
@@ -27,8 +23,8 @@ var<workgroup> attended: u32; // positions to attend to
 var<workgroup> weights: array<vec4f, SPAN / 4u * SHARE * TEAM>; // [SHARE * TEAM][SPAN]: scores, then e^(score - largest)
 var<workgroup> largest: array<f32, THREADS * SHARE * TEAM>; // [SHARE * TEAM][THREADS]
 var<workgroup> most: array<f32, MOST>; // of all threads
-var<workgroup> sums: array<f32, SHARE * TEAM * SLICES>;
-var<workgroup> outputs: array<vec4f, SHARE * TEAM * SLICES * ((HEAD_DIM + 7u) / 8u) * 2u>; // [SHARE * TEAM][SLICES][HEAD_DIM / 4, padded to 2]
+var<workgroup> sums: array<f32, SHARE * TEAM * THREADS>; // [SHARE * TEAM][slices]
+var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>; // [SHARE * TEAM][slices][HEAD_DIM / 4, padded to 2]
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -39,22 +35,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let span = begin / SPAN + group.z;
   let start = span * SPAN;
   if (thread == 0u) {
-    let of_team = span < row.team_spans && WINDOW == 0u; // neighbours see spans from different positions on
+    let of_team = span < row.team_spans && sizes.WINDOW == 0u; // neighbours see spans from different positions on
     attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
   }
   let length = workgroupUniformLoad(&attended);
   if (start >= length) { return; }
   let count = min(SPAN, length - start); // slots beyond hold anything, even NaN
-  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
+  let unseen = select(0u, max(start, begin) - start, sizes.WINDOW > 0u);
   let first_four = unseen / 4u;
   let fours = (count + 3u) / 4u;
 
-  let quads = HEAD_DIM / 4u;
+  let quads = sizes.HEAD_DIM / 4u;
   let pairs = (quads + 1u) / 2u;
-  let kv_head = head / (Q_HEADS / KV_HEADS);
-  let page_size = 2u * KV_HEADS * PAGE * quads; // in vec4f
+  let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
+  let page_size = 2u * sizes.KV_HEADS * PAGE * quads; // in vec4f
   let table = row.table + start / PAGE;
-  let scale = inverseSqrt(f32(HEAD_DIM));
+  let scale = inverseSqrt(f32(sizes.HEAD_DIM));
 
   // Scores: a thread takes four positions at a time.
   var m: array<f32, MOST>;
@@ -70,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let c = cache[at + 2u];
       let d = cache[at + 3u];
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let q = queries[((first_row + h / SHARE) * Q_HEADS + head + h % SHARE) * quads + i];
+        let q = queries[((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads + i];
         s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
       }
     }
@@ -99,11 +95,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   workgroupBarrier();
 
-  // Values: a thread takes eight dimensions and, of the positions, every SLICES-th four.
-  let slice = thread / (THREADS / SLICES);
-  for (var pair = select(pairs, thread % (THREADS / SLICES), slice < SLICES); pair < pairs; pair += THREADS / SLICES) {
+  // Values: a thread takes eight dimensions and, of the positions, every so-many-th four.
+  let slices = max(1u, THREADS / pairs);
+  let step = THREADS / slices;
+  let slice = thread / step;
+  for (var pair = select(pairs, thread % step, slice < slices); pair < pairs; pair += step) {
     let second = min(1u, quads - 1u - 2u * pair); // an odd quad at the end stands alone
-    let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+    let values = (sizes.KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
     var sum: array<f32, MOST>;
     var low: array<vec4f, MOST>;
     var high: array<vec4f, MOST>;
@@ -112,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       low[h] = vec4f(0);
       high[h] = vec4f(0);
     }
-    for (var four = first_four + slice; four < fours; four += SLICES) {
+    for (var four = first_four + slice; four < fours; four += slices) {
       let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
       var w: array<vec4f, MOST>;
       for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
@@ -129,8 +127,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
     for (var h = 0u; h < SHARE * TEAM; h++) {
-      let at = (h * SLICES + slice) * pairs + pair;
-      if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
+      let at = (h * slices + slice) * pairs + pair;
+      if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
       outputs[2u * at] = low[h];
       outputs[2u * at + 1u] = high[h];
     }
@@ -141,16 +139,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let quad = item % quads;
     var total = 0.0;
     var o = vec4f(0);
-    for (var slice = 0u; slice < SLICES * row.one; slice++) {
-      total += sums[h * SLICES + slice];
-      o += outputs[2u * (h * SLICES + slice) * pairs + quad];
+    for (var slice = 0u; slice < slices * row.one; slice++) {
+      total += sums[h * slices + slice];
+      o += outputs[2u * (h * slices + slice) * pairs + quad];
     }
     if (WHOLE) {
-      let at = first_row * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
+      let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
       for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
     } else {
       let slot = rows[first_row + h / SHARE].spans + group.z;
-      let at = (slot * Q_HEADS + head + h % SHARE) * (1u + quads);
+      let at = (slot * sizes.Q_HEADS + head + h % SHARE) * (1u + quads);
       if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
       spans[at + 1u + quad] = o;
     }

@@ -1,7 +1,5 @@
 // Puts the summaries of a row's slices together and answers what the row asks: the distance of a given token, a token of the tail, or the
 // next token, which is then fed next. A workgroup does one row.
-override VOCABULARY: u32;
-override SLICES: u32;
 override THREADS: u32; // a power of two
 struct Result { // src/model/rows.ts reads it
   token: u32,    // given or drawn
@@ -27,16 +25,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (thread == 0u) { here = rows[group.y]; }
   let row = workgroupUniformLoad(&here);
   if (row.position >= row.limit) { return; }
-  let first = group.y * SLICES;
+  let first = group.y * sizes.SLICES;
 
   // The largest logit, and how many buckets no slice has had to leave out.
   if (thread == 0u) {
     var top = Entry(slices[first].top, slices[first].maximum);
-    for (var s = 1u; s < SLICES * row.one; s++) { // ids ascend with the slices
+    for (var s = 1u; s < sizes.SLICES * row.one; s++) { // ids ascend with the slices
       if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
     }
     var buckets = BUCKETS;
-    for (var s = 0u; s < SLICES * row.one; s++) {
+    for (var s = 0u; s < sizes.SLICES * row.one; s++) {
       if (slices[first + s].buckets < BUCKETS) {
         buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
       }
@@ -46,8 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let top = workgroupUniformLoad(&most);
   var limit = workgroupUniformLoad(&whole);
-  if (SLICES > 1u) {
-    for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
+  if (sizes.SLICES > 1u) {
+    for (var i = thread; i < sizes.SLICES * LIST * row.one; i += THREADS) {
       if (i % LIST < slices[first + i / LIST].count) {
         let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
         if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
@@ -59,10 +57,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 
   // The list, and the sums over everything else. A thread takes neighbouring entries of the slices' lists.
-  let part = (SLICES * LIST + THREADS - 1u) / THREADS;
-  let end = min((thread + 1u) * part, SLICES * LIST);
+  let part = (sizes.SLICES * LIST + THREADS - 1u) / THREADS;
+  let end = min((thread + 1u) * part, sizes.SLICES * LIST);
   var sums = Sums();
-  for (var s = thread; s < SLICES * row.one; s += THREADS) {
+  for (var s = thread; s < sizes.SLICES * row.one; s += THREADS) {
     sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
   }
   var mine = 0u;
@@ -100,15 +98,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     }
   }
   if (workgroupUniformLoad(&token) == NONE) {
-    let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * VOCABULARY, top, limit, count, thread, row);
+    let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * sizes.VOCABULARY, top, limit, count, thread, row);
     if (thread == 0u) { token = picked; }
   }
   let answer = workgroupUniformLoad(&token);
   if (thread > 0u) { return; }
   var bad = 0u;
-  for (var s = 0u; s < SLICES * row.one; s++) { bad |= slices[first + s].bad; }
+  for (var s = 0u; s < sizes.SLICES * row.one; s++) { bad |= slices[first + s].bad; }
   results[row.slot].token = answer;
-  results[row.slot].distance = logits[group.y * VOCABULARY + min(answer, VOCABULARY - 1u)] - top.value;
+  results[row.slot].distance = logits[group.y * sizes.VOCABULARY + min(answer, sizes.VOCABULARY - 1u)] - top.value;
   results[row.slot].bad = bad;
   results[row.slot].count = count;
   results[row.slot].sums = sums;

@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var square = 0.0;
   for (var j = 0u; j < 8u * slab.one; j++) {
     let column = 8u * id.x + j;
-    if (column >= COLUMNS) { break; }
+    if (column >= sizes.COLUMNS) { break; }
     let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
     stream[row + column] = h;
     stream[row + stream_half() + column] = h * norm_weight[column];

@@ -1,5 +1,4 @@
 // The normed stream times the LM head (or the tied embedding): the logits. A thread computes four neighbouring ones, REPEAT times.
-override VOCABULARY: u32;
 override REPEAT: u32;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>; // [rows][VOCABULARY]
 
@@ -13,7 +12,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
     for (var m = 0u; m < TILE * slab.one; m++) {
       let l = products[m] * factors[m];
-      let at = (first.row + m) * VOCABULARY + slab.first;
+      let at = (first.row + m) * sizes.VOCABULARY + slab.first;
       for (var j = 0u; j < 4u * slab.one; j++) {
         if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
       }

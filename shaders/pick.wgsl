@@ -58,9 +58,9 @@ fn tail_weight(v: u32, offset: u32, top: Entry, limit: u32, count: u32, row: Row
 
 // The token of the tail that a random word falls on. Each thread sums up a part of the row.
 fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u32, row: Row) -> u32 {
-  let part = (VOCABULARY + THREADS - 1u) / THREADS;
+  let part = (sizes.VOCABULARY + THREADS - 1u) / THREADS;
   var mass = 0.0;
-  for (var v = thread * part; v < min((thread + 1u) * part, VOCABULARY) * row.one; v++) {
+  for (var v = thread * part; v < min((thread + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
     mass += tail_weight(v, offset, top, limit, count, row);
   }
   masses[thread] = mass;
@@ -81,7 +81,7 @@ fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u
       if (goal < below) { break; }
     }
     below = start;
-    for (var v = mine * part; v < min((mine + 1u) * part, VOCABULARY) * row.one; v++) {
+    for (var v = mine * part; v < min((mine + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
       let w = tail_weight(v, offset, top, limit, count, row);
       if (w == 0.0) { continue; }
       picked = v;

@@ -1,5 +1,4 @@
 // A projection back into the residual stream (o_proj, down_proj): h += W · x, and what the norm that follows needs.
-override X_STRIDE: u32;
 override BIAS: bool; // h += W · x + bias
 @group(0) @binding(3) var<storage, read> norm_weight: array<f32>;
 @group(0) @binding(4) var<storage, read_write> stream: array<f32>; // as in stream.wgsl
@@ -9,7 +8,7 @@ override BIAS: bool; // h += W · x + bias
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let p = place(group, thread);
   let n = outputs(p.quad);
-  multiply(min(n, vec4u(slab.count - 1u)), p.row * X_STRIDE, X_STRIDE, thread);
+  multiply(min(n, vec4u(slab.count - 1u)), p.row * 8u * blocks(), 8u * blocks(), thread);
   if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
   for (var m = 0u; m < TILE * slab.one; m++) {
     let row = (p.row + m) * stream_stride();

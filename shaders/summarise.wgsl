@@ -1,7 +1,5 @@
 // The summary of one slice of a row of logits, counted from its own maximum. draw.wgsl puts the slices together. A workgroup does one slice.
-override VOCABULARY: u32;
 override SLICE: u32;   // logits
-override SLICES: u32;  // a row
 override THREADS: u32; // a power of two
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;          // [rows][VOCABULARY]
@@ -17,11 +15,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (thread == 0u) { here = rows[group.y]; }
   let row = workgroupUniformLoad(&here);
   if (row.position >= row.limit) { return; }
-  let offset = group.y * VOCABULARY;
+  let offset = group.y * sizes.VOCABULARY;
   // A thread takes neighbouring logits, so that entries come in the order of their ids.
-  let part = (min(SLICE, VOCABULARY) + THREADS - 1u) / THREADS;
+  let part = (min(SLICE, sizes.VOCABULARY) + THREADS - 1u) / THREADS;
   let first = group.x * SLICE + thread * part;
-  let end = min(first + part, min(group.x * SLICE + SLICE, VOCABULARY));
+  let end = min(first + part, min(group.x * SLICE + SLICE, sizes.VOCABULARY));
 
   var most = Entry(0xffffffffu, LOWEST);
   for (var v = first; v < end * row.one; v++) {
@@ -61,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   listed[thread] = mine;
   sums = total_of(sums, thread, row.one);
 
-  let slice = group.y * SLICES + group.x;
+  let slice = group.y * sizes.SLICES + group.x;
   var at = listed_before(thread);
   if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
   for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {

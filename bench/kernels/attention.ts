@@ -86,11 +86,17 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
     const inTeams = own ? 0 : Math.floor(rows / team) * team;
     const teamSpans = team > 1 && inTeams > 0 ? Math.floor(context / SPAN) : 0;
     const whole = count === 1 && teamSpans === 0;
-    const SLICES = Math.max(1, Math.floor(threads / Math.ceil(headDim / 8)));
+    const PARTS = Math.max(threads, Math.ceil(headDim / 8));
     const variant = (TEAM: number, WHOLE: boolean) =>
-      kernels.compile(['row', 'window', 'attention'], { ...sizes, THREADS: threads, SLICES, TEAM, WHOLE });
+      kernels.compile(['sizes', 'row', 'window', 'attention'], {
+        ...sizes,
+        THREADS: threads,
+        PARTS,
+        TEAM,
+        WHOLE,
+      });
     const [common, attend] = [await variant(team, false), await variant(1, whole)];
-    const merge = await kernels.compile(['row', 'window', 'attention-merge'], sizes);
+    const merge = await kernels.compile(['sizes', 'row', 'window', 'attention-merge'], sizes);
     const length = Math.max(1, Math.min(COPIES, Math.floor(held / contexts)));
     const copies = Array.from({ length }, (_, copy) => {
       const words = rowsOf(rows, (row) => ({
@@ -100,13 +106,13 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
         teamSpans: row < inTeams ? teamSpans : 0,
       }));
       const state = turn.upload('rows', words);
-      const group = kernels.bind(attend.layout, [state, tables, cache, queries, out, spans]);
+      const group = kernels.bind(attend, [state, tables, cache, queries, out, spans]);
       const dispatches: Dispatch[] = [{ kernel: attend, group, size: [heads / share, rows, count] }];
       if (teamSpans > 0) {
         dispatches.unshift({ kernel: common, group, size: [heads / share, inTeams / team, teamSpans] });
       }
       if (!whole) {
-        const group = kernels.bind(merge.layout, [state, spans, out]);
+        const group = kernels.bind(merge, [state, spans, out]);
         dispatches.push({ kernel: merge, group, size: [heads, rows, 1] });
       }
       return dispatches;

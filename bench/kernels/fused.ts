@@ -114,11 +114,11 @@ export async function measureFused(
       TILE: tile,
       SQUARES: threads * Math.min(tile, 8),
     };
-    const files: ShaderName[] = [shader, 'weights', 'stream', ...fused.files];
+    const files: ShaderName[] = [shader, 'sizes', 'weights', 'stream', ...fused.files];
     const kernel = await kernels.compile(files, constants);
     const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
       kernel,
-      group: kernels.bind(kernel.layout, [range, matrix, ...buffers]),
+      group: kernels.bind(kernel, [range, matrix, ...buffers]),
       size: [Math.ceil((Math.ceil(count / fused.perGroup) * 8) / quads), Math.ceil(rows / tile), 1],
     });
     const copies = weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));

@@ -168,7 +168,7 @@ async function probe(bench: Bench, dispatches: readonly Dispatch[]): Promise<num
   const few = part(first.size, PROBE);
   const seconds = await timePass(bench, (pass) => record(pass, [{ ...first, size: few }]));
   const all = dispatches
-    .filter(({ kernel }) => kernel === first.kernel)
+    .filter(({ kernel }) => kernel.pipeline === first.kernel.pipeline)
     .reduce((n, { size }) => n + size[0], 0);
   return (seconds * all) / few[0];
 }

@@ -115,16 +115,15 @@ export async function measureProducts(
     const candidate = async (shader: Shader, rows: number, { threads, tile, quads }: Workgroup) => {
       const sizes = {
         COLUMNS: columns,
-        X_STRIDE: stride,
         WIDTH: outputs,
         BF16: type === 'bf16',
         BIAS: false,
       };
       const constants = { ...sizes, THREADS: threads, TILE: tile };
-      const kernel = await kernels.compile([shader, 'weights', 'stream', 'project'], constants);
+      const kernel = await kernels.compile([shader, 'sizes', 'weights', 'stream', 'project'], constants);
       const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
         kernel,
-        group: kernels.bind(kernel.layout, [range, matrix, x, ones, out, ones]),
+        group: kernels.bind(kernel, [range, matrix, x, ones, out, ones]),
         size: [Math.ceil(pad(count, 32) / 4 / quads), Math.ceil(rows / tile), 1],
       });
       const copies = weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));

@@ -52,7 +52,7 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU);
+    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU);
     const lines = [
       ...modelLines(model),
       ...memoryLines(plan, model, PROMPT + maxNewTokens),

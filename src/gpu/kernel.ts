@@ -1,63 +1,100 @@
-import type { Gpu } from './device.ts';
+import { type Gpu, Usage } from './device.ts';
 import { shaders } from './shaders.ts';
 
 export type ShaderName = keyof typeof shaders;
 export type Sources = Readonly<Record<ShaderName, string>>;
 
+export type Constants = Readonly<Record<string, number | boolean>>;
+
 /** One compiled variant of a shader: a pipeline with its override constants set. */
-export interface Kernel {
+interface Variant {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
 
+/** A variant, with the sizes that it is to work on. */
+export interface Kernel extends Variant {
+  /** struct Sizes of shaders/sizes.wgsl. */
+  readonly sizes: GPUBuffer;
+}
+
+/** Where shaders/sizes.wgsl has it. */
+const SIZES_BINDING = 15;
+
 /**
  * Compiles shaders. A kernel is a few WGSL files after one another, the last holding the entry point `main`; files give it
- * shared functions. Equal requests share one pipeline, and variants of one list of files share their bind group layout.
+ * shared functions. Equal requests share one pipeline, whatever their sizes, and variants of one list of files share their bind group layout.
  */
 export class Kernels {
-  private readonly gpu: Pick<Gpu, 'device'>;
+  private readonly gpu: Pick<Gpu, 'device' | 'upload'>;
   private readonly sources: Sources;
   private readonly modules = new Map<string, Promise<GPUShaderModule>>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
-  private readonly compiled = new Map<string, Promise<Kernel>>();
+  private readonly variants = new Map<string, Promise<Variant>>();
+  private readonly sizes = new Map<string, GPUBuffer>();
 
-  constructor(gpu: Pick<Gpu, 'device'>, sources: Sources = shaders) {
+  constructor(gpu: Pick<Gpu, 'device' | 'upload'>, sources: Sources = shaders) {
     this.gpu = gpu;
     this.sources = sources;
   }
 
-  /** @throws Error with the compiler's message. */
-  compile(files: readonly ShaderName[], constants: Record<string, number | boolean>): Promise<Kernel> {
-    const key = JSON.stringify([files, constants]);
-    let kernel = this.compiled.get(key);
-    if (!kernel) {
-      kernel = this.build(files, constants);
-      this.compiled.set(key, kernel);
+  /** How many different pipelines were made. */
+  get compiled(): number {
+    return this.variants.size;
+  }
+
+  /**
+   * `constants`: override constants and sizes, of which a kernel takes those that its files name: a caller can pass one set to all kernels.
+   * @throws Error with the compiler's message.
+   */
+  async compile(files: readonly ShaderName[], constants: Constants): Promise<Kernel> {
+    const code = files.map((file) => this.sources[file]).join('\n');
+    const sizes = this.sizesFor(files, code, constants);
+    const declared = Array.from(code.matchAll(/^override (\w+):/gm), ([, name]) => name);
+    const given = declared.filter((name) => name in constants).map((name) => [name, Number(constants[name])]);
+    const key = JSON.stringify([files, given]);
+    let variant = this.variants.get(key);
+    if (!variant) {
+      variant = this.build(files, code, Object.fromEntries(given));
+      this.variants.set(key, variant);
     }
-    return kernel;
+    return { ...(await variant), sizes };
   }
 
   private async build(
     files: readonly ShaderName[],
-    constants: Record<string, number | boolean>,
-  ): Promise<Kernel> {
+    code: string,
+    constants: Record<string, number>,
+  ): Promise<Variant> {
     const { device } = this.gpu;
-    const code = files.map((file) => this.sources[file]).join('\n');
     const label = files.at(-1);
     const layout = this.layout(files.join(), code);
     const module = await this.module(files, code);
-    // Only the constants these files declare: a caller can pass one set of sizes to all kernels.
-    const declared = Object.entries(constants).filter(([name]) => code.includes(`override ${name}:`));
     const pipeline = await device.createComputePipelineAsync({
       label,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: {
-        module,
-        entryPoint: 'main',
-        constants: Object.fromEntries(declared.map(([name, value]) => [name, Number(value)])),
-      },
+      compute: { module, entryPoint: 'main', constants },
     });
     return { pipeline, layout };
+  }
+
+  /** struct Sizes: its members in order, four bytes each; 0 where the kernel does not read one. */
+  private sizesFor(files: readonly ShaderName[], code: string, constants: Constants): GPUBuffer {
+    const members = [...this.sources.sizes.matchAll(/^ {2}(\w+): ([uf])32,/gm)];
+    const data = new DataView(new ArrayBuffer(4 * members.length));
+    for (const [i, [, name, type]] of members.entries()) {
+      if (!new RegExp(`\\bsizes\\.${name}\\b`).test(code)) continue;
+      if (!(name in constants)) throw new Error(`${files.at(-1)}.wgsl has to be given ${name}`);
+      if (type === 'f') data.setFloat32(4 * i, Number(constants[name]), true);
+      else data.setUint32(4 * i, Number(constants[name]), true);
+    }
+    const words = new Uint32Array(data.buffer);
+    let sizes = this.sizes.get(words.join());
+    if (!sizes) {
+      sizes = this.gpu.upload('sizes', words, Usage.UNIFORM | Usage.COPY_DST);
+      this.sizes.set(words.join(), sizes);
+    }
+    return sizes;
   }
 
   /** Parsed once for all variants. */
@@ -102,9 +139,10 @@ export class Kernels {
     return layout;
   }
 
-  /** A bind group of whole buffers, at bindings 0, 1, … `label`: what for. */
-  bind(layout: GPUBindGroupLayout, buffers: readonly GPUBuffer[], label?: string): GPUBindGroup {
+  /** A bind group of whole buffers, at bindings 0, 1, …, and of the kernel's sizes. `label`: what for. */
+  bind({ layout, sizes }: Kernel, buffers: readonly GPUBuffer[], label?: string): GPUBindGroup {
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    entries.push({ binding: SIZES_BINDING, resource: { buffer: sizes } });
     return this.gpu.device.createBindGroup({ label, layout, entries });
   }
 }

@@ -52,7 +52,7 @@ const made = (sizes: Partial<ModelConfig>): ModelConfig => ({
   ...sizes,
 });
 
-/** Sizes of the embedded model, so that a driver that has compiled kernels for the one has them for the other. */
+/** Sizes of the embedded model, with kernels that most models share. */
 export const EMBEDDED: Made = {
   config: made({
     vocabSize: 364,

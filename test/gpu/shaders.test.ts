@@ -1,17 +1,23 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
-import { Kernels, type ShaderName } from '../../src/gpu/kernel.ts';
+import { KvCache } from '../../src/cache/kv-cache.ts';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { Gpu } from '../../src/gpu/device.ts';
+import { type Constants, Kernels, type ShaderName } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
+import { compileOperations } from '../../src/model/operations.ts';
+import { tuningFor } from '../../src/model/tuning.ts';
+import { EMBEDDED } from '../../src/selftest/self-test.ts';
 import { test } from '../support/suite.ts';
 
 // Dawn's null backend compiles WGSL and builds pipelines without any GPU.
 const dawn = create(['backend=null']);
 
-async function nullDevice(features: GPUFeatureName[]): Promise<GPUDevice> {
+async function nullDevice(features: GPUFeatureName[]): Promise<Gpu> {
   const adapter = await dawn.requestAdapter();
   assert.ok(adapter);
-  return adapter.requestDevice({ requiredFeatures: features });
+  return Gpu.open({ device: await adapter.requestDevice({ requiredFeatures: features }) });
 }
 
 const SIZES = {
@@ -23,12 +29,13 @@ const SIZES = {
   WIDTH: 80,
   VOCABULARY: 131,
   COLUMNS: 76,
-  X_STRIDE: 144,
   OUT_STRIDE: 200,
   THREADS: 64,
   REPEAT: 2,
   SPAN: 128,
   SLICES: 2,
+  PARTS: 32,
+  PAGE_QUADS: 384,
   SQUARES: 512,
   WINDOW: 0,
   QK_NORM: false,
@@ -36,39 +43,38 @@ const SIZES = {
 };
 
 /** Every variant the model can ask for: files, then the constants that vary. */
-function* variants(
-  shader: ShaderName,
-  tiles: number[],
-): Generator<[ShaderName[], Record<string, number | boolean>]> {
+function* variants(shader: ShaderName, tiles: number[]): Generator<[ShaderName[], Constants]> {
   const head: ShaderName[] = ['stream', 'norm', 'lm-head'];
   for (const BF16 of [true, false]) {
     for (const TILE of tiles) {
       for (const BIAS of [false, true])
-        yield [[shader, 'weights', 'stream', 'project'], { BF16, TILE, BIAS }];
+        yield [[shader, 'sizes', 'weights', 'stream', 'project'], { BF16, TILE, BIAS }];
       if (shader === 'matmul-tiles') continue; // with norm.wgsl it needs more workgroup memory than this device has
       for (const more of [false, true]) {
-        yield [[shader, 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE, QK_NORM: more }];
-        yield [[shader, 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE, BIAS: more }];
+        yield [[shader, 'sizes', 'weights', 'stream', 'norm', 'row', 'qkv'], { BF16, TILE, QK_NORM: more }];
+        yield [[shader, 'sizes', 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE, BIAS: more }];
       }
       if (shader === 'matvec-split') continue;
-      yield [[shader, 'weights', ...head], { BF16, TILE }];
+      yield [[shader, 'sizes', 'weights', ...head], { BF16, TILE }];
     }
   }
 }
 
-function* others(): Generator<[ShaderName[], Record<string, number | boolean>]> {
-  for (const SOURCE of [0, 1, 2, 3]) yield [['pack'], { SOURCE }];
-  for (const BF16 of [true, false]) yield [['weights', 'row', 'stream', 'embed'], { BF16 }];
+function* others(): Generator<[ShaderName[], Constants]> {
+  for (const SOURCE of [0, 1, 2, 3]) yield [['sizes', 'pack'], { SOURCE }];
+  for (const BF16 of [true, false]) yield [['sizes', 'weights', 'row', 'stream', 'embed'], { BF16 }];
   for (const SHARE of [1, 3]) {
-    const attention: ShaderName[] = ['row', 'window', 'attention'];
-    for (const WHOLE of [true, false]) yield [attention, { SHARE, WHOLE, TEAM: 1 }];
-    yield [attention, { SHARE, WHOLE: false, TEAM: 1, WINDOW: 40 }];
-    yield [attention, { SHARE, WHOLE: false, TEAM: 2 }];
+    const attention: ShaderName[] = ['sizes', 'row', 'window', 'attention'];
+    for (const WHOLE of [true, false]) yield [attention, { SHARE, WHOLE, TEAM: 1, THREADS: 32 }];
+    yield [attention, { SHARE, WHOLE: false, TEAM: 2, THREADS: 32 }];
   }
-  for (const WINDOW of [0, 40]) yield [['row', 'window', 'attention-merge'], { WINDOW }];
-  yield [['row', 'qk-norm'], {}];
-  for (const THREADS of [8, 64, 256]) yield [['row', 'summary', 'summarise'], { SLICE: 4096, THREADS }];
-  for (const THREADS of [8, 64, 256]) yield [['row', 'random', 'summary', 'pick', 'draw'], { THREADS }];
+  yield [['sizes', 'row', 'window', 'attention-merge'], {}];
+  yield [['sizes', 'row', 'qk-norm'], {}];
+  yield [['sizes', 'copy-pages'], {}];
+  for (const THREADS of [8, 64, 256])
+    yield [['sizes', 'row', 'summary', 'summarise'], { SLICE: 4096, THREADS }];
+  for (const THREADS of [8, 64, 256])
+    yield [['sizes', 'row', 'random', 'summary', 'pick', 'draw'], { THREADS }];
 }
 
 test('src/gpu/shaders.ts holds what the .wgsl files hold', () => {
@@ -78,44 +84,67 @@ test('src/gpu/shaders.ts holds what the .wgsl files hold', () => {
 });
 
 test('every variant compiles with subgroups', async () => {
-  const device = await nullDevice(['subgroups']);
-  const kernels = new Kernels({ device });
+  const gpu = await nullDevice(['subgroups']);
+  const kernels = new Kernels(gpu);
   let compiled = 0;
   for (const [files, constants] of variants('matvec-subgroups', [1, 2, 4])) {
     await kernels.compile(files, { ...SIZES, ...constants });
     compiled++;
   }
   assert.is(compiled, 42);
-  device.destroy();
+  gpu.device.destroy();
 });
 
 test('every variant compiles without subgroups and without shader-f16', async () => {
-  const device = await nullDevice([]);
-  const kernels = new Kernels({ device });
+  const gpu = await nullDevice([]);
+  const kernels = new Kernels(gpu);
   const all = [
     ...variants('matvec', [1, 2, 4, 8]),
     ...variants('matvec-split', [1, 2, 4, 8]),
     ...variants('matmul-tiles', [8]),
     ...others(),
   ];
-  assert.is(all.length, 56 + 48 + 4 + 23);
+  assert.is(all.length, 56 + 48 + 4 + 21);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
-    .compile(['matvec-subgroups', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
+    .compile(['matvec-subgroups', 'sizes', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
     .then(() => assert.unreachable('the null device accepted subgroups it was not asked for'))
     .catch((error) => assert.match(error.message, /subgroups/));
-  device.destroy();
+  gpu.device.destroy();
 });
 
-test('a wrong shader is refused with the compiler’s words', async () => {
-  const device = await nullDevice([]);
-  const kernels = new Kernels({ device });
-  const { EPSILON: _, ...incomplete } = SIZES;
-  await kernels
-    .compile(['matvec', 'weights', 'stream', 'norm', 'gate-up'], { ...incomplete, BF16: true, TILE: 1 })
-    .then(() => assert.unreachable('compiled without EPSILON'))
-    .catch((error) => assert.match(error.message, /EPSILON/));
-  device.destroy();
+test('a wrong shader is refused with the compiler’s words; a size that it reads has to be given', async () => {
+  const gpu = await nullDevice([]);
+  const kernels = new Kernels(gpu);
+  const files: ShaderName[] = ['matvec', 'sizes', 'weights', 'stream', 'norm', 'gate-up'];
+  for (const name of ['SQUARES', 'EPSILON'] as const) {
+    const { [name]: _, ...incomplete } = SIZES;
+    await kernels
+      .compile(files, { ...incomplete, BF16: true, TILE: 1 })
+      .then(() => assert.unreachable(`compiled without ${name}`))
+      .catch((error) => assert.match(error.message, name));
+  }
+  gpu.device.destroy();
+});
+
+test('models of any size share compiled kernels', async () => {
+  const gpu = await nullDevice([]);
+  const kernels = new Kernels(gpu);
+  const compile = async (sizes: Partial<ModelConfig>) => {
+    const config = { ...EMBEDDED.config, ...sizes };
+    const adapter = { ...gpu.adapter, cpu: true };
+    const cache = new KvCache(gpu, config, 64);
+    const layout = { permutes: false, hasOrder: () => false, format: () => ({ code: 'bf16' }) as const };
+    await compileOperations(kernels, config, tuningFor(adapter, config.vocabSize), cache, layout);
+    return kernels.compiled;
+  };
+  const once = await compile({});
+  assert.ok(once > 10, `${once} kernels`);
+  const larger = { hiddenSize: 896, intermediateSize: 4864, vocabSize: 3000, headDim: 64, rmsNormEps: 1e-5 };
+  assert.is(await compile({ ...larger, numHiddenLayers: 2, slidingWindow: { size: 40, layers: 0 } }), once);
+  assert.is(await compile({ numAttentionHeads: 14, numKeyValueHeads: 7 }), once);
+  assert.ok((await compile({ qkNorm: true })) > once, 'other code is another kernel');
+  gpu.device.destroy();
 });
 
 test.run();

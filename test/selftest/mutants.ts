@@ -15,11 +15,11 @@ const NORMED = ['qkv', 'gate-up', 'lm-head'];
 
 /** Of kernels that every adapter runs. */
 export const COMMON: readonly Mutant[] = [
-  { file: 'pack', was: 'column >= COLUMNS', is: 'column >= COLUMNS - 1u' },
+  { file: 'pack', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u' },
   { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
   { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
   { file: 'qkv', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
-  { file: 'norm', was: 'sum / f32(WIDTH)', is: 'sum / f32(WIDTH + 1u)', wrong: NORMED },
+  { file: 'norm', was: 'sum / f32(sizes.WIDTH)', is: 'sum / f32(sizes.WIDTH + 1u)', wrong: NORMED },
   {
     file: 'weights',
     was: 's = fma(w.high.z, high.z, s);',
@@ -34,7 +34,11 @@ export const COMMON: readonly Mutant[] = [
     was: 'attended = select(0u, row.position + 1u',
     is: 'attended = select(0u, row.position',
   },
-  { file: 'attention', was: 'inverseSqrt(f32(HEAD_DIM))', is: 'inverseSqrt(f32(HEAD_DIM)) * 1.001' },
+  {
+    file: 'attention',
+    was: 'inverseSqrt(f32(sizes.HEAD_DIM))',
+    is: 'inverseSqrt(f32(sizes.HEAD_DIM)) * 1.001',
+  },
   { file: 'attention', was: 'slot = rows[first_row + h / SHARE]', is: 'slot = rows[first_row]' },
   { file: 'attention-merge', was: 'var i = 0u; i < count', is: 'var i = 0u; i < count - 1u' },
   { file: 'attention-merge', was: 'row.position / SPAN + 1u', is: 'row.position / SPAN' },
@@ -55,11 +59,11 @@ export const COMMON: readonly Mutant[] = [
     wrong: ['draw'],
   },
   { file: 'random', was: '0x9E3779B9u', is: '0x9E3779BAu', wrong: ['draw'] },
-  { file: 'copy-pages', was: 'id.x >= PAGE_QUADS', is: 'id.x >= PAGE_QUADS - 1u' },
+  { file: 'copy-pages', was: 'id.x >= sizes.PAGE_QUADS', is: 'id.x >= sizes.PAGE_QUADS - 1u' },
   {
     file: 'stream',
-    was: '(WIDTH + 31u) / 32u * 8u',
-    is: '(WIDTH + 31u) / 32u * 8u - 4u',
+    was: '(sizes.WIDTH + 31u) / 32u * 8u',
+    is: '(sizes.WIDTH + 31u) / 32u * 8u - 4u',
     wrong: ['embed', ...PRODUCTS],
   },
 ];
@@ -92,12 +96,12 @@ export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
 
 /** Of what only some models have: the short self-test leaves it out. */
 export const FEATURES: readonly Mutant[] = [
-  { file: 'qk-norm', was: 'sum / f32(HEAD_DIM)', is: 'sum / f32(HEAD_DIM + 1u)' },
+  { file: 'qk-norm', was: 'sum / f32(sizes.HEAD_DIM)', is: 'sum / f32(sizes.HEAD_DIM + 1u)' },
   { file: 'qk-norm', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
   {
     file: 'window',
-    was: 'position + 1u - WINDOW, ',
-    is: 'position + 2u - WINDOW, ',
+    was: 'position + 1u - sizes.WINDOW, ',
+    is: 'position + 2u - sizes.WINDOW, ',
     wrong: ['attention', 'attention-merge'],
   },
   { file: 'attention', was: 'slot >= vec4u(unseen)', is: 'slot >= vec4u(unseen / 4u * 4u)' },

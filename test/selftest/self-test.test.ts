@@ -41,12 +41,12 @@ test('every kernel that runs here is found right, by the short self-test', async
   assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
 });
 
-test('every file of shaders/ has a mutant, but for the layout of rows', () => {
+test('every file of shaders/ has a mutant, but for layouts', () => {
   const files = [...COMMON, ...FEATURES, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
     ({ file }) => file,
   );
   const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
-  assert.equal(without, ['row']);
+  assert.equal(without, ['row', 'sizes']);
 });
 
 /** Some of the passes that `info --self-test` adds: those of what only some models have. */
