@@ -62,7 +62,9 @@ export class Commit {
     const index = weights.length === 1 && weights[0] === SINGLE ? SINGLE : INDEX;
     const headers = await Promise.all(weights.map((path) => this.header(path)));
     const listing = listTensors(this.title(index), headers);
-    const beside = lacksQuantization(quantization, listing) ? await this.json('quantize_config.json') : undefined;
+    const beside = lacksQuantization(quantization, listing)
+      ? await this.json('quantize_config.json')
+      : undefined;
     const { config, tensors, quantized } = contentsOf(
       said,
       listing,
