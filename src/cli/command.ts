@@ -17,6 +17,7 @@ import { type OptionSpec, type Parsed, value } from './args.ts';
 import { locateModel } from './fetch.ts';
 import { bytes } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize, QUANTIZE_OPTIONS } from './quantize.ts';
 import { oneLine } from './terminal.ts';
 
 /** A subcommand of `egps`. */
@@ -37,13 +38,16 @@ export function version(): string {
 }
 
 /** Of every command that computes. */
-export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu', OptionSpec>> = {
+export const MODEL_OPTIONS: Readonly<
+  Record<'model' | 'adapter' | 'require-gpu' | keyof typeof QUANTIZE_OPTIONS, OptionSpec>
+> = {
   model: {
     value: 'MODEL',
     help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
   },
   adapter: { value: 'NAME', help: 'compute on the adapter that has NAME in its name (default: the best)' },
   'require-gpu': { help: 'refuse an adapter that computes on the CPU' },
+  ...QUANTIZE_OPTIONS,
 };
 
 /** What is known of a model before its weights are read. */
@@ -62,7 +66,7 @@ export interface Folder {
 export async function openFolder(parsed: Parsed, io: Io): Promise<Folder> {
   const { dir, title, warnings } = await locateModel(
     value(parsed, 'model') ?? abacus,
-    chosenAdapter(parsed),
+    { ...chosenAdapter(parsed), ...chosenQuantize(parsed) },
     io,
   );
   try {
@@ -98,6 +102,7 @@ export async function openModel(
 ): Promise<Model> {
   const model = await loadFolder(dir, {
     ...chosenAdapter(parsed),
+    ...chosenQuantize(parsed),
     cachePositions: positionsFor(positions),
     signal: io.signal,
     onAdapter,
