@@ -12,6 +12,7 @@ export {
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
 export type { Prompt } from './api/prompt.ts';
+export type { QuantizeOptions } from './api/quantize.ts';
 export { type Scored, type ScoreOptions, score } from './api/score.ts';
 export {
   type EndEvent,

@@ -28,6 +28,7 @@ import { merge } from './eval-merge.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
 import { rate, seconds } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize } from './quantize.ts';
 import { parseSamplers, SAMPLER_OPTIONS } from './sampler-options.ts';
 
 const CHAINS = 32;
@@ -208,6 +209,7 @@ async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
     data: file && (await fileDigest(file)),
     model: folder.title,
     modelDigest: await modelDigest(folder.dir),
+    ...chosenQuantize(parsed),
     promptStyle: style,
     samplers: entries.flatMap(({ options, readings }) =>
       readings.map(({ sampler, finalSteps = options.finalSteps }) => {

@@ -1,9 +1,10 @@
 import { freemem } from 'node:os';
 import { checkFits } from '../api/fits.ts';
-import { checkComputed } from '../api/load-model.ts';
-import { DEFAULT_POSITIONS, MemoryPlan } from '../api/memory.ts';
+import { checkComputed, type LoadOptions } from '../api/load-model.ts';
+import { DEFAULT_POSITIONS, MemoryPlan, type Taken } from '../api/memory.ts';
+import { quantizeOf } from '../api/quantize.ts';
 import { isAllowed } from '../base/runtime.ts';
-import type { AdapterChoice } from '../gpu/adapter.ts';
+import { kvTypeOf } from '../cache/kv-cache.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
@@ -11,17 +12,25 @@ import { lookAtAdapter } from './adapter.ts';
 import { bytes, seconds } from './format.ts';
 import type { Io } from './io.ts';
 
+/** What is said of how a model is to be loaded. */
+type Loading = Pick<
+  LoadOptions,
+  'device' | 'adapter' | 'requireGpu' | 'quantize' | 'quantizeHead' | 'quantizeGroup' | 'kvCache'
+>;
+
 /** Finds a model, fetches what is missing of it, and says beforehand how much that is and whether it fits. */
-export async function locateModel(model: string, choice: AdapterChoice, io: Io): Promise<LocalModel> {
+export async function locateModel(model: string, choice: Loading, io: Io): Promise<LocalModel> {
   const found = await findModel(model, io.signal);
   return found instanceof RemoteModel ? fetchModel(found, choice, io) : found;
 }
 
-async function fetchModel(model: RemoteModel, choice: AdapterChoice, io: Io): Promise<LocalModel> {
+async function fetchModel(model: RemoteModel, choice: Loading, io: Io): Promise<LocalModel> {
   checkComputed(model.description.config);
+  const quantize = quantizeOf(choice, model.description);
   const adapter = await lookAtAdapter(choice, io);
-  for (const line of [fetchLine(model), await memoryLine(model, adapter)]) io.err(`egps: ${line}\n`);
-  await checkFits(model.description, adapter);
+  const taken = { quantize, kvType: kvTypeOf(choice.kvCache) };
+  for (const line of [fetchLine(model), await memoryLine(model, adapter, taken)]) io.err(`egps: ${line}\n`);
+  await checkFits(model.description, adapter, taken);
   const { name, begun } = model;
   let here = begun;
   let isWaiting = false;
@@ -59,8 +68,12 @@ export function fetchLine({ name, missing, begun, folder, free }: RemoteModel): 
 }
 
 /** How much memory the model takes, and as far as that can be known whether the adapter has it. */
-async function memoryLine({ description }: RemoteModel, adapter: AdapterDescription): Promise<string> {
-  const { total, positions } = (await MemoryPlan.of(description.config, description, adapter)).at();
+async function memoryLine(
+  { description }: RemoteModel,
+  adapter: AdapterDescription,
+  taken: Taken,
+): Promise<string> {
+  const { total, positions } = (await MemoryPlan.of(description.config, description, adapter, taken)).at();
   const most = positions < DEFAULT_POSITIONS ? ', the most that the adapter can bind' : '';
   const takes = `it takes ${bytes(total)} of memory with a cache of ${positions} positions${most}`;
   if (!adapter.cpu) return `${takes}; how much ${adapter.description} has, WebGPU does not tell`;

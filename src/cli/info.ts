@@ -2,6 +2,7 @@ import { abacus } from '../api/abacus.ts';
 import { withModelDefaults } from '../api/generate.ts';
 import { ANY_GPU, MemoryPlan } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
+import { type QuantizeOptions, quantizeOf } from '../api/quantize.ts';
 import { AdapterError, OptionError } from '../base/errors.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
@@ -20,6 +21,7 @@ import { type Command, chosenKvType, MODEL_OPTIONS, positionsFor, warn } from '.
 import { fetchLine } from './fetch.ts';
 import { adapterText, bytes, table } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize } from './quantize.ts';
 
 const PROMPT = 256;
 const GB = 1e9;
@@ -53,10 +55,17 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, { kvType });
+    const chosen = chosenQuantize(parsed);
+    const planFor = (options: QuantizeOptions) => {
+      const quantize = quantizeOf(options, model);
+      return MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, { quantize, kvType });
+    };
+    const plan = await planFor(chosen);
+    const others: [name: string, plan: MemoryPlan][] = [];
+    for (const { name, options } of quantizations(model, chosen)) others.push([name, await planFor(options)]);
     const lines = [
       ...modelLines(model),
-      ...memoryLines(plan, model, PROMPT + maxNewTokens),
+      ...memoryLines(plan, others, model, PROMPT + maxNewTokens),
       ...(limit === undefined ? [] : [fitLine(plan, limit, maxNewTokens)]),
       ...adapterLines(adapter, why),
     ];
@@ -170,12 +179,29 @@ function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: 
   ];
 }
 
-function memoryLines(plan: MemoryPlan, { config }: Known, positions: number): Line[] {
+/** Other ways to load the model. */
+function quantizations({ quantized }: Known, { quantize, quantizeHead, quantizeGroup }: QuantizeOptions) {
+  if (quantize !== undefined || quantizeHead !== undefined) return [];
+  const ways: QuantizeOptions[] =
+    quantized.size > 0 ? [{ quantizeHead: 'int8' }] : [{ quantize: 'int8' }, { quantize: 'int4' }];
+  return ways.map((way) => ({
+    name: `    ${way.quantize ?? 'head int8'}`,
+    options: { ...way, quantizeGroup },
+  }));
+}
+
+function memoryLines(
+  plan: MemoryPlan,
+  others: readonly (readonly [name: string, plan: MemoryPlan])[],
+  { config }: Known,
+  positions: number,
+): Line[] {
   const taken = plan.at(positionsFor(positions));
   const context = Math.min(taken.positions, config.maxPositionEmbeddings);
   return [
     ['memory', bytes(taken.total)],
     ['  weights', bytes(taken.weights)],
+    ...others.map(([name, { weights }]): Line => [name, bytes(weights)]),
     [
       '  cache',
       `${bytes(taken.cache)} for ${taken.positions} positions, ${bytes(plan.position)} of keys and values each`,

@@ -20,6 +20,10 @@ export interface Plan {
   /** Name of the model's folder, and a digest of what is in it. */
   readonly model: string;
   readonly modelDigest: string;
+  /** How its weights were rounded. */
+  readonly quantize?: string;
+  readonly quantizeHead?: string;
+  readonly quantizeGroup?: number;
   readonly promptStyle: string;
   /** As on the command line, with the options resolved. */
   readonly samplers: readonly {
