@@ -1,4 +1,4 @@
-/** Python with the packages of requirements.txt, in a virtual environment that stays in the user's folder for temporary files. */
+/** Python with the packages of a list, in a virtual environment that stays in the user's folder for temporary files. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -9,10 +9,11 @@ import { endOf } from '../support/process.ts';
 const REQUIREMENTS = 'test/python/requirements.txt';
 const windows = process.platform === 'win32';
 
-function venv(): string {
+/** The folder of the environment, which is made where it is missing. */
+function venv(requirements = REQUIREMENTS): string {
   const version = run('python3', ['--version']);
   const key = createHash('sha256')
-    .update(version + readFileSync(REQUIREMENTS, 'utf8'))
+    .update(version + readFileSync(requirements, 'utf8'))
     .digest('hex')
     .slice(0, 12);
   const folder = join(tmpdir(), `egps-python-${userInfo().username}-${key}`);
@@ -27,7 +28,7 @@ function venv(): string {
       '--quiet',
       '--disable-pip-version-check',
       '-r',
-      REQUIREMENTS,
+      requirements,
     ]);
     renameSync(making, folder); // whole, or not at all
   } catch (error) {
@@ -41,11 +42,14 @@ const pythonOf = (folder: string) =>
   join(folder, ...(windows ? ['Scripts', 'python.exe'] : ['bin', 'python']));
 
 function run(command: string, args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 900_000 });
   if (error) throw new Error(`these tests need ${command}, which does not run: ${error.message}`);
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`);
   return stdout;
 }
+
+/** The Python of the environment with these packages. */
+export const pythonWith = (requirements: string): string => pythonOf(venv(requirements));
 
 let folder: string | undefined;
 
