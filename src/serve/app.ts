@@ -90,7 +90,8 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
 
   async function answer(c: Context<Env>, endpoint: Endpoint): Promise<Response> {
     const life = c.get('life');
-    desk.check(); // before its body is read
+    // Before a large body is read. A small one is on its way: left unread it would cost its client the connection.
+    if (!isSmall(c.req.raw)) desk.check();
     const { json, release } = await life.within((signal) => readJson(c.req.raw, server.body, signal));
     try {
       const answering = await endpoint(server, json, life);
@@ -133,6 +134,9 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
     server.log(logLine(life, method, path, status, settings.logPrompts));
   }
 }
+
+const SMALL = 64 << 10;
+const isSmall = ({ headers }: Request): boolean => Number(headers.get('content-length') ?? Infinity) <= SMALL;
 
 const PAGE_HEADERS = {
   'content-security-policy': PAGE_POLICY,

@@ -2,7 +2,6 @@ import type { Alternative } from '../api/alternatives.ts';
 import type { Answer } from '../api/generate.ts';
 import { score } from '../api/score.ts';
 import { type StateEvent, streamIn } from '../api/stream.ts';
-import { answerText } from '../api/text.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { Server } from './context.ts';
 import type { Life } from './life.ts';
@@ -69,7 +68,6 @@ export async function drawChoice(
 ): Promise<Outcome> {
   const { model, forest } = server;
   const { tokenizer, eosTokens } = model;
-  const { stop = [] } = options;
   const chain = resolved.chain + index;
   const offset = offsets(tokenizer);
   const records: TokenRecord[] = [];
@@ -100,7 +98,7 @@ export async function drawChoice(
     } else {
       const { answer } = event;
       const { tokens, finish } = answer.picked;
-      const { text, stop: found } = answerText(tokenizer, tokens, eosTokens, stop);
+      const { text, stop } = answer as Answer & { readonly text: string }; // there is a tokenizer
       if (top !== undefined && !isPlain) {
         const written = eosTokens.has(tokens[tokens.length - 1]) ? tokens.subarray(0, -1) : tokens;
         waiting = await recordsOf(
@@ -112,11 +110,11 @@ export async function drawChoice(
           signal,
         );
       }
-      const rest = release(found === null ? Infinity : text.length);
+      const rest = release(stop === null ? Infinity : text.length);
       if (!isPlain || rest.length > 0) await listener.text?.(isPlain ? '' : text, rest);
       return {
         text,
-        finish: found === null && finish === 'length' ? 'length' : 'stop',
+        finish: stop === null && finish === 'length' ? 'length' : 'stop',
         records,
         answer,
         chain,

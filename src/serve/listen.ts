@@ -12,6 +12,8 @@ const SPARE_CONNECTIONS = 256;
 /** Milliseconds for the head of a request, and for all of it. */
 const HEAD_PATIENCE = 10_000;
 const WHOLE_PATIENCE = 60_000;
+/** How long an idle connection is kept: longer than clients keep theirs, so that none is closed while a request is on its way. */
+const IDLE_PATIENCE = 30_000;
 
 /** A server that listens. */
 export interface Listening {
@@ -40,7 +42,12 @@ export async function listen(
     },
   });
   const server: HttpServer = createServer(
-    { headersTimeout: HEAD_PATIENCE, requestTimeout: WHOLE_PATIENCE, connectionsCheckingInterval: 1000 },
+    {
+      headersTimeout: HEAD_PATIENCE,
+      requestTimeout: WHOLE_PATIENCE,
+      keepAliveTimeout: IDLE_PATIENCE,
+      connectionsCheckingInterval: 1000,
+    },
     answer,
   );
   server.maxConnections = requests + SPARE_CONNECTIONS;

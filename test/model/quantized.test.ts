@@ -32,7 +32,7 @@ for (const name of readdirSync(QUANTIZED)) {
       const folder = await ModelFolder.open(dir);
       await folder.close();
       const tune = variant === 'kernels for GPUs' ? gpuTuning : undefined;
-      const { weights, cache, scratch } = (await MemoryPlan.of(config, folder, adapter, tune)).at(64);
+      const { weights, cache, scratch } = (await MemoryPlan.of(config, folder, adapter, { tune })).at(64);
       assert.equal({ weights, cache, scratch }, memory);
     });
   }
