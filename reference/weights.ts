@@ -1,17 +1,23 @@
-import { Checkpoint } from '../src/checkpoint/safetensors.ts';
+import { ModelFolder } from '../src/checkpoint/model-folder.ts';
+import { dequantise } from './dequantise.ts';
 import type { Weights } from './oracle.ts';
 
-/** Every tensor of the checkpoint in folder `dir`, exactly as stored, in float64. */
+/** Every tensor that the model in folder `dir` calls for, in float64: exactly as stored, or as its codes stand for it. */
 export async function loadWeights(dir: string): Promise<Weights> {
-  const checkpoint = await Checkpoint.open(dir);
-  const weights: Weights = new Map();
-  for (const [name, tensor] of checkpoint.tensors) {
-    const bytes = new Uint8Array(tensor.end - tensor.begin);
-    await checkpoint.readInto(tensor, 0, bytes);
-    weights.set(name, toFloat64(bytes.buffer, tensor.dtype));
+  const folder = await ModelFolder.open(dir);
+  try {
+    const weights: Weights = new Map();
+    for (const [name, tensor] of folder.tensors) {
+      const bytes = new Uint8Array(tensor.end - tensor.begin);
+      await folder.readInto(tensor, 0, bytes);
+      weights.set(name, toFloat64(bytes.buffer, tensor.dtype));
+    }
+    for (const [name, matrix] of folder.quantized)
+      weights.set(name, Float64Array.from(await dequantise(matrix)));
+    return weights;
+  } finally {
+    await folder.close();
   }
-  await checkpoint.close();
-  return weights;
 }
 
 /** Little-endian values as float64; nothing is rounded. */

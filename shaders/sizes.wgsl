@@ -2,6 +2,9 @@
 // and serves models of all sizes. Those that an operation does not use are 0.
 struct Sizes {
   COLUMNS: u32,    // of the weight matrix
+  GROUP: u32,      // of its neighbouring columns, with one scale
+  FIRST: u32,      // of them, where they stand in a row of activations
+  SECOND: u32,     // from activations in one order to the same in another
   WIDTH: u32,      // of the residual stream
   VOCABULARY: u32, // logits a row
   SLICES: u32,     // that a row of logits is summed up in

@@ -1,8 +1,6 @@
-// A weight matrix [rows, COLUMNS], interleaved so that eight neighbouring threads, one a row, read neighbouring words:
-//   bf16: weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high
-//   f32:  weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns
-// Columns are padded with zeros to a multiple of eight.
-override BF16: bool;
+// A weight matrix [rows, COLUMNS] in one of the formats f32.wgsl, bf16.wgsl, f16.wgsl, int8.wgsl, int4.wgsl and fp8.wgsl. All are interleaved
+// so that eight neighbouring threads, one a row, read neighbouring words, and each has
+//   weights8(row, i): eight columns of a row as f32, from column 8i on. Columns are padded with zeros to a multiple of eight.
 // The part of the matrix that this dispatch works on, in units of the operation. one is 1, and multiplies the bounds of loops
 // that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
 struct Slab { first: u32, count: u32, one: u32 }
@@ -12,16 +10,6 @@ struct Slab { first: u32, count: u32, one: u32 }
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
 
 fn blocks() -> u32 { return (sizes.COLUMNS + 7u) / 8u; }
-
-fn weights8(row: u32, i: u32) -> Eight {
-  let block = (row / 8u) * blocks() + i;
-  if (BF16) {
-    let w = weights[block * 8u + row % 8u];
-    return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
-  }
-  let at = block * 16u + row % 8u;
-  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
-}
 
 // sum + w · x, in a fixed order with explicit fma: every variant of a kernel must give the same bits.
 fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {

@@ -1,5 +1,5 @@
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
-import { bytesPerPosition, KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
+import { KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
@@ -18,10 +18,11 @@ import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
 import { trust } from '../selftest/trusted.ts';
-import { cachePositions } from './memory.ts';
+import { cachePositions, MemoryPlan } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
+import { type QuantizeOptions, quantizeOf } from './quantize.ts';
 
-export interface LoadOptions extends AdapterChoice {
+export interface LoadOptions extends AdapterChoice, QuantizeOptions {
   /**
    * Positions the KV cache holds, over all sequences (a shared prefix counts once), besides two pages that forks of a single one take. Where
    * more are computed, those walked least recently are forgotten. Default 16384, fewer if one binding cannot show them.
@@ -74,6 +75,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   let local = await findModel(model, signal);
   if (local instanceof RemoteModel) {
     checkComputed(local.description.config);
+    quantizeOf(options, local.description);
     (await Gpu.open(options)).dispose(); // refuses an adapter that is not to be had while that costs nothing
     local = await local.fetch({ signal, onProgress: onFetch });
   }
@@ -114,8 +116,9 @@ export async function buildModel(
 ) {
   const { signal, onProgress } = options;
   const kvType = kvTypeOf(options.kvCache);
+  const quantize = quantizeOf(options, source);
   let gpu: Gpu | undefined;
-  let needed = 0; // bytes of weights and cache, before anything is allocated
+  let needed = 0; // bytes, before anything is allocated
   let scoped = false;
   try {
     gpu = await Gpu.open(options);
@@ -126,23 +129,31 @@ export async function buildModel(
 
     const positions = cachePositions(config, kvType, gpu.maxBinding, options.cachePositions);
     const contextLength = Math.min(config.maxPositionEmbeddings, positions);
-    const total = [...source.tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
-    needed = total + (positions + 2 * PAGE) * bytesPerPosition(config, kvType) * config.numHiddenLayers;
+    const total = storedBytes(source);
+    const tuning = tune(gpu.adapter, config.vocabSize);
+    needed = (await MemoryPlan.of(config, source, gpu.adapter, tune, quantize, kvType)).at(
+      options.cachePositions,
+    ).total;
     const cache = new KvCache(gpu, config, positions + 2 * PAGE, kvType);
     scoped = false;
     const full = await gpu.device.popErrorScope(); // before the weights, which take long to read
     if (full) throw outOfMemory(needed, full);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
-    const tuning = tune(gpu.adapter, config.vocabSize);
 
     let loaded = 0;
     const kernels = new Kernels(gpu);
-    const loader = new WeightLoader(gpu, kernels, source, (bytes) => {
-      signal?.throwIfAborted();
-      loaded += bytes;
-      onProgress?.(loaded, total);
-    });
+    const loader = new WeightLoader(
+      gpu,
+      kernels,
+      source,
+      (bytes) => {
+        signal?.throwIfAborted();
+        loaded += bytes;
+        onProgress?.(loaded, total);
+      },
+      quantize,
+    );
     const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, tuning);
     loader.done();
     const memory = { weights: loader.bytes, cache: cache.bytes, scratch: qwen2.buffers.bytes };
@@ -161,6 +172,12 @@ export async function buildModel(
     if (refused) throw outOfMemory(needed, refused);
     throw error;
   }
+}
+
+/** Bytes that are read. */
+function storedBytes({ tensors, quantized }: TensorSource): number {
+  const plain = [...tensors.values()].reduce((n, { begin, end }) => n + end - begin, 0);
+  return [...(quantized?.values() ?? [])].reduce((n, { stored }) => n + stored, plain);
 }
 
 function outOfMemory(needed: number, { message }: GPUError): OutOfMemoryError {

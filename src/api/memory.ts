@@ -1,13 +1,12 @@
 import { OptionError } from '../base/errors.ts';
 import { bytesPerPosition, type KvType, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { sizeBuffers } from '../model/buffers.ts';
 import { loadWeights } from '../model/load-weights.ts';
 import { sizesOf } from '../model/operations.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
-import { WeightSizes } from '../model/weight-layout.ts';
+import { type Parts, type Quantize, WeightSizes } from '../model/weight-layout.ts';
 
 export const DEFAULT_POSITIONS = 16384;
 
@@ -56,42 +55,45 @@ export class MemoryPlan {
   private readonly tuning: Tuning;
   private readonly maxBinding: number;
   private readonly kvType: KvType;
+  private readonly permutes: boolean;
 
   private constructor(
     config: ModelConfig,
     tuning: Tuning,
     maxBinding: number,
-    weights: number,
+    { bytes, permutes }: WeightSizes,
     kvType: KvType,
   ) {
     this.config = config;
     this.kvType = kvType;
     this.tuning = tuning;
     this.maxBinding = maxBinding;
-    this.weights = weights;
+    this.weights = bytes;
+    this.permutes = permutes;
     this.position = config.numHiddenLayers * bytesPerPosition(config, kvType);
   }
 
   static async of(
     config: ModelConfig,
-    tensors: ReadonlyMap<string, TensorInfo>,
+    parts: Parts,
     adapter: Adapter,
     tune: typeof tuningFor = tuningFor,
+    quantize?: Quantize,
     kvType: KvType = 'f32',
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
-    const sizes = new WeightSizes(tensors, maxBindingOf(adapter));
+    const sizes = new WeightSizes(parts, maxBindingOf(adapter), quantize);
     await loadWeights(sizes, config, sizesOf(config, tuning).part);
-    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes.bytes, kvType);
+    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes, kvType);
   }
 
   /** Bytes of weights, cache and scratch with a cache of so many positions, or of those that it has by default. */
   at(asked?: number): { positions: number; weights: number; cache: number; scratch: number; total: number } {
-    const { config, tuning, maxBinding, weights, kvType } = this;
+    const { config, tuning, maxBinding, weights, permutes, kvType } = this;
     const positions = cachePositions(config, kvType, maxBinding, asked);
     const cache = (positions + 2 * PAGE) * this.position;
     const context = Math.min(config.maxPositionEmbeddings, positions);
-    const scratch = sizeBuffers(config, tuning, context).total;
+    const scratch = sizeBuffers(config, tuning, context, permutes).total;
     return { positions, weights, cache, scratch, total: weights + cache + scratch };
   }
 

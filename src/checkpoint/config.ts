@@ -2,6 +2,8 @@ import { dirname, join } from 'node:path';
 import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
+import { parseQuantization } from './quantization/parse.ts';
+import type { Quantization } from './quantization/quantization.ts';
 import { INT32_MAX, isCount, isPositive, POSITIVE } from './ranges.ts';
 import { parseRope, type RopeScaling } from './rope.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -44,8 +46,6 @@ export interface ModelConfig {
 const INERT: readonly (readonly [key: string, value: unknown])[] = [
   ['hidden_act', 'silu'],
   ['partial_rotary_factor', 1],
-  ['quantization_config', null],
-  ['compression_config', null],
   ['is_causal', true],
   ['is_encoder_decoder', false],
   ['use_mrope', false],
@@ -80,6 +80,13 @@ const FAMILIES: Readonly<Record<ModelConfig['modelType'], Family>> = {
 const NAMES = Object.keys(FAMILIES).map(show).join(', ');
 const isFamily = (name: string): name is ModelConfig['modelType'] => Object.hasOwn(FAMILIES, name);
 
+/** What config.json says of a model. */
+interface Configs {
+  readonly config: ModelConfig;
+  /** How its weights are quantised; null: not at all, as far as this file says. */
+  readonly quantization: Quantization | null;
+}
+
 /**
  * Reads a Hugging Face configuration, in the form of transformers 4 or 5. Of `generationConfig` only the EOS tokens
  * are used. `file` is for messages.
@@ -87,7 +94,7 @@ const isFamily = (name: string): name is ModelConfig['modelType'] => Object.hasO
  * @throws UnsupportedModelError a key asks for something that is not computed
  * @internal
  */
-export function parseConfig(json: unknown, file: string, generationConfig?: unknown): ModelConfig {
+export function parseConfigs(json: unknown, file: string, generationConfig?: unknown): Configs {
   if (!isObject(json)) throw new CheckpointError(file, 'is not a JSON object');
   const wrong = (key: string, allowed: string) =>
     new CheckpointError(file, `${key} is ${show(json[key])}: ${allowed}`);
@@ -159,7 +166,7 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
     if (!isObject(generationConfig)) throw new CheckpointError(generationFile, 'is not a JSON object');
     tokens = tokens.concat(eosTokens(generationConfig.eos_token_id, vocabSize, generationFile));
   }
-  return {
+  const config: ModelConfig = {
     modelType,
     vocabSize,
     hiddenSize,
@@ -180,6 +187,12 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
     qkNorm: modelType === 'qwen3',
     eosTokens: [...new Set(tokens)].sort((a, b) => a - b),
   };
+  return { config, quantization: parseQuantization(json, file) };
+}
+
+/** The same without how weights are stored. @throws CheckpointError, UnsupportedModelError @internal */
+export function parseConfig(json: unknown, file: string, generationConfig?: unknown): ModelConfig {
+  return parseConfigs(json, file, generationConfig).config;
 }
 
 function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
@@ -195,11 +208,16 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
  * @throws CheckpointError, UnsupportedModelError
  * @internal
  */
-export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
+export async function loadConfigs(dir: string, warn?: (message: string) => void): Promise<Configs> {
   const file = join(dir, 'config.json');
   const json = await readJson(file, warn);
   if (json === undefined) throw new CheckpointError(file, 'the file is missing');
-  return parseConfig(json, file, await readJson(join(dir, 'generation_config.json'), warn));
+  return parseConfigs(json, file, await readJson(join(dir, 'generation_config.json'), warn));
+}
+
+/** The same without how weights are stored. @throws CheckpointError, UnsupportedModelError @internal */
+export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
+  return (await loadConfigs(dir, warn)).config;
 }
 
 /** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. @internal */
@@ -238,28 +256,37 @@ function* calledFor(config: ModelConfig): Generator<[name: string, shape: number
 /**
  * Checks that every tensor the configuration calls for is there in its shape. Returns the names of those it does not
  * call for.
+ * @param quantized the names of the tensors that a weight is stored as, undefined where it is a plain tensor
  * @throws CheckpointError
  * @internal
  */
 export function checkTensors(
   config: ModelConfig,
   checkpoint: Pick<Checkpoint, 'file' | 'tensors' | 'others'>,
+  quantized: (name: string, shape: readonly number[]) => readonly string[] | undefined = () => undefined,
 ): string[] {
   const unexpected = new Set([...checkpoint.tensors.keys(), ...checkpoint.others.keys()]);
   for (const [name, shape] of calledFor(config)) {
-    const found = checkpoint.tensors.get(name);
-    const other = checkpoint.others.get(name);
-    if (other) {
-      const message = `dtype ${show(other.dtype)} is not supported, only F32, F16 and BF16 are`;
-      throw new CheckpointError(other.file, message, { tensor: name });
-    }
-    if (!found)
-      throw new CheckpointError(checkpoint.file, `is missing: expected shape [${shape}]`, { tensor: name });
-    if (String(found.shape) !== String(shape)) {
-      const message = `expected shape [${shape}], found ${show(found.shape)}`;
-      throw new CheckpointError(found.file, message, { tensor: name });
-    }
-    unexpected.delete(name);
+    for (const part of quantized(name, shape) ?? [plain(checkpoint, name, shape)]) unexpected.delete(part);
   }
   return [...unexpected];
+}
+
+function plain(
+  { file, tensors, others }: Pick<Checkpoint, 'file' | 'tensors' | 'others'>,
+  name: string,
+  shape: readonly number[],
+): string {
+  const found = tensors.get(name);
+  const other = others.get(name);
+  if (other) {
+    const message = `dtype ${show(other.dtype)} is not supported, only F32, F16 and BF16 are`;
+    throw new CheckpointError(other.file, message, { tensor: name });
+  }
+  if (!found) throw new CheckpointError(file, `is missing: expected shape [${shape}]`, { tensor: name });
+  if (String(found.shape) !== String(shape)) {
+    const message = `expected shape [${shape}], found ${show(found.shape)}`;
+    throw new CheckpointError(found.file, message, { tensor: name });
+  }
+  return name;
 }

@@ -1,18 +1,23 @@
-import { checkTensors, loadConfig, type ModelConfig } from './config.ts';
-import { Checkpoint, type Listing, type TensorInfo, type TensorSource } from './safetensors.ts';
+import { join } from 'node:path';
+import { loadConfigs, type ModelConfig } from './config.ts';
+import { type Contents, contents, contentsOf, EMBEDDING, HEAD, lacksQuantization } from './contents.ts';
+import { readJson } from './json.ts';
+import { checkParameters, notEmulated, withoutSpare } from './quantization/check.ts';
+import { matrixOf, readerOf } from './quantization/matrix.ts';
+import { parseQuantizeConfig } from './quantization/parse.ts';
+import type { Quantization } from './quantization/quantization.ts';
+import type { QuantizedMatrix } from './quantized.ts';
+import { Checkpoint, type StoredTensor, type TensorInfo, type TensorSource } from './safetensors.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { toF32 } from './values.ts';
 
-const EMBEDDING = 'model.embed_tokens.weight';
-const HEAD = 'lm_head.weight';
-/** What older models keep beside their weights, and what is computed anew. */
-const DERIVED = /rotary_emb\.inv_freq|(^|\.)position_ids$/;
 const CHUNK = 1 << 22; // values compared at a time
 
 /** What is read of a model's folder beside its weights, as far as it is there; config.json must be. */
 export const SMALL_FILES = [
   'config.json',
   'generation_config.json',
+  'quantize_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
@@ -26,13 +31,14 @@ export class ModelFolder implements TensorSource {
   readonly tokenizer: Tokenizer | null;
   /** Those that the configuration calls for. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly quantized: ReadonlyMap<string, QuantizedMatrix>;
   readonly unexpectedTensors: readonly string[];
   /** What is doubtful and how it was taken, a line each. */
   readonly warnings: readonly string[];
   private readonly checkpoint: Checkpoint;
 
   private constructor(
-    { config, tensors, unexpected }: Contents,
+    { config, tensors, quantized, unexpected }: Contents,
     tokenizer: Tokenizer | null,
     warnings: readonly string[],
     checkpoint: Checkpoint,
@@ -40,6 +46,10 @@ export class ModelFolder implements TensorSource {
     this.config = config;
     this.tokenizer = tokenizer;
     this.tensors = tensors;
+    const readInto = checkpoint.readInto.bind(checkpoint);
+    this.quantized = new Map(
+      [...quantized].map(([name, { shape, stored }]) => [name, matrixOf(shape, stored, readInto)]),
+    );
     this.unexpectedTensors = unexpected;
     this.warnings = warnings;
     this.checkpoint = checkpoint;
@@ -49,17 +59,25 @@ export class ModelFolder implements TensorSource {
   static async open(dir: string, signal?: AbortSignal): Promise<ModelFolder> {
     const warnings: string[] = [];
     const warn = (message: string) => warnings.push(message);
-    const written = await loadConfig(dir, warn);
+    const { config, quantization: written } = await loadConfigs(dir, warn);
     const tokenizer = await Tokenizer.load(dir, warn);
     const checkpoint = await Checkpoint.open(dir, warn);
     try {
-      const contents = await resolveHead(withEos(written, tokenizer), checkpoint, warn, signal);
-      const { unexpected } = contents;
+      const quantization = lacksQuantization(written, checkpoint)
+        ? await loadQuantizeConfig(dir, warn)
+        : written;
+      const known = withEos(config, tokenizer);
+      const contents = await resolveHead(known, quantization, checkpoint, warn, signal);
+      const read = readerOf(checkpoint.readInto.bind(checkpoint));
+      await checkParameters(contents, read, signal);
+      const ignored = notEmulated(quantization, contents);
+      if (ignored !== undefined) warn(`${dir}: ${ignored}`);
+      const unexpected = await withoutSpare(contents, checkpoint, read);
       if (unexpected.length > 0) {
         const names = unexpected.slice(0, 3).join(', ') + (unexpected.length > 3 ? ', …' : '');
         warn(`${dir} has ${unexpected.length} tensor(s) that its config does not call for: ${names}`);
       }
-      return new ModelFolder(contents, tokenizer, warnings, checkpoint);
+      return new ModelFolder({ ...contents, unexpected }, tokenizer, warnings, checkpoint);
     } catch (error) {
       await checkpoint.close();
       throw error;
@@ -67,7 +85,7 @@ export class ModelFolder implements TensorSource {
   }
 
   /** @throws CheckpointError */
-  readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
+  readInto(tensor: StoredTensor, offset: number, target: Uint8Array): Promise<void> {
     return this.checkpoint.readInto(tensor, offset, target);
   }
 
@@ -83,10 +101,13 @@ function withEos(config: ModelConfig, tokenizer: Tokenizer | null): ModelConfig 
   return { ...config, eosTokens: [eos] };
 }
 
-interface Contents {
-  readonly config: ModelConfig;
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
-  readonly unexpected: readonly string[];
+async function loadQuantizeConfig(
+  dir: string,
+  warn: (message: string) => void,
+): Promise<Quantization | null> {
+  const file = join(dir, 'quantize_config.json');
+  const json = await readJson(file, warn);
+  return json === undefined ? null : parseQuantizeConfig(json, file);
 }
 
 /**
@@ -95,38 +116,20 @@ interface Contents {
  */
 async function resolveHead(
   config: ModelConfig,
+  quantization: Quantization | null,
   checkpoint: Checkpoint,
   warn: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<Contents> {
-  const asCopy = contentsOf(config, checkpoint);
+  const found = contentsOf(config, checkpoint, quantization);
+  const untied = (file: string) =>
+    warn(`${file}: tie_word_embeddings is true, but ${HEAD} is not ${EMBEDDING}: it is used, untied`);
+  if (found.config.tieWordEmbeddings !== config.tieWordEmbeddings) untied(checkpoint.file);
   const [embedding, head] = [EMBEDDING, HEAD].map((name) => checkpoint.tensors.get(name));
-  if (!config.tieWordEmbeddings || !embedding || !head) return asCopy;
-  if (await equal(checkpoint, embedding, head, signal)) return asCopy;
-  warn(`${head.file}: tie_word_embeddings is true, but ${HEAD} is not ${EMBEDDING}: it is used, untied`);
-  return contents({ ...config, tieWordEmbeddings: false }, checkpoint);
-}
-
-/** The same by the headers alone, where a head beside a tied embedding counts as its copy. @throws CheckpointError */
-export function contentsOf(config: ModelConfig, listing: Listing): Contents {
-  const has = (name: string) => listing.tensors.has(name) || listing.others.has(name);
-  if (!config.tieWordEmbeddings || !has(HEAD)) return contents(config, listing);
-  if (!has(EMBEDDING)) return contents(config, withHeadAsEmbedding(listing));
-  const { tensors, unexpected } = contents({ ...config, tieWordEmbeddings: false }, listing);
-  return { config, tensors: new Map([...tensors].filter(([name]) => name !== HEAD)), unexpected };
-}
-
-/** @throws CheckpointError */
-function contents(config: ModelConfig, listing: Listing): Contents {
-  const unused = new Set(checkTensors(config, listing));
-  const tensors = new Map([...listing.tensors].filter(([name]) => !unused.has(name)));
-  return { config, tensors, unexpected: [...unused].filter((name) => !DERIVED.test(name)) };
-}
-
-function withHeadAsEmbedding({ file, tensors, others }: Listing): Listing {
-  const renamed = <T>(map: ReadonlyMap<string, T>) =>
-    new Map([...map].map(([name, tensor]) => [name === HEAD ? EMBEDDING : name, tensor]));
-  return { file, tensors: renamed(tensors), others: renamed(others) };
+  if (!found.config.tieWordEmbeddings || !embedding || !head) return found;
+  if (await equal(checkpoint, embedding, head, signal)) return found;
+  untied(head.file);
+  return contents({ ...config, tieWordEmbeddings: false }, checkpoint, quantization);
 }
 
 /** Whether two tensors of one shape have the same values. */

@@ -4,6 +4,7 @@ import { CheckpointError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { openFile, readFully } from './files.ts';
 import { isObject, parseJson, readJson } from './json.ts';
+import type { QuantizedMatrix } from './quantized.ts';
 
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
@@ -110,6 +111,8 @@ function isSizes(value: unknown): value is number[] {
 /** Where a model's tensors come from, byte by byte as safetensors stores them. */
 export interface TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Weights that are stored as codes, by the names that they would have as plain tensors. */
+  readonly quantized?: ReadonlyMap<string, QuantizedMatrix>;
   /** Fills `target` with the tensor's bytes from byte `offset` within the tensor on. */
   readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void>;
 }
@@ -181,7 +184,7 @@ export class Checkpoint implements TensorSource, Listing {
   }
 
   /** @throws CheckpointError */
-  async readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
+  async readInto(tensor: StoredTensor, offset: number, target: Uint8Array): Promise<void> {
     const { name, file, begin, end } = tensor;
     const handle = this.handles.get(file);
     if (!handle) throw new CheckpointError(file, 'is not part of this checkpoint', { tensor: name });

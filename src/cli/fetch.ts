@@ -58,8 +58,7 @@ export function fetchLine({ name, missing, begun, folder, free }: RemoteModel): 
 
 /** How much memory the model takes, and as far as that can be known whether the adapter has it. */
 async function memoryLine({ description }: RemoteModel, adapter: AdapterDescription): Promise<string> {
-  const { config, tensors } = description;
-  const { total, positions } = (await MemoryPlan.of(config, tensors, adapter)).at();
+  const { total, positions } = (await MemoryPlan.of(description.config, description, adapter)).at();
   const most = positions < DEFAULT_POSITIONS ? ', the most that the adapter can bind' : '';
   const takes = `it takes ${bytes(total)} of memory with a cache of ${positions} positions${most}`;
   if (!adapter.cpu) return `${takes}; how much ${adapter.description} has, WebGPU does not tell`;

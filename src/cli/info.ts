@@ -5,6 +5,7 @@ import { loadDefaults } from '../api/model-defaults.ts';
 import { AdapterError, OptionError } from '../base/errors.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
+import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
@@ -52,7 +53,7 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model.tensors, adapter ?? ANY_GPU, undefined, kvType);
+    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, undefined, undefined, kvType);
     const lines = [
       ...modelLines(model),
       ...memoryLines(plan, model, PROMPT + maxNewTokens),
@@ -69,6 +70,7 @@ interface Known {
   readonly where: readonly Line[];
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly quantized: ReadonlyMap<string, QuantizedShape>;
   readonly defaults: ModelDefaults;
   readonly tokenizer: string;
   readonly warnings: readonly string[];
@@ -80,7 +82,7 @@ async function look(model: string, signal: AbortSignal): Promise<Known> {
 }
 
 function lookRemote(model: RemoteModel): Known {
-  const { config, tensors, hasTokenizer, defaults } = model.description;
+  const { config, tensors, quantized, hasTokenizer, defaults } = model.description;
   return {
     where: [
       ['model', model.name],
@@ -89,6 +91,7 @@ function lookRemote(model: RemoteModel): Known {
     ],
     config,
     tensors,
+    quantized,
     defaults: defaults === undefined ? {} : modelDefaults(`${model.name}/egps.json`, defaults),
     tokenizer: hasTokenizer ? 'on the Hub' : NO_TOKENIZER,
     warnings: [],
@@ -98,12 +101,13 @@ function lookRemote(model: RemoteModel): Known {
 async function lookHere({ dir, warnings: found }: LocalModel, signal: AbortSignal): Promise<Known> {
   const folder = await ModelFolder.open(dir, signal);
   await folder.close();
-  const { config, tensors, tokenizer } = folder;
+  const { config, tensors, quantized, tokenizer } = folder;
   const warnings = [...found, ...folder.warnings];
   return {
     where: [['model', dir]],
     config,
     tensors,
+    quantized,
     defaults: await loadDefaults(dir, (message) => warnings.push(message)),
     tokenizer: tokenizer ? `${tokenizer.vocabSize} tokens` : NO_TOKENIZER,
     warnings,
@@ -141,17 +145,25 @@ function adapterLines(adapter: AdapterDescription | undefined, why: string): Lin
   ];
 }
 
-function modelLines({ where, config, tensors, defaults, tokenizer }: Known): Line[] {
+function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: Known): Line[] {
   let parameters = 0;
   let stored = 0;
   for (const { shape, begin, end } of tensors.values()) {
     parameters += shape.reduce((n, m) => n * m, 1);
     stored += end - begin;
   }
+  const kinds = new Map<string, number>();
+  for (const { rows, columns, code, group, stored: bytes } of quantized.values()) {
+    parameters += rows * columns;
+    stored += bytes;
+    const kind = `${code} in ${group === columns ? 'rows' : `groups of ${group}`}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
   return [
     ...where,
     ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
     ['parameters', `${parameters}, ${bytes(stored)} as stored`],
+    ...Array.from(kinds, ([kind, count]): Line => ['  quantised', `${count} matrices, ${kind}`]),
     ['tokenizer', tokenizer],
     ['egps.json', ''],
     ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),

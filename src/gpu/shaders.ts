@@ -237,6 +237,12 @@ fn quad_of(first: u32, quad: u32) -> vec4f {
   return o;
 }
 `,
+  'bf16': /* wgsl */ `// weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high.
+fn weights8(row: u32, i: u32) -> Eight {
+  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
+}
+`,
   'cache': /* wgsl */ `// What a page of the cache has where, and how keys and values are written: for each layer, pages of
 //   keys [KV_HEADS][words / 4][PAGE][4], then values [KV_HEADS][PAGE][words]
 // with the words of a head being its HEAD_DIM numbers in f32 or, with KV_BF16, its pairs (i, i + HEAD_DIM / 2) in bf16, the first low. One
@@ -271,6 +277,23 @@ fn bf16(pair: vec2f) -> u32 {
   let none = (bits & vec2u(0x7fffffffu)) > vec2u(0x7f800000u);
   let rounded = select(nearest, bits | vec2u(0x400000u), none);
   return (rounded.x >> 16u) | (rounded.y & 0xffff0000u);
+}
+`,
+  'codes': /* wgsl */ `// Where the parts of a matrix of codes go, see quantized.wgsl: in words.
+override BITS: u32; // of a code: 4 or 8
+override ZEROS: bool;
+@group(0) @binding(2) var<storage, read_write> packed: array<u32>;
+
+fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
+fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
+fn zero_words() -> u32 { return select(0u, (groups() + 3u) / 4u, ZEROS); } // of a row
+fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + groups() + zero_words()); }
+
+// Word number i of the codes of a row.
+fn write_codes(row: u32, i: u32, word: u32) { packed[row_at(row) + (i / 4u * 8u + row % 8u) * 4u + i % 4u] = word; }
+fn write_scale(row: u32, group: u32, word: u32) { packed[row_at(row) + 8u * (BITS * chunks() + group) + row % 8u] = word; }
+fn write_zeros(row: u32, i: u32, word: u32) {
+  packed[row_at(row) + 8u * (BITS * chunks() + groups() + i) + row % 8u] = word;
 }
 `,
   'copy-pages': /* wgsl */ `// Copies pages of the KV cache within a layer's buffer, which WebGPU's own copies cannot do.
@@ -426,9 +449,56 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
 }
 `,
+  'f16': /* wgsl */ `// As bf16.wgsl. WGSL leaves it to an adapter what becomes of subnormal halves: pack.wgsl is followed by a check that they stay, see
+// src/selftest/packing.ts.
+fn weights8(row: u32, i: u32) -> Eight {
+  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let a = unpack2x16float(w.x);
+  let b = unpack2x16float(w.y);
+  let c = unpack2x16float(w.z);
+  let d = unpack2x16float(w.w);
+  return Eight(vec4f(a.x, b.x, c.x, d.x), vec4f(a.y, b.y, c.y, d.y));
+}
+`,
+  'f32': /* wgsl */ `// weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns.
+fn weights8(row: u32, i: u32) -> Eight {
+  let at = ((row / 8u) * blocks() + i) * 16u + row % 8u;
+  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+}
+`,
+  'fp8': /* wgsl */ `// E4M3: [COLUMNS / 32][2][8 rows], a vec4u holding 16 columns, the first in the lowest bits.
+const MIDDLE = 0.0; // see int4.wgsl
+const PARTS = 2u;
+const UNIT = 256.0; // as halves, their exponents have another bias
+struct Codes { low: vec4u, high: vec4u } // of 32 columns
+
+fn codes(row: u32, chunk: u32) -> Codes {
+  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+}
+
+fn four_of(w: u32) -> vec4f {
+  let even = unpack2x16float(((w << 8u) & 0x80008000u) | ((w << 7u) & 0x3f803f80u));
+  let odd = unpack2x16float((w & 0x80008000u) | ((w >> 1u) & 0x3f803f80u));
+  return vec4f(even.x, odd.x, even.y, odd.y);
+}
+
+// Columns 8k … 8k + 7 of 32.
+fn eight(c: Codes, k: u32) -> Eight {
+  let w = select(c.high, c.low, vec4<bool>(k < 2u));
+  return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
+}
+
+// Eight columns alone.
+fn codes8(row: u32, i: u32) -> Eight {
+  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let j = i % 2u * 2u;
+  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+}
+`,
   'gate-up': /* wgsl */ `// The first half of the SwiGLU feed-forward: silu(gate_proj · x) ∘ (up_proj · x), x the normed stream. A slab holds rows of gate_proj and
 // then, from a multiple of eight on, the same rows of up_proj; a thread computes two of each.
 override BIAS: bool; // both products have one
+override ORDERED: bool; // each takes the activations in an order of its own, see permute.wgsl
 @group(0) @binding(3) var<storage, read_write> out: array<f32>; // [rows][OUT_STRIDE]
 @group(0) @binding(4) var<storage, read> bias: array<f32>; // with BIAS [2][outputs], else anything
 
@@ -438,7 +508,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   norms(p, thread);
   let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u)); // the last threads repeat the last output
   let up = (slab.count + 7u) / 8u * 8u;
-  multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
+  let start = p.row * stream_stride() + stream_half();
+  multiply(vec4u(n, n + up), start, stream_stride(), thread);
+  if (ORDERED) {
+    let gate = products;
+    multiply(vec4u(n, n + up), start + sizes.SECOND, stream_stride(), thread);
+    for (var m = 0u; m < TILE; m++) { products[m] = vec4f(gate[m].xy, products[m].zw); }
+  }
   if (!p.finishes) { return; }
   for (var m = 0u; m < TILE * slab.one; m++) {
     var y = products[m] * factors[m];
@@ -451,6 +527,54 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     out[at + n.x] = activated.x;
     out[at + n.y] = activated.y;
   }
+}
+`,
+  'int4': /* wgsl */ `// Codes of four bits, two's complement: [COLUMNS / 32][8 rows], a vec4u holding 32 columns, the first in the lowest bits.
+const MIDDLE = 8.0; // what is subtracted from an unsigned code to make it signed
+const PARTS = 1u;
+// What a code is, as a share of what eight() makes of it: its bits are moved to the top of a word, and none has to be cleared above them.
+const UNIT = 0x1p-28;
+struct Codes { words: vec4u } // of 32 columns
+
+fn codes(row: u32, chunk: u32) -> Codes { return Codes(weights[place_of(row, chunk, 0u)]); }
+
+fn eight_of(w: u32) -> Eight {
+  let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
+  let high = vec4u(w << 12u, w << 8u, w << 4u, w) & vec4u(0xf0000000u);
+  return Eight(vec4f(bitcast<vec4i>(low)), vec4f(bitcast<vec4i>(high)));
+}
+
+// Columns 8k … 8k + 7 of 32.
+fn eight(c: Codes, k: u32) -> Eight { return eight_of(c.words[k]); }
+
+// Eight columns alone.
+fn codes8(row: u32, i: u32) -> Eight { return eight_of(weights[place_of(row, i / 4u, 0u)][i % 4u]); }
+`,
+  'int8': /* wgsl */ `// Codes of eight bits, two's complement: [COLUMNS / 32][2][8 rows], a vec4u holding 16 columns, the first in the lowest bits.
+const MIDDLE = 128.0; // see int4.wgsl
+const PARTS = 2u;
+const UNIT = 0x1p-24; // see int4.wgsl
+struct Codes { low: vec4u, high: vec4u } // of 32 columns
+
+fn codes(row: u32, chunk: u32) -> Codes {
+  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+}
+
+fn four_of(w: u32) -> vec4f {
+  return vec4f(bitcast<vec4i>(vec4u(w << 24u, w << 16u, w << 8u, w) & vec4u(0xff000000u)));
+}
+
+// Columns 8k … 8k + 7 of 32.
+fn eight(c: Codes, k: u32) -> Eight {
+  let w = select(c.high, c.low, vec4<bool>(k < 2u));
+  return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
+}
+
+// Eight columns alone.
+fn codes8(row: u32, i: u32) -> Eight {
+  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let j = i % 2u * 2u;
+  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
 }
 `,
   'lm-head': /* wgsl */ `// The normed stream times the LM head (or the tied embedding): the logits. A thread computes four neighbouring ones, REPEAT times.
@@ -535,6 +659,97 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
       }
     }
     workgroupBarrier();
+  }
+}
+`,
+  'matvec-groups': /* wgsl */ `enable subgroups;
+
+// matvec-subgroups.wgsl for codes: 32 columns at a time, of which a word holds many, and which all are of one group. Each lane loads four
+// neighbouring activations, which are then broadcast. Where weights are not rounded, and zero is the middle of the codes, it is the sum
+// over the columns that is multiplied by the scale.
+override TILE: u32; // at most MOST
+override THREADS: u32;
+const MOST = 8u;
+@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+var<private> products: array<vec4f, MOST>;
+
+fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
+
+fn peers() -> u32 { return THREADS; }
+
+fn place(group: vec3u, thread: u32) -> Place {
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+}
+
+override FACTORED: bool = ROUNDING == 0u && !ZEROS;
+
+fn weights_of(c: Eight, scale: f32, zero: f32) -> Eight {
+  if (FACTORED) { return c; }
+  return dequantized(c, scale, zero);
+}
+
+// n: rows of the weights; start: index in x, in f32, of the first activation of the first row; stride: between rows. Both multiples of eight.
+fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let lane = subgroupExclusiveAdd(1u) % 8u;
+  for (var i = 0u; i < chunks() * slab.one; i++) {
+    let g = 32u * i / sizes.GROUP;
+    let s = vec4f(scale(n.x, g), scale(n.y, g), scale(n.z, g), scale(n.w, g));
+    let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
+    let a = codes(n.x, i);
+    let b = codes(n.y, i);
+    let c = codes(n.z, i);
+    let d = codes(n.w, i);
+    var v: array<vec4f, MOST>;
+    var sums: array<vec4f, MOST>;
+    for (var m = 0u; m < TILE; m++) {
+      let quad = 8u * i + lane; // of columns; beyond the last block of eight stands something else
+      v[m] = select(vec4f(0), x[(start + m * stride) / 4u + quad], vec4<bool>(quad < 2u * blocks()));
+      sums[m] = vec4f(0);
+    }
+    {
+      let p = weights_of(eight(a, 0u), s.x, z.x);
+      let q = weights_of(eight(b, 0u), s.y, z.y);
+      let r = weights_of(eight(c, 0u), s.z, z.z);
+      let t = weights_of(eight(d, 0u), s.w, z.w);
+      for (var m = 0u; m < TILE; m++) {
+        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 0u), subgroupBroadcast(v[m], 1u));
+      }
+    }
+    {
+      let p = weights_of(eight(a, 1u), s.x, z.x);
+      let q = weights_of(eight(b, 1u), s.y, z.y);
+      let r = weights_of(eight(c, 1u), s.z, z.z);
+      let t = weights_of(eight(d, 1u), s.w, z.w);
+      for (var m = 0u; m < TILE; m++) {
+        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 2u), subgroupBroadcast(v[m], 3u));
+      }
+    }
+    {
+      let p = weights_of(eight(a, 2u), s.x, z.x);
+      let q = weights_of(eight(b, 2u), s.y, z.y);
+      let r = weights_of(eight(c, 2u), s.z, z.z);
+      let t = weights_of(eight(d, 2u), s.w, z.w);
+      for (var m = 0u; m < TILE; m++) {
+        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 4u), subgroupBroadcast(v[m], 5u));
+      }
+    }
+    {
+      let p = weights_of(eight(a, 3u), s.x, z.x);
+      let q = weights_of(eight(b, 3u), s.y, z.y);
+      let r = weights_of(eight(c, 3u), s.z, z.z);
+      let t = weights_of(eight(d, 3u), s.w, z.w);
+      for (var m = 0u; m < TILE; m++) {
+        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 6u), subgroupBroadcast(v[m], 7u));
+      }
+    }
+    for (var m = 0u; m < TILE; m++) {
+      if (FACTORED) {
+        products[m] = fma(sums[m], s * UNIT, products[m]);
+      } else {
+        products[m] += sums[m];
+      }
+    }
   }
 }
 `,
@@ -671,29 +886,42 @@ fn norms(p: Place, thread: u32) {
   }
 }
 `,
-  'pack': /* wgsl */ `// Rows of a matrix as they stand in the file, row-major, into the interleaved layout of weights.wgsl. A thread takes eight columns of a
-// row. F16 becomes f32, exactly.
-struct Chunk { rows: u32, target_row: u32 } // the chunk's row r goes to row target_row + r
-override SOURCE: u32; // 0: bf16 to bf16, 1: f16 to f32, 2: f32 to f32, 3: bf16 to f32
+  'pack-codes': /* wgsl */ `// Codes of a checkpoint, a byte each, into the layout of quantized.wgsl. A row of the source holds its codes, from a word's begin on its
+// scales, and then with ZEROS its zero points, a byte each. Codes are unsigned, but FP8. A thread writes a word.
+struct Chunk { rows: u32, target_row: u32 } // the chunk's row r goes to row target_row + r of the matrix
+override FLIP: u32; // what makes a code signed: 8, 128, or 0 for FP8
 @group(0) @binding(0) var<uniform> chunk: Chunk;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> packed: array<vec4u>;
 
-// The element's bits in the target's type; zero in the padding.
-fn element(row: u32, column: u32) -> u32 {
-  if (column >= sizes.COLUMNS) { return 0u; }
-  let i = row * sizes.COLUMNS + column;
-  if (SOURCE == 2u) { return source[i]; }
-  let bits = (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
-  if (SOURCE == 0u) { return bits; }
-  if (SOURCE == 3u) { return bits << 16u; }
-  let sign = (bits & 0x8000u) << 16u;
-  let exponent = (bits >> 10u) & 31u;
-  let fraction = bits & 1023u;
-  if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); } // subnormal in f16, normal in f32
-  if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
-  return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x;
+  if (row >= chunk.rows) { return; }
+  let to = chunk.target_row + row;
+  let code_words = (sizes.COLUMNS + 3u) / 4u;
+  let start = row * (code_words + groups() + zero_words());
+  let scales = BITS * chunks();
+  if (id.y >= scales + groups()) {
+    let i = id.y - scales - groups();
+    write_zeros(to, i, source[start + code_words + groups() + i]);
+  } else if (id.y >= scales) {
+    write_scale(to, id.y - scales, source[start + code_words + id.y - scales]);
+  } else {
+    let each = 32u / BITS;
+    var word = 0u;
+    for (var j = 0u; j < each; j++) {
+      let column = id.y * each + j;
+      if (column >= sizes.COLUMNS) { break; }
+      let code = (source[start + column / 4u] >> (column % 4u * 8u)) ^ FLIP;
+      word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
+    }
+    write_codes(to, id.y, word);
+  }
 }
+`,
+  'pack': /* wgsl */ `// The source into the layout of f32.wgsl or, as they are, halves into that of bf16.wgsl and f16.wgsl. A thread takes eight columns of a row.
+override HALVES: bool;
+@group(0) @binding(2) var<storage, read_write> packed: array<vec4u>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -703,17 +931,37 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var low: vec4u;
   var high: vec4u;
   for (var j = 0u; j < 4u; j++) {
-    low[j] = element(row, 8u * i + j);
-    high[j] = element(row, 8u * i + 4u + j);
+    if (HALVES) {
+      low[j] = half_bits(row, 8u * i + j);
+      high[j] = half_bits(row, 8u * i + 4u + j);
+    } else {
+      low[j] = float_bits(row, 8u * i + j);
+      high[j] = float_bits(row, 8u * i + 4u + j);
+    }
   }
   let to = chunk.target_row + row;
   let block = (to / 8u) * ((sizes.COLUMNS + 7u) / 8u) + i;
-  if (SOURCE == 0u) {
+  if (HALVES) {
     packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
   } else {
     packed[block * 16u + to % 8u] = low;
     packed[block * 16u + 8u + to % 8u] = high;
   }
+}
+`,
+  'permute': /* wgsl */ `// Activations whose columns change places before a matrix with an order of its own is multiplied by them; what else a row has stays.
+// Where a matrix holds two, each with an order, there are two of each row, SECOND words apart.
+@group(0) @binding(0) var<storage, read> order: array<u32>; // [orders][COLUMNS], where each goes
+@group(0) @binding(1) var<storage, read> from: array<f32>;  // [rows][OUT_STRIDE]
+@group(0) @binding(2) var<storage, read_write> permuted: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= sizes.OUT_STRIDE) { return; }
+  let column = id.x - sizes.FIRST; // below it wraps round
+  var to = id.x;
+  if (column < sizes.COLUMNS) { to = sizes.FIRST + order[id.z * sizes.COLUMNS + column]; }
+  permuted[id.z * sizes.SECOND + id.y * sizes.OUT_STRIDE + to] = from[id.y * sizes.OUT_STRIDE + id.x];
 }
 `,
   'pick': /* wgsl */ `// A token by inverse distribution function, in the order of ids: a random word says which entry of the list it is, or that it is one of the
@@ -930,6 +1178,113 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
+  'quantize': /* wgsl */ `// Rounds the source to codes in the layout of quantized.wgsl. A thread takes a row's group: of some scales, which put its largest weight
+// at the lowest code or near it, it keeps the one that errs least, in squares. For given codes q of weights w that is Σ w q / Σ q², and
+// what is left of the squares is Σ w² - (Σ w q)² / Σ q².
+const MOST = 128u;  // columns of a group
+const TRIES = 16u;
+
+var<private> w: array<f32, MOST>;
+
+fn rounded(w: f32, inverse: f32) -> f32 {
+  let most = f32(1u << (BITS - 1u));
+  return clamp(round(w * inverse), -most, most - 1.0);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x;
+  let group = id.y;
+  if (row >= chunk.rows) { return; }
+  let first = group * sizes.GROUP;
+  let count = min(sizes.GROUP, (sizes.COLUMNS - first + 31u) / 32u * 32u); // beyond the last column there are zeros
+  var largest = 0.0;
+  for (var j = 0u; j < count; j++) {
+    w[j] = bitcast<f32>(float_bits(row, first + j));
+    if (!(abs(w[j]) <= abs(largest))) { largest = w[j]; } // NaN too
+  }
+  for (var j = 0u; j < count; j++) { w[j] = select(w[j] / largest, 0.0, w[j] == 0.0); }
+
+  var best = 0.0;
+  var step = 0.0; // scale / largest
+  for (var t = 0u; t < TRIES; t++) {
+    // The largest weight becomes the lowest code, or up to one less or two more, and as much with the other sign.
+    let inverse = (f32(1u << (BITS - 1u)) + 1.0 - 0.4 * f32(t / 2u)) * select(1.0, -1.0, t % 2u == 0u);
+    var product = 0.0;
+    var square = 0.0;
+    for (var j = 0u; j < count; j++) {
+      let q = rounded(w[j], inverse);
+      product = fma(w[j], q, product);
+      square = fma(q, q, square);
+    }
+    if (product * product > best * square) {
+      best = product * product / square;
+      step = product / square;
+    }
+  }
+
+  let to = chunk.target_row + row;
+  let inverse = select(1.0 / step, 0.0, step == 0.0);
+  let scale = select(largest * step, largest, step == 0.0); // 0, or what can not be rounded
+  write_scale(to, group, bitcast<u32>(scale));
+  let each = 32u / BITS;
+  for (var i = 0u; i < count / each; i++) {
+    var word = 0u;
+    for (var j = 0u; j < each; j++) {
+      let code = bitcast<u32>(i32(rounded(w[i * each + j], inverse)));
+      word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
+    }
+    write_codes(to, first / each + i, word);
+  }
+}
+`,
+  'quantized': /* wgsl */ `// A matrix of codes, see int4.wgsl, int8.wgsl and fp8.wgsl: w = round((code - zero) * scale), with a scale for each row and GROUP neighbouring
+// columns. For every eight rows there are their codes, then their scales [groups][8 rows] in f32, then with ZEROS their zero points
+// [groups / 4][8 rows], a byte each, from which MIDDLE is to be subtracted.
+override ZEROS: bool;
+override ROUNDING: u32; // what the product is rounded to: 0 f32, 1 f16, 2 bf16
+
+fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
+fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
+
+// Where eight rows begin, and where 32 of their columns stand: in vec4u.
+fn rows_at(row: u32) -> u32 {
+  return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
+}
+fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
+
+fn scale(row: u32, group: u32) -> f32 {
+  let at = group * 8u + row % 8u;
+  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+}
+
+fn zero(row: u32, group: u32) -> f32 {
+  if (!ZEROS) { return 0.0; }
+  let at = group / 4u * 8u + row % 8u;
+  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
+}
+
+// Whole numbers round the bits: an adapter may reorder sums of floats. Halves below 2^-14 are 2^-24 apart.
+fn rounded(v: vec4f) -> vec4f {
+  if (ROUNDING == 0u) { return v; }
+  let bits = bitcast<vec4u>(v);
+  if (ROUNDING == 2u) {
+    return bitcast<vec4f>((bits + vec4u(0x7fffu) + ((bits >> vec4u(16u)) & vec4u(1u))) & vec4u(0xffff0000u));
+  }
+  let half = bitcast<vec4f>((bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u));
+  return select(half, round(v * 0x1p24) * 0x1p-24, abs(v) < vec4f(0x1p-14));
+}
+
+fn dequantized(c: Eight, scale: f32, zero: f32) -> Eight {
+  return Eight(rounded((c.low * UNIT - zero) * scale), rounded((c.high * UNIT - zero) * scale));
+}
+
+fn weights8(row: u32, i: u32) -> Eight {
+  let group = 8u * i / sizes.GROUP;
+  return dequantized(codes8(row, i), scale(row, group), zero(row, group));
+}
+`,
   'random': /* wgsl */ `// Philox 4x32-10 (Salmon et al., 2011).
 fn multiply_high(a: u32, b: u32) -> u32 {
   let low = (a & 0xffffu) * (b & 0xffffu);
@@ -990,6 +1345,9 @@ fn same(index: u32) -> u32 { return index; }
 // and serves models of all sizes. Those that an operation does not use are 0.
 struct Sizes {
   COLUMNS: u32,    // of the weight matrix
+  GROUP: u32,      // of its neighbouring columns, with one scale
+  FIRST: u32,      // of them, where they stand in a row of activations
+  SECOND: u32,     // from activations in one order to the same in another
   WIDTH: u32,      // of the residual stream
   VOCABULARY: u32, // logits a row
   SLICES: u32,     // that a row of logits is summed up in
@@ -1002,6 +1360,33 @@ struct Sizes {
   PAGE_QUADS: u32, // vec4f a page
 }
 @group(0) @binding(15) var<uniform> sizes: Sizes;
+`,
+  'source': /* wgsl */ `// Rows of a plain tensor as they stand in the file, row-major.
+struct Chunk { rows: u32, target_row: u32 } // the chunk's row r goes to row target_row + r of the matrix
+override SOURCE: u32; // 0: f32, 1: bf16, 2: f16
+@group(0) @binding(0) var<uniform> chunk: Chunk;
+@group(0) @binding(1) var<storage, read> source: array<u32>;
+
+// The bits of an element of 16 bits; zero in the padding.
+fn half_bits(row: u32, column: u32) -> u32 {
+  if (column >= sizes.COLUMNS) { return 0u; }
+  let i = row * sizes.COLUMNS + column;
+  return (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
+}
+
+// An element's bits as f32, exactly; zero in the padding.
+fn float_bits(row: u32, column: u32) -> u32 {
+  if (column >= sizes.COLUMNS) { return 0u; }
+  if (SOURCE == 0u) { return source[row * sizes.COLUMNS + column]; }
+  let bits = half_bits(row, column);
+  if (SOURCE == 1u) { return bits << 16u; }
+  let sign = (bits & 0x8000u) << 16u;
+  let exponent = (bits >> 10u) & 31u;
+  let fraction = bits & 1023u;
+  if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); } // subnormal in f16, normal in f32
+  if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
+  return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
+}
 `,
   'stream': /* wgsl */ `// The residual stream h of WIDTH columns. Each row holds [h | g∘h | sums of squares]: g∘h is what the next product takes, see norm.wgsl,
 // and there is one sum of squares for each quad of outputs.
@@ -1167,11 +1552,9 @@ fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
   return workgroupUniformLoad(&adding[0]);
 }
 `,
-  'weights': /* wgsl */ `// A weight matrix [rows, COLUMNS], interleaved so that eight neighbouring threads, one a row, read neighbouring words:
-//   bf16: weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high
-//   f32:  weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns
-// Columns are padded with zeros to a multiple of eight.
-override BF16: bool;
+  'weights': /* wgsl */ `// A weight matrix [rows, COLUMNS] in one of the formats f32.wgsl, bf16.wgsl, f16.wgsl, int8.wgsl, int4.wgsl and fp8.wgsl. All are interleaved
+// so that eight neighbouring threads, one a row, read neighbouring words, and each has
+//   weights8(row, i): eight columns of a row as f32, from column 8i on. Columns are padded with zeros to a multiple of eight.
 // The part of the matrix that this dispatch works on, in units of the operation. one is 1, and multiplies the bounds of loops
 // that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
 struct Slab { first: u32, count: u32, one: u32 }
@@ -1181,16 +1564,6 @@ struct Slab { first: u32, count: u32, one: u32 }
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
 
 fn blocks() -> u32 { return (sizes.COLUMNS + 7u) / 8u; }
-
-fn weights8(row: u32, i: u32) -> Eight {
-  let block = (row / 8u) * blocks() + i;
-  if (BF16) {
-    let w = weights[block * 8u + row % 8u];
-    return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
-  }
-  let at = block * 16u + row % 8u;
-  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
-}
 
 // sum + w · x, in a fixed order with explicit fma: every variant of a kernel must give the same bits.
 fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { CheckpointError, HubError } from '../base/errors.ts';
-import { type ModelConfig, parseConfig } from '../checkpoint/config.ts';
+import { type ModelConfig, parseConfigs } from '../checkpoint/config.ts';
+import { contentsOf, lacksQuantization } from '../checkpoint/contents.ts';
 import { MAX_TEXT, openFile, readFully } from '../checkpoint/files.ts';
 import { parseAsPython } from '../checkpoint/json.ts';
-import { contentsOf, SMALL_FILES } from '../checkpoint/model-folder.ts';
+import { SMALL_FILES } from '../checkpoint/model-folder.ts';
+import { parseQuantizeConfig } from '../checkpoint/quantization/parse.ts';
+import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import { listTensors, readHeader, shardsOf, type TensorInfo } from '../checkpoint/safetensors.ts';
 import type { ModelCache } from './cache.ts';
 import { show } from './name.ts';
@@ -25,6 +28,7 @@ interface View {
 export interface Description {
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly quantized: ReadonlyMap<string, QuantizedShape>;
   readonly hasTokenizer: boolean;
   /** egps.json, undefined where there is none. */
   readonly defaults: unknown;
@@ -49,16 +53,30 @@ export class Commit {
     const json = await this.json('config.json');
     if (json === undefined)
       throw new HubError(show(name), 'has no config.json: it is no model in the format of transformers');
-    const config = parseConfig(json, this.title('config.json'), await this.json('generation_config.json'));
+    const generation = await this.json('generation_config.json');
+    const { config: said, quantization } = parseConfigs(json, this.title('config.json'), generation);
     const [weights, ...small] = await Promise.all([
       this.weights(),
       ...SMALL_FILES.map((path) => this.view(path)),
     ]);
     const index = weights.length === 1 && weights[0] === SINGLE ? SINGLE : INDEX;
     const headers = await Promise.all(weights.map((path) => this.header(path)));
-    const { tensors } = contentsOf(config, listTensors(this.title(index), headers));
-    const hasTokenizer = small[SMALL_FILES.indexOf('tokenizer.json')] !== undefined;
-    return { config, tensors, hasTokenizer, defaults: await this.json('egps.json') };
+    const listing = listTensors(this.title(index), headers);
+    const beside = lacksQuantization(quantization, listing)
+      ? await this.json('quantize_config.json')
+      : undefined;
+    const { config, tensors, quantized } = contentsOf(
+      said,
+      listing,
+      beside === undefined ? quantization : parseQuantizeConfig(beside, this.title('quantize_config.json')),
+    );
+    return {
+      config,
+      tensors,
+      quantized: new Map([...quantized].map(([name, { shape }]) => [name, shape])),
+      hasTokenizer: small[SMALL_FILES.indexOf('tokenizer.json')] !== undefined,
+      defaults: await this.json('egps.json'),
+    };
   }
 
   /** Those that are read here and not in the cache, and the names of those that the commit lacks; to be called after `describe`. */

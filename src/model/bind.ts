@@ -4,7 +4,7 @@ import { slides } from '../checkpoint/window.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import type { Buffers } from './buffers.ts';
 import type { Weights } from './load-weights.ts';
-import type { Compiled, Operation, Sizes, Variants } from './operations.ts';
+import type { Compiled, Operation, Permutation, Sizes, Variants } from './operations.ts';
 import type { Matrix } from './weight-layout.ts';
 
 export type Operations = ReturnType<typeof bindOperations>;
@@ -29,7 +29,20 @@ export function bindOperations(
     ...variants,
     slabs: [{ group: kernels.bind(variants.decode[0].kernel, bound, label), quads }],
   });
-  /** `quads`: of outputs, of a slab that counts so many units. */
+  /** How its columns get the order of a slab: from where they are, in rows of so many words. */
+  const permutation = (order: GPUBuffer, from: GPUBuffer, columns: number): Permutation | undefined => {
+    const { hidden, squares, attended, activated } = sizes;
+    const [kernel, stride] =
+      from === stream
+        ? [compiled.permuteStream, 2 * hidden + squares]
+        : from === attention
+          ? [compiled.permuteAttention, attended]
+          : [compiled.permuteActivation, activated];
+    if (!kernel) return undefined;
+    const group = kernels.bind(kernel, [order, from, buffers.permuted], 'permuted');
+    return { pipeline: kernel.pipeline, group, stride, orders: order.size / (4 * columns) };
+  };
+  /** `quads`: of outputs, of a slab that counts so many units. What is bound first is multiplied by the matrix. */
   const slabs = (
     label: string,
     variants: Variants,
@@ -38,10 +51,16 @@ export function bindOperations(
     bound: GPUBuffer[],
   ): Operation => ({
     ...variants,
-    slabs: matrix.slabs.map(({ range, weights, count }) => ({
-      group: kernels.bind(variants.decode[0].kernel, [range, weights, ...bound], label),
-      quads: quads(count),
-    })),
+    slabs: matrix.slabs.map(({ range, weights, count, order }) => {
+      const [x, ...others] = bound;
+      const permute = order && permutation(order, x, matrix.columns);
+      const all = [range, weights, permute ? buffers.permuted : x, ...others];
+      return {
+        group: kernels.bind(variants.decode[0].kernel, all, label),
+        quads: quads(count),
+        permute,
+      };
+    }),
   });
   /** `perGroup`: outputs, in the units that slabs count, of eight quads. */
   const apply = (

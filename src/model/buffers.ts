@@ -14,8 +14,8 @@ const LOGITS_BYTES = 64 << 20;
 /** Everything that a pass computes, and what it reads beside the weights and the cache. */
 export type Buffers = ReturnType<typeof allocate>;
 
-/** Bytes of each buffer, by its label. @internal */
-export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: number) {
+/** Bytes of each buffer, by its label. `permutes`: activations change places before some products. @internal */
+export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: number, permutes: boolean) {
   const { vocabSize, headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads } = config;
   const { capacity } = tuning;
   const { hidden, squares, attended, activated, slices } = sizesOf(config, tuning);
@@ -32,6 +32,7 @@ export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: 
     projected: config.qkNorm ? words(capacity, heads + kvHeads, headDim) : 0,
     spans: words(slots, heads, 4 + headDim), // see Row.spans
     attention: words(capacity, attended),
+    permuted: permutes ? words(capacity, Math.max(2 * (2 * hidden + squares), attended, activated)) : 0,
     activation: words(capacity, activated),
     logits: words(logitRows, vocabSize),
     slices: logitRows * slices * SLICE_BYTES,
@@ -43,8 +44,14 @@ export function sizeBuffers(config: ModelConfig, tuning: Tuning, contextLength: 
 }
 
 /** @internal */
-export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextLength: number) {
-  const { bytes, total, logitRows, slots } = sizeBuffers(config, tuning, contextLength);
+export function allocate(
+  gpu: Gpu,
+  config: ModelConfig,
+  tuning: Tuning,
+  contextLength: number,
+  permutes: boolean,
+) {
+  const { bytes, total, logitRows, slots } = sizeBuffers(config, tuning, contextLength, permutes);
   const scratch = (label: keyof typeof bytes) => gpu.buffer(label, bytes[label]);
   const queries = scratch('queries');
   return {
@@ -56,6 +63,8 @@ export function allocate(gpu: Gpu, config: ModelConfig, tuning: Tuning, contextL
     projected: config.qkNorm ? scratch('projected') : queries,
     spans: scratch('spans'),
     attention: scratch('attention'),
+    /** Where they go that change places; where none do, something to name. */
+    permuted: permutes ? scratch('permuted') : queries,
     activation: scratch('activation'),
     logits: scratch('logits'),
     slices: scratch('slices'),

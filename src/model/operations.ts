@@ -1,8 +1,11 @@
 import { type KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
+import { EMBEDDING, HEAD } from '../checkpoint/contents.ts';
 import type { Constants, Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import type { Recorder } from '../gpu/recorder.ts';
+import { constantsOf, type Format, filesOf, isInChunks } from './format.ts';
 import type { Tuning } from './tuning.ts';
+import type { WeightLayout } from './weight-layout.ts';
 
 /** Positions that a workgroup of the attention kernel attends to. */
 export const SPAN = 128;
@@ -39,6 +42,12 @@ export function sizesOf(config: ModelConfig, tuning: Tuning) {
   };
 }
 
+/** Words from the stream in one order to the stream in another. */
+export function secondOrder(config: ModelConfig, tuning: Tuning): number {
+  const { hidden, squares } = sizesOf(config, tuning);
+  return tuning.capacity * (2 * hidden + squares);
+}
+
 /** A kernel compiled for so many rows of activations and quads of outputs a workgroup. */
 interface Variant {
   readonly kernel: Kernel;
@@ -54,15 +63,36 @@ export interface Variants {
 
 /** A kernel and, for each slab of its weights, what is bound and the quads of outputs to compute. */
 export interface Operation extends Variants {
-  readonly slabs: readonly { readonly group: GPUBindGroup; readonly quads: number }[];
+  readonly slabs: readonly {
+    readonly group: GPUBindGroup;
+    readonly quads: number;
+    /** Is run before. */
+    readonly permute?: Permutation;
+  }[];
+}
+
+/** Puts the columns of activations in the order of a slab. */
+export interface Permutation {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  /** Of a row of activations. */
+  readonly stride: number;
+  /** How many orders they are put in. */
+  readonly orders: number;
 }
 
 /** Computes all outputs of so many rows. */
 export function run(pass: Recorder, operation: Operation, rows: number, prefill = false): void {
   const variants = prefill ? operation.prefill : operation.decode;
   const variant = variants.find((v) => v.rows >= rows) ?? variants[variants.length - 1];
-  pass.setPipeline(variant.kernel.pipeline);
-  for (const { group, quads } of operation.slabs) {
+  for (const { group, quads, permute } of operation.slabs) {
+    if (permute) {
+      pass.setPipeline(permute.pipeline);
+      pass.setBindGroup(0, permute.group);
+      const whole = Math.ceil(rows / variant.rows) * variant.rows;
+      pass.dispatchWorkgroups(Math.ceil(permute.stride / 64), whole, permute.orders);
+    }
+    pass.setPipeline(variant.kernel.pipeline);
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(Math.ceil(quads / variant.quads), Math.ceil(rows / variant.rows));
   }
@@ -77,16 +107,16 @@ export function runGrid(pass: Recorder, operation: Operation, x: number, y: numb
 
 export type Compiled = Awaited<ReturnType<typeof compileOperations>>;
 
-/** Compiles every kernel of the model, all at once. `isBf16`: whether a matrix made of these tensors stays bf16. @internal */
+/** Compiles every kernel of the model, all at once. @internal */
 export async function compileOperations(
   kernels: Kernels,
   config: ModelConfig,
   tuning: Tuning,
   cache: KvCache,
-  isBf16: (names: readonly string[]) => boolean,
+  layout: Pick<WeightLayout, 'format' | 'hasOrder' | 'permutes'>,
 ) {
   const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads, mlpBias } = config;
-  const { attended, activated, share, team, slices } = sizesOf(config, tuning);
+  const { hidden, squares, attended, activated, share, team, slices } = sizesOf(config, tuning);
   const sizes = {
     EPSILON: config.rmsNormEps,
     Q_HEADS: numAttentionHeads,
@@ -106,38 +136,45 @@ export async function compileOperations(
     const variants = [{ kernel: await compile(files, constants), rows: 1, quads: 1 }];
     return { decode: variants, prefill: variants };
   };
+  /** For a matrix of so many columns. */
   const tiled = (
-    shader: ShaderName,
+    name: Tuning['decode']['shader'],
     threads: number,
     quads: number,
+    format: Format,
+    columns: number,
     files: ShaderName[],
     constants: Constants,
-  ) =>
-    Promise.all(
+  ) => {
+    const shader = name === 'matvec-subgroups' && isInChunks(format, columns) ? 'matvec-groups' : name;
+    return Promise.all(
       tuning.tiles.map(async (TILE): Promise<Variant> => {
-        const tile = { THREADS: threads, TILE, SQUARES: threads * TILE };
-        const kernel = await compile([shader, 'sizes', 'weights', 'stream', ...files], {
+        const kernel = await compile([shader, 'sizes', ...filesOf(format), 'stream', ...files], {
+          ...constantsOf(format),
           ...constants,
-          ...tile,
+          COLUMNS: columns,
+          THREADS: threads,
+          TILE,
+          SQUARES: threads * TILE,
         });
         return { kernel, rows: TILE, quads };
       }),
     );
+  };
   const linear = async (files: ShaderName[], names: string[], columns: number, more: Constants = {}) => {
-    const constants = { COLUMNS: columns, BF16: isBf16(names), ...more };
+    const format = layout.format(names);
     const { shader, threads, quads } = tuning.decode;
-    const decode = await tiled(shader, threads, quads, files, constants);
+    const decode = await tiled(shader, threads, quads, format, columns, files, more);
     if (!tuning.tiledPrefill) return { decode, prefill: decode };
-    const tiles: ShaderName[] = ['matmul-tiles', 'sizes', 'weights', 'stream', ...files];
-    const kernel = await compile(tiles, { ...constants, SQUARES: 256 * 8 });
-    return { decode, prefill: [{ kernel, rows: 64, quads: 32 }] };
+    const tiles: ShaderName[] = ['matmul-tiles', 'sizes', ...filesOf(format), 'stream', ...files];
+    const constants = { ...constantsOf(format), ...more, COLUMNS: columns, SQUARES: 256 * 8 };
+    return { decode, prefill: [{ kernel: await compile(tiles, constants), rows: 64, quads: 32 }] };
   };
   const lmHead = async (): Promise<Variants> => {
-    const name = config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+    const format = layout.format([config.tieWordEmbeddings ? EMBEDDING : HEAD]);
     const { shader, threads, repeat } = tuning.head;
     const files: ShaderName[] = ['norm', 'lm-head'];
-    const constants = { COLUMNS: hiddenSize, BF16: isBf16([name]) };
-    const variants = await tiled(shader, threads, threads * repeat, files, constants);
+    const variants = await tiled(shader, threads, threads * repeat, format, hiddenSize, files, {});
     return { decode: variants, prefill: variants };
   };
   const attention = (TEAM: number, WHOLE: boolean, WINDOW: number) => {
@@ -152,12 +189,15 @@ export async function compileOperations(
   const layer = (i: number) => {
     const weights = (...names: string[]) => names.map((name) => `model.layers.${i}.${name}_proj.weight`);
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
+    const gateUp = weights('mlp.gate', 'mlp.up');
     return allOf({
       qkv: linear(['norm', 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
       output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
         BIAS: config.outputBias,
       }),
-      gateUp: linear(['norm', 'gate-up'], weights('mlp.gate', 'mlp.up'), hiddenSize, {
+      gateUp: linear(['norm', 'gate-up'], gateUp, hiddenSize, {
+        SECOND: secondOrder(config, tuning),
+        ORDERED: layout.hasOrder(gateUp),
         OUT_STRIDE: activated,
         BIAS: mlpBias,
       }),
@@ -166,10 +206,21 @@ export async function compileOperations(
       }),
     });
   };
-  const bf16 = isBf16(['model.embed_tokens.weight']);
+  const embedding = layout.format([EMBEDDING]);
+  /** Of the columns of activations, which stand from FIRST on in rows of OUT_STRIDE. */
+  const permute = (COLUMNS: number, FIRST: number, OUT_STRIDE: number) =>
+    layout.permutes
+      ? compile(['sizes', 'permute'], { COLUMNS, FIRST, OUT_STRIDE, SECOND: secondOrder(config, tuning) })
+      : undefined;
   return allOf({
+    permuteStream: permute(hiddenSize, hidden, 2 * hidden + squares),
+    permuteAttention: permute(numAttentionHeads * headDim, 0, attended),
+    permuteActivation: permute(intermediateSize, 0, activated),
     layers: Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
-    embed: single(['sizes', 'weights', 'row', 'stream', 'embed'], { COLUMNS: hiddenSize, BF16: bf16 }),
+    embed: single(['sizes', ...filesOf(embedding), 'row', 'stream', 'embed'], {
+      ...constantsOf(embedding),
+      COLUMNS: hiddenSize,
+    }),
     whole: attention(1, true, 0),
     spans: attention(1, false, 0),
     window: attention(1, false, size),

@@ -32,9 +32,9 @@ export async function loadQwen2(
   tuning: Tuning,
 ): Promise<Qwen2> {
   const sizes = sizesOf(config, tuning);
-  const compiling = compileOperations(kernels, config, tuning, cache, (names) => loader.bf16(names));
+  const compiling = compileOperations(kernels, config, tuning, cache, loader);
   compiling.catch(() => {}); // awaited below, unless loading fails first
-  const buffers = allocate(gpu, config, tuning, contextLength);
+  const buffers = allocate(gpu, config, tuning, contextLength, loader.permutes);
   const weights = await loadWeights(loader, config, sizes.part);
   const operations = bindOperations(kernels, await compiling, config, sizes, buffers, weights, cache);
   return new Qwen2(gpu, config, tuning, sizes, cache, buffers, operations);

@@ -1,4 +1,7 @@
+import { EMBEDDING, HEAD } from '../checkpoint/contents.ts';
+import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
+import { commonFormat, eightRows, type Format, isQuantized } from './format.ts';
 
 /** Rows of a matrix in one buffer, in the interleaved layout of shaders/weights.wgsl. */
 export interface Slab {
@@ -6,18 +9,23 @@ export interface Slab {
   /** struct Slab of shaders/weights.wgsl, in the units the matrix is cut by. */
   readonly range: GPUBuffer;
   readonly count: number;
+  /** Where each column of the activations goes before they are multiplied by each of its matrices, u32; undefined: they stay. */
+  readonly order?: GPUBuffer;
 }
 
 /** A weight matrix on the GPU. It is cut into slabs where it is larger than one binding may be. */
 export interface Matrix {
   readonly columns: number;
-  readonly bf16: boolean;
+  readonly format: Format;
   readonly slabs: readonly Slab[];
 }
 
-/** Rows `from` to `from + rows` of a tensor, to stand at row `to` of a slab. */
+/** A weight matrix of the checkpoint. */
+export type Part = TensorInfo | QuantizedShape;
+
+/** Rows `from` to `from + rows` of a weight matrix of the checkpoint, to stand at row `to` of a slab. */
 export interface Segment {
-  readonly tensor: TensorInfo;
+  readonly name: string;
   readonly from: number;
   readonly rows: number;
   readonly to: number;
@@ -27,7 +35,8 @@ export interface Segment {
 export interface SlabPlan {
   readonly segments: readonly Segment[];
   readonly columns: number;
-  readonly bf16: boolean;
+  readonly format: Format;
+  readonly hasOrder: boolean;
   /** Of its buffer. */
   readonly bytes: number;
   /** What its range says. */
@@ -35,67 +44,107 @@ export interface SlabPlan {
   readonly count: number;
 }
 
-/** How tensors become buffers; what is done about it is left to those who extend it. */
+/** What is known of a checkpoint's weights by its headers. */
+export interface Parts {
+  /** Plain ones. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Those that are stored as codes. */
+  readonly quantized?: ReadonlyMap<string, QuantizedShape>;
+}
+
+/** Whether activations change places for some of them. */
+export const hasOrders = ({ quantized }: Parts): boolean =>
+  [...(quantized?.values() ?? [])].some(({ hasOrder }) => hasOrder);
+
+/** Which plain weight matrices become codes. */
+export interface Quantize {
+  /** Those of the layers. */
+  readonly layers?: 'int8' | 'int4';
+  /** Embedding and head. */
+  readonly head?: 'int8';
+  /** Neighbouring columns with one scale, a multiple of 32; the last group has fewer where it does not divide the columns. */
+  readonly group: number;
+}
+
+/** How weights become buffers; what is done about it is left to those who extend it. */
 export abstract class WeightLayout {
   /** Bytes of GPU memory taken so far. */
   bytes = 0;
-  private readonly tensors: ReadonlyMap<string, TensorInfo>;
+  private readonly parts: Parts;
   private readonly maxBinding: number;
+  private readonly quantize: Quantize | undefined;
 
-  constructor(tensors: ReadonlyMap<string, TensorInfo>, maxBinding: number) {
-    this.tensors = tensors;
+  constructor(parts: Parts, maxBinding: number, quantize?: Quantize) {
+    this.parts = parts;
     this.maxBinding = maxBinding;
+    this.quantize = quantize;
   }
 
   protected abstract slab(plan: SlabPlan): Promise<Slab>;
   /** Vectors one after another, as f32; a number stands for that many zeros. */
   protected abstract upload(label: string, parts: readonly (TensorInfo | number)[]): Promise<GPUBuffer>;
 
-  /** Whether all of these tensors are bf16: a matrix made of them then stays so, else it is f32. */
-  bf16(names: readonly string[]): boolean {
-    return names.every((name) => this.tensor(name).dtype === 'BF16');
+  /** Whether activations change places before some products. */
+  get permutes(): boolean {
+    return hasOrders(this.parts);
   }
 
-  /** Tensors of equal width, row under row; slabs count units of `unit` rows and are cut at multiples of `multiple` rows. */
+  /** Of a matrix made of these. */
+  format(names: readonly string[]): Format {
+    return commonFormat(names.map((name) => this.kept(name)));
+  }
+
+  /** Whether activations change places before they are multiplied by a matrix made of these. */
+  hasOrder(names: readonly string[]): boolean {
+    const ordered = names.some((name) => this.parts.quantized?.get(name)?.hasOrder);
+    return ordered && isQuantized(this.format(names));
+  }
+
+  /** Matrices of equal width, row under row; slabs count units of `unit` rows and are cut at multiples of `multiple` rows. */
   async stacked(names: readonly string[], unit: number, multiple: number = unit): Promise<Matrix> {
-    const tensors = names.map((name) => this.tensor(name));
-    const bf16 = this.bf16(names);
-    const columns = tensors[0].shape[1];
+    const format = this.format(names);
+    const hasOrder = this.hasOrder(names);
+    const columns = this.sizeOf(names[0])[1];
     let total = 0;
-    const starts = tensors.map(({ shape }) => {
-      total += shape[0];
-      return total - shape[0];
+    const starts = names.map((name) => {
+      total += this.sizeOf(name)[0];
+      return total - this.sizeOf(name)[0];
     });
-    const units = total / unit;
-    const step = this.rowsPerSlab(columns, bf16, multiple) / unit;
+    const step = this.rowsPerSlab(columns, format, multiple);
     const slabs: Slab[] = [];
-    for (let first = 0; first < units; first += step) {
-      const begin = first * unit;
-      const end = Math.min(begin + step * unit, total);
-      const segments = tensors.map((tensor, i) => {
+    let begin = 0;
+    while (begin < total) {
+      // A slab whose columns have an order is of one matrix.
+      const border = hasOrder ? (starts.find((start) => start > begin) ?? total) : total;
+      const end = Math.min(begin + step, border);
+      const segments = names.map((name, i) => {
         const from = Math.max(begin, starts[i]);
-        const rows = Math.max(0, Math.min(end, starts[i] + tensor.shape[0]) - from);
-        return { tensor, from: from - starts[i], rows, to: from - begin };
+        const rows = Math.max(0, Math.min(end, starts[i] + this.sizeOf(name)[0]) - from);
+        return { name, from: from - starts[i], rows, to: from - begin };
       });
-      slabs.push(await this.plan(segments, end - begin, columns, bf16, first, (end - begin) / unit));
+      const used = segments.filter(({ rows }) => rows > 0);
+      const range = { first: begin / unit, count: (end - begin) / unit };
+      slabs.push(await this.plan(used, end - begin, { columns, format, hasOrder, ...range }));
+      begin = end;
     }
-    return { columns, bf16, slabs };
+    return { columns, format, slabs };
   }
 
-  /** Two tensors of equal shape side by side: a slab holds rows of the first, padded to a multiple of eight, then the same rows of the second. */
+  /** Two matrices of equal shape side by side: a slab holds rows of the first, padded to a multiple of eight, then the same rows of the second. */
   async paired(first: string, second: string): Promise<Matrix> {
-    const tensors = [this.tensor(first), this.tensor(second)];
-    const bf16 = this.bf16([first, second]);
-    const [rows, columns] = tensors[0].shape;
-    const step = this.rowsPerSlab(columns, bf16, 16) / 2;
+    const names = [first, second];
+    const format = this.format(names);
+    const hasOrder = this.hasOrder(names);
+    const [rows, columns] = this.sizeOf(first);
+    const step = this.rowsPerSlab(columns, format, 16) / 2;
     const slabs: Slab[] = [];
     for (let from = 0; from < rows; from += step) {
       const count = Math.min(step, rows - from);
       const padded = Math.ceil(count / 8) * 8;
-      const segments = tensors.map((tensor, i) => ({ tensor, from, rows: count, to: i * padded }));
-      slabs.push(await this.plan(segments, 2 * padded, columns, bf16, from, count));
+      const segments = names.map((name, i) => ({ name, from, rows: count, to: i * padded }));
+      slabs.push(await this.plan(segments, 2 * padded, { columns, format, hasOrder, first: from, count }));
     }
-    return { columns, bf16, slabs };
+    return { columns, format, slabs };
   }
 
   /** Vectors one after another, as f32; a number stands for that many zeros. */
@@ -109,27 +158,43 @@ export abstract class WeightLayout {
   }
 
   private tensor(name: string): TensorInfo {
-    return this.tensors.get(name) as TensorInfo; // presence and shape are checked before loading
+    return this.parts.tensors.get(name) as TensorInfo; // presence and shape are checked before loading
   }
 
-  private rowsPerSlab(columns: number, bf16: boolean, unit: number): number {
-    const rowBytes = Math.ceil(columns / 8) * (bf16 ? 16 : 32);
+  protected part(name: string): Part {
+    return this.parts.quantized?.get(name) ?? this.tensor(name);
+  }
+
+  /** As it is to be on the GPU. */
+  private kept(name: string): Part {
+    const part = this.part(name);
+    const { layers, head, group = 0 } = this.quantize ?? {};
+    const code = name === EMBEDDING || name === HEAD ? (head ?? (layers && 'int8')) : layers;
+    if (!('dtype' in part) || !code) return part;
+    const [rows, columns] = part.shape;
+    const symmetric = { rounding: 'f32', hasZeros: false, hasOrder: false } as const;
+    return { rows, columns, code, group, ...symmetric, stored: 0 };
+  }
+
+  private sizeOf(name: string): readonly [rows: number, columns: number] {
+    const part = this.part(name);
+    return 'dtype' in part ? [part.shape[0], part.shape[1]] : [part.rows, part.columns];
+  }
+
+  private rowsPerSlab(columns: number, format: Format, unit: number): number {
     // Rows are interleaved by eight: a slab whose rows are no multiple of it is padded.
-    const rows = Math.floor(this.maxBinding / rowBytes / 8) * 8;
+    const rows = Math.floor(this.maxBinding / eightRows(format, columns)) * 8;
     return Math.max(unit, Math.floor(rows / unit) * unit);
   }
 
   private plan(
     segments: readonly Segment[],
     rows: number,
-    columns: number,
-    bf16: boolean,
-    first: number,
-    count: number,
+    of: Omit<SlabPlan, 'segments' | 'bytes'>,
   ): Promise<Slab> {
-    const bytes = Math.ceil(rows / 8) * 8 * Math.ceil(columns / 8) * (bf16 ? 16 : 32);
-    this.bytes += bytes;
-    return this.slab({ segments, columns, bf16, bytes, first, count });
+    const bytes = Math.ceil(rows / 8) * eightRows(of.format, of.columns);
+    this.bytes += bytes + (of.hasOrder ? 4 * of.columns * segments.length : 0);
+    return this.slab({ ...of, segments, bytes });
   }
 }
 
@@ -137,8 +202,8 @@ const NOTHING = {} as GPUBuffer;
 
 /** Counts bytes, and makes no buffers. */
 export class WeightSizes extends WeightLayout {
-  protected async slab({ count }: SlabPlan): Promise<Slab> {
-    return { weights: NOTHING, range: NOTHING, count };
+  protected async slab({ count, hasOrder }: SlabPlan): Promise<Slab> {
+    return { weights: NOTHING, range: NOTHING, count, ...(hasOrder && { order: NOTHING }) };
   }
 
   protected async upload(): Promise<GPUBuffer> {

@@ -30,13 +30,14 @@ export async function checkPacking(
 ): Promise<Check> {
   const source = new Patterns(packing, columns);
   const loader = new WeightLoader(gpu, kernels, source, () => {});
-  const { bf16, slabs } = await loader.stacked(['0', '1'], 1);
-  const all = packing.flatMap((dtype, i) => Array.from(wordsOf(dtype, source.bytes[i], bf16)));
+  const { format, slabs } = await loader.stacked(['0', '1'], 1);
+  const isF32 = format.code === 'f32';
+  const all = packing.flatMap((dtype, i) => Array.from(wordsOf(dtype, source.bytes[i], isF32)));
   let error = 0;
   for (const { weights, range, count } of slabs) {
     const words = new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size));
     const found = Array.from({ length: count * columns }, (_, n) =>
-      element(words, columns, Math.floor(n / columns), n % columns, bf16),
+      element(words, columns, Math.floor(n / columns), n % columns, isF32),
     );
     error += exact(found, all.splice(0, found.length)).error;
     for (const buffer of [weights, range]) gpu.free(buffer);
@@ -69,16 +70,16 @@ class Patterns implements TensorSource {
 }
 
 /** The bits that a tensor's elements have in the matrix. */
-function wordsOf(dtype: Dtype, bytes: Uint8Array, bf16: boolean): ArrayLike<number> {
-  if (bf16) return new Uint16Array(bytes.buffer);
+function wordsOf(dtype: Dtype, bytes: Uint8Array, isF32: boolean): ArrayLike<number> {
+  if (!isF32) return new Uint16Array(bytes.buffer);
   return new Uint32Array(toF32(dtype, bytes).buffer).map(oneNaN);
 }
 
 /** See shaders/weights.wgsl. */
-function element(words: Uint32Array, columns: number, row: number, column: number, bf16: boolean): number {
+function element(words: Uint32Array, columns: number, row: number, column: number, isF32: boolean): number {
   const block = (row >> 3) * Math.ceil(columns / 8) + (column >> 3);
   const at = column & 7;
-  if (!bf16) return oneNaN(words[(block * 16 + (at & 4) * 2 + (row & 7)) * 4 + (at & 3)]);
+  if (isF32) return oneNaN(words[(block * 16 + (at & 4) * 2 + (row & 7)) * 4 + (at & 3)]);
   const word = words[(block * 8 + (row & 7)) * 4 + (at & 3)];
   return at < 4 ? word & 0xffff : word >>> 16;
 }

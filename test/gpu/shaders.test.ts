@@ -144,7 +144,8 @@ test('models of any size share compiled kernels', async () => {
     const config = { ...EMBEDDED.config, ...sizes };
     const adapter = { ...gpu.adapter, cpu: true };
     const cache = new KvCache(gpu, config, 64, 'f32');
-    await compileOperations(kernels, config, tuningFor(adapter, config.vocabSize), cache, () => true);
+    const layout = { permutes: false, hasOrder: () => false, format: () => ({ code: 'bf16' }) as const };
+    await compileOperations(kernels, config, tuningFor(adapter, config.vocabSize), cache, layout);
     return kernels.compiled;
   };
   const once = await compile({});

@@ -13,12 +13,14 @@ import {
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { CheckpointError, HubError } from '../../src/base/errors.ts';
-import { SMALL_FILES } from '../../src/checkpoint/model-folder.ts';
+import { ModelFolder, SMALL_FILES } from '../../src/checkpoint/model-folder.ts';
+import type { QuantizedShape } from '../../src/checkpoint/quantized.ts';
 import { findModel } from '../../src/hub/find.ts';
 import { type FetchHooks, type LocalModel, RemoteModel } from '../../src/hub/remote-model.ts';
 import { failure } from '../support/folder.ts';
 import { etagOf, type HubServer, type Request, withHub } from '../support/hub-server.ts';
 import { endOf } from '../support/process.ts';
+import { QUANTIZED } from '../support/quantized.ts';
 import { test } from '../support/suite.ts';
 import { downloadWithKills } from './kills.ts';
 import { COMMIT, smallModel } from './model.ts';
@@ -96,6 +98,29 @@ test('before it is fetched a model is known by its headers, and nothing is kept'
     assert.ok(hub.sentOf(WEIGHTS) < 10_000, `${hub.sentOf(WEIGHTS)} bytes`);
     assert.equal(readdirSync(home), []);
   }));
+
+test('a quantised model is known by its headers as it is by its folder', async () => {
+  for (const name of ['gptq-v2-mixed', 'gptq-rows']) {
+    const dir = `${QUANTIZED}/${name}`;
+    const files = Object.fromEntries(
+      readdirSync(dir)
+        .filter((file) => !file.startsWith('expected'))
+        .map((file) => [file, readFileSync(join(dir, file))]),
+    );
+    await withHub({ 'org/q': { commit: COMMIT, files } }, async (hub) => {
+      const found = await findModel('org/q');
+      assert.instance(found, RemoteModel);
+      const { quantized, tensors } = (found as RemoteModel).description;
+      const shapes = (map: ReadonlyMap<string, QuantizedShape>) =>
+        Array.from(map, ([weight, shape]) => [weight, JSON.parse(JSON.stringify(shape))]);
+      assert.ok(hub.sentOf(WEIGHTS) < 10_000, `${hub.sentOf(WEIGHTS)} bytes`);
+      const folder = await ModelFolder.open(await fetched('org/q'));
+      await folder.close();
+      assert.equal(shapes(quantized), shapes(folder.quantized));
+      assert.equal([...tensors.keys()], [...folder.tensors.keys()]);
+    });
+  }
+});
 
 test('a connection that is cut goes on where it was', () =>
   withHub({ 'org/m': smallModel() }, async (hub) => {

@@ -126,7 +126,7 @@ for (const [variant, load] of Object.entries(kernelSets)) {
       const folder = await ModelFolder.open(dir);
       await folder.close();
       if (variant !== 'kernels for GPUs') {
-        const plan = await MemoryPlan.of(folder.config, folder.tensors, model.adapter, undefined, 'bf16');
+        const plan = await MemoryPlan.of(folder.config, folder, model.adapter, undefined, undefined, 'bf16');
         const { weights, cache, scratch } = plan.at(2048);
         assert.equal({ weights, cache, scratch }, model.memory);
       }

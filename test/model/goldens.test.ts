@@ -53,7 +53,7 @@ async function checkMemory(
   const folder = await ModelFolder.open(dir);
   await folder.close();
   const tune = variant === 'kernels for GPUs' ? gpuTuning : undefined;
-  const plan = await MemoryPlan.of(folder.config, folder.tensors, adapter, tune);
+  const plan = await MemoryPlan.of(folder.config, folder, adapter, tune);
   const { positions, weights, cache, scratch, total } = plan.at(cachePositions);
   assert.equal({ weights, cache, scratch }, memory);
   assert.is(plan.positionsIn(total), positions);

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'webgpu';
 import { buildModel, type LoadOptions, loadModel, type Model } from '../../src/api/load-model.ts';
-import { loadConfig, type ModelConfig } from '../../src/checkpoint/config.ts';
-import { Checkpoint } from '../../src/checkpoint/safetensors.ts';
+import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import { gpuTuning } from '../../src/model/tuning.ts';
 import { randomCheckpoint } from './random-checkpoint.ts';
 
@@ -19,11 +19,11 @@ export async function deviceWithoutSubgroups(): Promise<GPUDevice> {
 
 /** The kernels meant for GPUs, run on whatever adapter there is. */
 export async function withGpuKernels(dir: string, options: LoadOptions = {}, tune = gpuTuning) {
-  const checkpoint = await Checkpoint.open(dir);
+  const folder = await ModelFolder.open(dir);
   try {
-    return await buildModel(await loadConfig(dir), checkpoint, options, tune);
+    return await buildModel(folder.config, folder, options, tune);
   } finally {
-    await checkpoint.close();
+    await folder.close();
   }
 }
 

@@ -7,7 +7,7 @@ export function decodeSafetensors(file: Uint8Array): TensorData[] {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
   const end = 8 + Number(bytes.readBigUInt64LE());
   type Entry = Pick<TensorData, 'dtype' | 'shape'> & { data_offsets: [number, number] };
-  const header: Record<string, Entry> = JSON.parse(bytes.toString('utf8', 8, end));
+  const { __metadata__, ...header }: Record<string, Entry> = JSON.parse(bytes.toString('utf8', 8, end));
   return Object.entries(header).map(
     ([
       name,

@@ -1,0 +1,46 @@
+// A matrix of codes, see int4.wgsl, int8.wgsl and fp8.wgsl: w = round((code - zero) * scale), with a scale for each row and GROUP neighbouring
+// columns. For every eight rows there are their codes, then their scales [groups][8 rows] in f32, then with ZEROS their zero points
+// [groups / 4][8 rows], a byte each, from which MIDDLE is to be subtracted.
+override ZEROS: bool;
+override ROUNDING: u32; // what the product is rounded to: 0 f32, 1 f16, 2 bf16
+
+fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
+fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
+
+// Where eight rows begin, and where 32 of their columns stand: in vec4u.
+fn rows_at(row: u32) -> u32 {
+  return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
+}
+fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
+
+fn scale(row: u32, group: u32) -> f32 {
+  let at = group * 8u + row % 8u;
+  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+}
+
+fn zero(row: u32, group: u32) -> f32 {
+  if (!ZEROS) { return 0.0; }
+  let at = group / 4u * 8u + row % 8u;
+  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
+}
+
+// Whole numbers round the bits: an adapter may reorder sums of floats. Halves below 2^-14 are 2^-24 apart.
+fn rounded(v: vec4f) -> vec4f {
+  if (ROUNDING == 0u) { return v; }
+  let bits = bitcast<vec4u>(v);
+  if (ROUNDING == 2u) {
+    return bitcast<vec4f>((bits + vec4u(0x7fffu) + ((bits >> vec4u(16u)) & vec4u(1u))) & vec4u(0xffff0000u));
+  }
+  let half = bitcast<vec4f>((bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u));
+  return select(half, round(v * 0x1p24) * 0x1p-24, abs(v) < vec4f(0x1p-14));
+}
+
+fn dequantized(c: Eight, scale: f32, zero: f32) -> Eight {
+  return Eight(rounded((c.low * UNIT - zero) * scale), rounded((c.high * UNIT - zero) * scale));
+}
+
+fn weights8(row: u32, i: u32) -> Eight {
+  let group = 8u * i / sizes.GROUP;
+  return dequantized(codes8(row, i), scale(row, group), zero(row, group));
+}

@@ -1,0 +1,56 @@
+import type { QuantizedShape } from '../checkpoint/quantized.ts';
+import type { Dtype, TensorInfo } from '../checkpoint/safetensors.ts';
+import type { Constants, ShaderName } from '../gpu/kernel.ts';
+
+/** How a weight matrix is kept on the GPU. */
+export type Format = Plain | Quantized;
+
+interface Plain {
+  readonly code: 'f32' | 'bf16' | 'f16';
+}
+
+/** As codes: w = round((code − zero) · scale). */
+export interface Quantized extends Pick<QuantizedShape, 'code' | 'group' | 'rounding' | 'hasZeros'> {}
+
+export const isQuantized = (format: Format): format is Quantized => 'group' in format;
+
+const PLAIN = { F32: 'f32', BF16: 'bf16', F16: 'f16' } as const;
+
+/** Of a matrix made of these. What they do not have in common is undone: it is f32. */
+export function commonFormat(parts: readonly (TensorInfo | QuantizedShape)[]): Format {
+  const [first, ...others] = parts.map(formatOf);
+  const key = JSON.stringify(first);
+  return others.every((format) => JSON.stringify(format) === key) ? first : { code: 'f32' };
+}
+
+function formatOf(part: TensorInfo | QuantizedShape): Format {
+  if ('dtype' in part) return { code: PLAIN[part.dtype] };
+  const { code, group, rounding, hasZeros } = part;
+  return { code, group, rounding, hasZeros };
+}
+
+/** The files of shaders/ that read the format. */
+export const filesOf = (format: Format): ShaderName[] =>
+  isQuantized(format) ? ['weights', 'quantized', format.code] : ['weights', format.code];
+
+const ROUNDINGS = { f32: 0, f16: 1, bf16: 2 } as const;
+
+export const constantsOf = (format: Format): Constants =>
+  isQuantized(format)
+    ? { GROUP: format.group, ZEROS: format.hasZeros, ROUNDING: ROUNDINGS[format.rounding] }
+    : {};
+
+/** Whether 32 columns from a multiple of 32 on always share a scale. */
+export const isInChunks = (format: Format, columns: number): format is Quantized =>
+  isQuantized(format) && (format.group % 32 === 0 || format.group >= columns);
+
+export const BITS = { f32: 32, bf16: 16, f16: 16, int8: 8, int4: 4, fp8: 8 } as const;
+export const DTYPE_BYTES: Readonly<Record<Dtype, number>> = { BF16: 2, F16: 2, F32: 4 };
+
+/** Bytes of eight rows, interleaved. */
+export function eightRows(format: Format, columns: number): number {
+  if (!isQuantized(format)) return Math.ceil(columns / 8) * 8 * BITS[format.code];
+  const groups = Math.ceil(columns / format.group);
+  const zeros = format.hasZeros ? Math.ceil(groups / 4) : 0;
+  return 8 * 4 * (Math.ceil(columns / 32) * BITS[format.code] + groups + zeros);
+}
