@@ -38,10 +38,16 @@ function float16(bits: number): number {
   return sign * (1 + fraction) * 2 ** (exponent - 15);
 }
 
-/** The nearest bf16, ties to even. */
+/** The nearest bf16 of each, ties to even, as they are stored. No NaN. */
+export function nearestBf16s(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(Float32Array.from(values).buffer);
+  const halves = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) halves[i] = (words[i] + 0x7fff + ((words[i] >>> 16) & 1)) >>> 16;
+  return halves;
+}
+
+/** The nearest bf16. */
 export function nearestBf16(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer);
   if (Number.isNaN(value)) return value;
-  bits[0] = ((bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16) << 16;
-  return new Float32Array(bits.buffer)[0];
+  return new Float32Array(Uint32Array.of(nearestBf16s([value])[0] << 16).buffer)[0];
 }

@@ -5,7 +5,7 @@
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { nearestBf16, toFloat64 } from '../../reference/weights.ts';
+import { nearestBf16s, toFloat64 } from '../../reference/weights.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import { withHeader } from '../../src/checkpoint/encode-safetensors.ts';
 import { Checkpoint, type TensorInfo } from '../../src/checkpoint/safetensors.ts';
@@ -34,8 +34,7 @@ export async function addNoise(dir: string, target: string, seed: number): Promi
         const weights = toFloat64(bytes.buffer, tensor.dtype);
         const [, columns] = tensor.shape;
         if (columns !== undefined) blur(weights, columns, random);
-        const rounded = new Uint32Array(Float32Array.from(weights, nearestBf16).buffer);
-        await file.write(new Uint8Array(Uint16Array.from(rounded, (bits) => bits >>> 16).buffer));
+        await file.write(new Uint8Array(nearestBf16s(weights).buffer));
       }
     } finally {
       await file.close();
@@ -63,14 +62,24 @@ function headerOf(tensors: readonly TensorInfo[]): Record<string, unknown> {
  * no group of the matrix has more different ones, else 256.
  */
 export function blur(weights: Float64Array, columns: number, random: () => number): void {
-  const groups: Float64Array[] = [];
-  for (let row = 0; row < weights.length; row += columns) {
-    for (let at = 0; at < columns; at += GROUP)
-      groups.push(weights.subarray(row + at, row + Math.min(at + GROUP, columns)));
+  const groups = function* () {
+    for (let row = 0; row < weights.length; row += columns) {
+      for (let at = 0; at < columns; at += GROUP)
+        yield weights.subarray(row + at, row + Math.min(at + GROUP, columns));
+    }
+  };
+  let most = 0;
+  for (const group of groups()) {
+    most = Math.max(most, new Set(group).size);
+    if (most > 16) break;
   }
-  const steps = groups.every((group) => new Set(group).size <= 16) ? 15 : 255;
-  for (const group of groups) {
-    const step = (Math.max(...group) - Math.min(...group)) / steps;
+  for (const group of groups()) {
+    let [least, largest] = [group[0], group[0]];
+    for (const weight of group) {
+      least = Math.min(least, weight);
+      largest = Math.max(largest, weight);
+    }
+    const step = (largest - least) / (most <= 16 ? 15 : 255);
     for (let i = 0; i < group.length; i++) group[i] += step * (random() - 0.5);
   }
 }
