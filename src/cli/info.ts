@@ -221,13 +221,17 @@ function fitLine(plan: MemoryPlan, limit: number, maxNewTokens: number): Line {
 async function testKernels(parsed: Parsed, io: Io): Promise<void> {
   if (parsed.values.memory)
     throw new OptionError('--memory and --self-test are given: --self-test tells of kernels only');
-  const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
+  const { config, tensors, quantized, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
   const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
     warn(warnings, io);
-    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32' };
-    const checks = await selfTest(gpu, shape, (done, of) => {
+    const formOf = (name: string) => {
+      const codes = quantized.get(name);
+      // Orders are held by a shape of their own.
+      return codes ? { ...codes, hasOrder: false } : (tensors.get(name)?.dtype ?? 'F32');
+    };
+    const checks = await selfTest(gpu, { config, formOf }, (done, of) => {
       io.signal.throwIfAborted();
       const facts = ['checking kernels', `${done} of ${of} passes`];
       io.redraw.update(() => ({ text: '', done: done / of, facts }));
