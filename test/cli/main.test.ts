@@ -507,7 +507,11 @@ gpu('an interrupt ends a run with 130', async () => {
   const many = ['--max-new-tokens', '200', '--block-size', '10', '--steps', '100000', '--gate', '0'];
   const endless = [...many, '--growth', 'blocks'];
   const run = await egps(['generate', '--model', bare, '--prompt-tokens', '1,2,3', ...endless], {
-    started: (pid) => setTimeout(() => process.kill(pid, 'SIGINT'), 6000),
+    // What computes is said before the weights are read; there is nothing to see of the run itself.
+    started: (pid, stderr) =>
+      stderr.on('data', (text) => {
+        if (text.includes('adapter: ')) setTimeout(() => process.kill(pid, 'SIGINT'), 1000);
+      }),
   });
   assert.is(run.code, 130, run.err);
   assert.is(run.out, '');
