@@ -88,7 +88,9 @@ export async function run(args: string[]): Promise<void> {
         progress(`${name}: text ${i + 1} of ${texts.length}`);
         comparison.add(i, text, await model.logits(text.tokens));
       }
-      losses.push({ name, weights: model.memory.weights, ...comparison.loss() });
+      const loss = comparison.loss();
+      progress(`${name}: KL ${short(loss.divergence.mean)}`);
+      losses.push({ name, weights: model.memory.weights, ...loss });
       model.dispose();
     };
     for (const name of variants) await hold(name, await open(dir, optionsOf(name)));

@@ -30,6 +30,7 @@ const planShape = object<Plan>(
     model: text,
     modelDigest: text,
     promptStyle: text,
+    kvCache: optional(text),
     samplers: list(
       object<Plan['samplers'][number]>({
         sampler: text,

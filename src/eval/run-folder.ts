@@ -21,6 +21,8 @@ export interface Plan {
   readonly model: string;
   readonly modelDigest: string;
   readonly promptStyle: string;
+  /** Keys and values where they are not f32. */
+  readonly kvCache?: string;
   /** As on the command line, with the options resolved. */
   readonly samplers: readonly {
     readonly sampler: string;
