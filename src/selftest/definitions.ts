@@ -226,7 +226,7 @@ function streamIs(
   ]);
 }
 
-/** Whether the cache holds what it held but for the keys or values that these rows write. */
+/** Whether the cache holds what it held but for the keys or values that these rows write, padded with zeros. */
 function othersStay(
   subject: Subject,
   before: Contents,
@@ -240,8 +240,12 @@ function othersStay(
     if (position < valid) continue;
     const page = tables[table + Math.floor(position / PAGE)];
     for (let head = 0; head < subject.config.numKeyValueHeads; head++) {
-      for (const region of written) {
-        for (const place of region.all(page, head, position % PAGE)) old[place] = now[place];
+      for (const { all, at } of written) {
+        for (const place of all(page, head, position % PAGE)) old[place] = 0; // the padding
+        for (const i of range(subject.config.headDim)) {
+          const place = at(page, head, position % PAGE, i);
+          old[place] = now[place];
+        }
       }
     }
   }

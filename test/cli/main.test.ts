@@ -92,6 +92,8 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['debug', '--model', speaking, '--layer', '1', '--tokens', '1', 'abc'], 2, '--tokens'],
   [['debug', '--model', bare, '--layer', '1', 'abc'], 2, 'no tokenizer'],
   [['profile', '--rows', 'x'], 2, '--rows', '"x"'],
+  [['generate', '--kv-cache', 'f16', 'x'], 2, '--kv-cache', '"f16"', 'f32 or bf16'],
+  [['info', '--kv-cache', 'int8'], 2, '--kv-cache', '"int8"'],
   [['info', '--self-test', '--memory', '1'], 2, '--memory and --self-test'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
@@ -413,6 +415,11 @@ gpu('info tells the adapter, the model and its memory', async () => {
     assert.match(out, line);
   }
   assert.match(out, /^memory +[\d.]+ [kM]B$/m);
+  // 2 layers of 2 heads of 12 numbers: as f32, and as pairs of bf16 padded to eight words.
+  const cache = (text: string) => /^ *cache .* positions, (.*) of keys and values each$/m.exec(text)?.[1];
+  assert.is(cache(out), '384 B');
+  const bf16 = await egps(['info', '--model', speaking, '--kv-cache', 'bf16']);
+  assert.is(cache(bf16.out), '256 B');
 });
 
 gpu('demo prints each row of its table once, the score, an answer in full, and writes a page', async () => {

@@ -18,7 +18,7 @@ export const COMMON: readonly Mutant[] = [
   { file: 'pack', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u' },
   { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
   { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
-  { file: 'qkv', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  { file: 'qkv', was: 'row.position % PAGE, is_key', is: '(row.position + 1u) % PAGE, is_key' },
   { file: 'norm', was: 'sum / f32(sizes.WIDTH)', is: 'sum / f32(sizes.WIDTH + 1u)', wrong: NORMED },
   {
     file: 'weights',
@@ -82,6 +82,12 @@ export const MULTIPLICATIONS: readonly Mutant[] = [
     is: 'subgroupBroadcast(v, 6u)',
     wrong: PRODUCTS,
   },
+  {
+    file: 'same-subgroups',
+    was: 'subgroupBroadcastFirst(index)',
+    is: 'subgroupBroadcastFirst(index) + 1u',
+    wrong: ['attention'],
+  },
 ];
 export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
   { file: 'matvec', was: 'i < blocks() * slab.one', is: 'i < (blocks() - 1u) * slab.one', wrong: PRODUCTS },
@@ -92,12 +98,13 @@ export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
     is: 'min(1u, blocks() - i)',
     wrong: ['qkv', 'project', 'gate-up'],
   },
+  { file: 'same', was: 'return index', is: 'return index + 1u', wrong: ['attention'] },
 ];
 
 /** Of what only some models have: the short self-test leaves it out. */
 export const FEATURES: readonly Mutant[] = [
   { file: 'qk-norm', was: 'sum / f32(sizes.HEAD_DIM)', is: 'sum / f32(sizes.HEAD_DIM + 1u)' },
-  { file: 'qk-norm', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  { file: 'qk-norm', was: 'row.position % PAGE, true', is: '(row.position + 1u) % PAGE, true' },
   {
     file: 'window',
     was: 'position + 1u - sizes.WINDOW, ',
@@ -112,6 +119,14 @@ export const FEATURES: readonly Mutant[] = [
   },
   { file: 'project', was: 'h += bias[slab.first + n[j]]', is: 'h += bias[slab.first + n[0]]' },
   { file: 'gate-up', was: 'arrayLength(&bias) / 2u)', is: 'arrayLength(&bias) / 2u - 1u)' },
+];
+
+/** Of keys in bf16. */
+export const KEYS: readonly Mutant[] = [
+  { file: 'cache', was: 'bits + vec2u(0x7fffu)', is: 'bits + vec2u(0x6fffu)', wrong: ['qkv', 'qk-norm'] },
+  { file: 'cache', was: 'half % 4u > 0u', is: 'half % 4u > 2u', wrong: ['qkv', 'qk-norm', 'attention'] },
+  { file: 'attention', was: 'sizes.HEAD_DIM / 8u + i;', is: 'sizes.HEAD_DIM / 8u;' },
+  { file: 'attention', was: '[i % 4u]', is: '[(i + 1u) % 4u]' },
 ];
 
 /** The shaders with the fault. */
