@@ -20,6 +20,9 @@ export function encodePrompt(
   prompt: Prompt,
   chat = false,
 ): Uint32Array {
+  if (!Number.isInteger(prompt?.length)) {
+    throw new OptionError(`the prompt is ${describe(prompt)}: a text, token ids or messages`);
+  }
   if (prompt.length === 0) throw new OptionError('the prompt is empty: at least one token is needed');
   if (isConversation(prompt)) {
     checkMessages(prompt);

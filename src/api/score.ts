@@ -1,3 +1,5 @@
+import { OptionError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import type { LanguageModel } from '../engine/language-model.ts';
 import { type Scores, scoreTokens } from '../tree/score.ts';
 import { type Alternative, alternativesOf, checkTopLogprobs } from './alternatives.ts';
@@ -36,9 +38,10 @@ export async function score(
   prompt: Prompt,
   options: ScoreOptions = {},
 ): Promise<Scored> {
-  const { chat, topLogprobs = 0, temperature = 1, signal } = options;
+  const { chat, topLogprobs = 0, temperature = 1, alpha: power, signal, ...others } = options;
+  for (const name in others) throw new OptionError(`there is no option ${show(name)}`);
   checkTopLogprobs(topLogprobs);
-  const { alpha } = withModelDefaults(model.defaults, { alpha: options.alpha });
+  const { alpha } = withModelDefaults(model.defaults, { alpha: power });
   const tokens = encodePrompt(model.tokenizer, prompt, chat);
   const most = Math.max(1, topLogprobs);
   const { likeliest, ...scores } = await scoreTokens(model, tokens, { alpha, temperature }, most, signal);

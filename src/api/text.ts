@@ -1,8 +1,12 @@
 import { OptionError } from '../base/errors.ts';
+import { show } from '../base/show.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 
-/** @throws OptionError for stop strings that could never end a text @internal */
+/** @throws OptionError for what is no list of stop strings, and for one that could never end a text @internal */
 export function checkStop(tokenizer: Tokenizer | null | undefined, stop: readonly string[]): void {
+  if (!Array.isArray(stop) || stop.some((word) => typeof word !== 'string')) {
+    throw new OptionError(`stop is ${show(stop)}: an array of strings`);
+  }
   if (stop.length > 0 && !tokenizer) throw new OptionError('stop needs a model with a tokenizer');
   if (stop.includes('')) throw new OptionError('stop is "": a stop string has at least one character');
 }

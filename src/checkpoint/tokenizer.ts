@@ -25,6 +25,8 @@ export class Tokenizer {
   private readonly vocabulary: Vocabulary;
   /** By id; an added token that is looked for in normalized text reads as it does there. */
   private readonly names: Map<number, string>;
+  /** Of tokens on their own, as far as they were asked for. */
+  private readonly texts = new Map<number, string>();
   private readonly special: ReadonlySet<number>;
   private readonly sections: (text: string) => Section[];
   private readonly preTokenize: PreTokenizer;
@@ -140,10 +142,14 @@ export class Tokenizer {
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
   tokenText(id: number): string {
     if (!this.isShown(id)) return this.names.get(id) ?? `[${id}]`;
+    const known = this.texts.get(id);
+    if (known !== undefined) return known;
     // A decoder may strip the first token's space, which the second of two equal tokens still has.
     const once = this.decode([id]);
     const twice = this.decode([id, id]);
-    return twice.length > 2 * once.length ? twice.slice(once.length) : once;
+    const text = twice.length > 2 * once.length ? twice.slice(once.length) : once;
+    this.texts.set(id, text);
+    return text;
   }
 
   /** The bytes of one token on its own, also where they are a part of a character. @internal */

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DataError, OutputError } from '../base/errors.ts';
+import { DataError, EgpsError, OutputError } from '../base/errors.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on the device',
@@ -21,7 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
 /** In words; undefined for what is no error of the system. */
 function reasonOf(error: unknown): string | undefined {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === undefined ? undefined : (REASONS[code] ?? message);
+  return code === undefined || error instanceof EgpsError ? undefined : (REASONS[code] ?? message);
 }
 
 /** @throws OutputError in place of the system's errors */

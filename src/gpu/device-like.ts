@@ -1,17 +1,17 @@
 /** What every `GPUDevice` has, whoever declares that type: so that the package's declarations need none of WebGPU's. */
 export interface Device {
-  /** GPUAdapterInfo */
+  /** A `GPUAdapterInfo`. */
   readonly adapterInfo: object;
-  /** GPUSupportedFeatures */
+  /** `GPUSupportedFeatures` */
   readonly features: object;
-  /** GPUSupportedLimits */
+  /** `GPUSupportedLimits` */
   readonly limits: object;
-  /** GPUQueue */
+  /** A `GPUQueue`. */
   readonly queue: object;
   /** Resolves when the device is lost. */
   readonly lost: Promise<unknown>;
-  /** GPUDevice.createBuffer */
+  /** Makes a `GPUBuffer`. */
   createBuffer(descriptor: never): object;
-  /** GPUDevice.createShaderModule */
+  /** Makes a `GPUShaderModule`. */
   createShaderModule(descriptor: never): object;
 }

@@ -75,6 +75,8 @@ test('other roles, other contents and tools are refused by name', async () => {
     [[user, 3], /^messages\[1\] is 3: \{role, content\}$/],
     [[3, user], /^messages\[0\] is 3/],
     [[], /^the prompt is empty/],
+    [user as unknown as unknown[], /^the prompt is an object: a text, token ids or messages$/],
+    [undefined as unknown as unknown[], /^the prompt is missing/],
   ];
   for (const [messages, message] of cases) {
     const prompt = messages as unknown as Prompt;
@@ -112,6 +114,7 @@ test('score tells the likeliest in the place of each token, by the bits that the
     greedy.alternatives.map(([{ token }, ...others]) => [token, others.length]),
     alternatives.map(([{ token }]) => [token, 0]),
   );
+  await failure(OptionError, /no option "seed"/, () => score(model(), ids, { seed: 1n } as object));
   await failure(OptionError, /^topLogprobs is 21/, () => score(model(), ids, { topLogprobs: 21 }));
   const reason = new Error('enough');
   const stopped = score(model(), ids, { signal: AbortSignal.abort(reason) });

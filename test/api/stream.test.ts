@@ -10,6 +10,8 @@ import {
 } from '../../src/api/stream.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
+import { resolveOptions, sampleIn } from '../../src/sampling/sample.ts';
+import { Forest } from '../../src/tree/forest.ts';
 import { failure } from '../support/folder.ts';
 import { randomModel, SHAPE } from '../support/models.ts';
 import { spelling } from '../support/spelling.ts';
@@ -138,7 +140,7 @@ test('topLogprobs is a whole number from 0 to 20, and of samplers that tell toke
 test('a stop string ends plain samplers at the token that completes it; what is kept is what it was', async () => {
   const stops = [['b'], ['ba', 'cc'], ['é'], ['.', 'abc'], ['aba', 'bab'], ['éé', 'c.'], ['bb', 'never']];
   let [stopped, split] = [0, 0];
-  for (let seed = 0n; seed < 40n; seed++) {
+  for (let seed = 0n; seed < 28n; seed++) {
     const stop = stops[Number(seed) % stops.length];
     const options: GenerateOptions = { sampler: 'sample', seed, maxNewTokens: 30 };
     const whole = await generate(babbler(), [0, 1], options);
@@ -161,7 +163,7 @@ test('a stop string ends plain samplers at the token that completes it; what is 
     assert.equal(promised(many), promised(answer));
     assert.equal(promised(await generate(babbler(), [0, 1], { ...options, stop })), promised(answer));
   }
-  assert.ok(stopped > 20, `${stopped} stopped`);
+  assert.ok(stopped > 14, `${stopped} stopped`);
   assert.ok(split > 0, 'none was stopped by a token that begins a character too');
 });
 
@@ -253,6 +255,26 @@ test('tokens that nobody asks for make the run wait; none is lost', async () => 
     tokens.map(({ token }) => token),
     [...whole.tokens.slice(1)],
   );
+  assert.is(model.live, 0);
+});
+
+test('tokens that are known already wait as well', async () => {
+  const model = babbler();
+  const options = resolveOptions({ sampler: 'sample', seed: 5n, maxNewTokens: 60 });
+  const forest = new Forest(model, options);
+  const tree = await forest.enter([0], options.maxNewTokens); // so that it is kept
+  const { tokens } = await sampleIn(forest, [0], options, {});
+  const calls = model.calls.length;
+  let [told, open] = [0, 0];
+  const onToken = async () => {
+    assert.is(open++, 0);
+    told++;
+    await new Promise((resolve) => setImmediate(resolve));
+    open--;
+  };
+  assert.equal((await sampleIn(forest, [0], options, { onToken })).tokens, tokens);
+  assert.equal([told, model.calls.length], [tokens.length, calls]);
+  forest.leave(tree);
   assert.is(model.live, 0);
 });
 

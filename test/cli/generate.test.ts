@@ -68,7 +68,8 @@ test('the text ends before the first stop string, the tokens with it', async () 
   assert.equal([answer.text, answer.stop, answer.finish], ['bc', 'de', 'stop']);
   assert.is(tokenizer.decode(answer.tokens), 'bcde');
   assert.is((await generate(alphabet(), 'a', { ...options, stop: ['x'] })).text, 'bcdefg');
-  await refuses(generate(alphabet(), 'a', { ...options, stop: [''] }), 'stop');
+  for (const stop of [[''], 'x', [1], { length: 0 }])
+    await refuses(generate(alphabet(), 'a', { ...options, stop: stop as string[] }), 'stop is');
 });
 
 test('chat wraps the prompt in the template', async () => {
