@@ -1,4 +1,9 @@
-import type { CodeFormat, QuantizedMatrix, QuantizedShape } from '../checkpoint/quantized.ts';
+import type {
+  CodeFormat,
+  QuantizedMatrix,
+  QuantizedShape,
+  QuantizedValues,
+} from '../checkpoint/quantized.ts';
 import { dequantize } from '../model/codes.ts';
 
 /** How a matrix of random codes is stored. */
@@ -38,7 +43,7 @@ export class RandomCodes implements QuantizedMatrix {
     this.noiseAt = noiseAt;
   }
 
-  async read() {
+  async read(): Promise<QuantizedValues> {
     return this.values(0, this.rows);
   }
 
