@@ -1,6 +1,7 @@
 import { disposing } from '../base/disposable.ts';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
-import { KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
+import { KvCache, PAGE } from '../cache/kv-cache.ts';
+import { type KvType, kvTypeOf } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';

@@ -1,4 +1,5 @@
-import { type KvType, PAGE } from '../cache/kv-cache.ts';
+import { PAGE } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { CodeFormat } from '../checkpoint/quantized.ts';
 import type { Dtype, TensorInfo } from '../checkpoint/safetensors.ts';

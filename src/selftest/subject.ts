@@ -1,4 +1,5 @@
-import { KvCache, type KvType, type PageCopy } from '../cache/kv-cache.ts';
+import { KvCache, type PageCopy } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type RowState, writeRows } from '../engine/write-rows.ts';
 import type { Gpu } from '../gpu/device.ts';

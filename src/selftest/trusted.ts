@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
 import { KernelError } from '../base/errors.ts';
 import { isAllowed, RUNTIME } from '../base/runtime.ts';
-import type { KvType } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
 import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';

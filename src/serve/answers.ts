@@ -37,7 +37,7 @@ export function progressOf({
   logProbability,
   account,
   answers,
-}: StateEvent): Omit<StateEvent, 'type' | 'tokens' | 'text'> {
+}: StateEvent): Omit<StateEvent, 'type' | 'tokens' | 'entropy' | 'text' | 'visits'> {
   return { step, steps, block, blocks, logProbability, account, ...(answers && { answers }) };
 }
 
