@@ -6,7 +6,7 @@ import { KernelError } from '../base/errors.ts';
 import { isAllowed, RUNTIME } from '../base/runtime.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
-import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
+import { type KernelCheck, quickQuantizedTest, quickSelfTest, quickTuning } from './self-test.ts';
 
 type Test = (gpu: Gpu) => Promise<readonly KernelCheck[]>;
 
@@ -23,7 +23,7 @@ export async function trust(
   test: Test = quickSelfTest,
   passed: Map<string, Promise<void>> = inProcess,
 ): Promise<void> {
-  const identity = identityOf(gpu);
+  const identity = identityOf(gpu, test);
   let passing = passed.get(identity);
   if (!passing) {
     passing = pass(gpu, identity, test);
@@ -41,6 +41,9 @@ export function refuseWrong({ adapter }: Pick<Gpu, 'adapter'>, checks: readonly 
   throw new KernelError(adapter.description, form ? `${kernel} (${form})` : kernel, error, bound);
 }
 
+/** The same for models with codes for weights. @throws KernelError */
+export const trustQuantized = (gpu: Gpu): Promise<void> => trust(gpu, quickQuantizedTest);
+
 async function pass(gpu: Gpu, identity: string, test: Test): Promise<void> {
   const file = fileOf(identity);
   if (file && (await readFile(file, 'utf8').catch(() => '')) === identity) return;
@@ -49,7 +52,7 @@ async function pass(gpu: Gpu, identity: string, test: Test): Promise<void> {
 }
 
 /** All that a kernel's results may depend on. Neither Dawn nor Deno tells of a driver more than its name and, in the description, its version. */
-function identityOf(gpu: Gpu): string {
+function identityOf(gpu: Gpu, test: Test): string {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const hash = createHash('sha256').update(JSON.stringify(shaders)).digest('hex');
   const identity = {
@@ -58,6 +61,7 @@ function identityOf(gpu: Gpu): string {
     runtime: runtime(),
     kernels: quickTuning(gpu),
     shaders: hash,
+    ...(test === quickQuantizedTest && { weights: 'codes' }),
   };
   return `${JSON.stringify(identity, null, 2)}\n`;
 }
