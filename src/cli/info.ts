@@ -169,7 +169,10 @@ function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: 
     ...where,
     ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
     ['parameters', `${parameters}, ${bytes(stored)} as stored`],
-    ...Array.from(kinds, ([kind, count]): Line => ['  quantised', `${count} matrices, ${kind}`]),
+    ...Array.from(
+      kinds,
+      ([kind, count]): Line => ['  quantised', `${count} ${count === 1 ? 'matrix' : 'matrices'}, ${kind}`],
+    ),
     ['tokenizer', tokenizer],
     ['egps.json', ''],
     ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),
