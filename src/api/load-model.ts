@@ -19,7 +19,7 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import { trust } from '../selftest/trusted.ts';
+import { trust, trustQuantized } from '../selftest/trusted.ts';
 import { checkFits } from './fits.ts';
 import { cachePositions, MemoryPlan } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
@@ -138,6 +138,7 @@ export async function buildModel(
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
     await trust(gpu, kvType);
+    if (quantize || (source.quantized?.size ?? 0) > 0) await trustQuantized(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

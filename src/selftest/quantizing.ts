@@ -2,6 +2,7 @@ import type { TensorInfo, TensorSource } from '../checkpoint/safetensors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import { WeightLoader } from '../model/weights.ts';
+import { rowOf } from './codes-layout.ts';
 import type { Check } from './compare.ts';
 import { bellShaped } from './random-tensors.ts';
 
@@ -33,7 +34,14 @@ export async function checkQuantizing(gpu: Gpu, kernels: Kernels, code: 'int8' |
   const bits = code === 'int4' ? 4 : 8;
   let [error, least] = [0, 0];
   for (let row = 0; row < ROWS; row++) {
-    const found = dequantized(words, row, bits);
+    const { codes, scales } = rowOf(words, row, {
+      rows: ROWS,
+      columns: COLUMNS,
+      code,
+      group: GROUP,
+      hasZeros: false,
+    });
+    const found = Float64Array.from(codes, (q, column) => q * scales[Math.floor(column / GROUP)]);
     for (let first = 0; first < COLUMNS; first += GROUP) {
       const w = weights.subarray(row * COLUMNS + first, row * COLUMNS + Math.min(first + GROUP, COLUMNS));
       error += w.reduce((sum, value, j) => sum + (value - found[first + j]) ** 2, 0);
@@ -41,20 +49,6 @@ export async function checkQuantizing(gpu: Gpu, kernels: Kernels, code: 'int8' |
     }
   }
   return { error: error / least - 1, bound: BOUND[code] };
-}
-
-/** A row as shaders/quantized.wgsl has it. */
-function dequantized(words: Uint32Array, row: number, bits: number): Float64Array {
-  const chunks = Math.ceil(COLUMNS / 32);
-  const groups = Math.ceil(COLUMNS / GROUP);
-  const start = (row >> 3) * 8 * (bits * chunks + groups);
-  const scales = new Float32Array(words.buffer, 4 * (start + 8 * bits * chunks));
-  return Float64Array.from({ length: COLUMNS }, (_, column) => {
-    const i = Math.floor((column * bits) / 32); // of the words of the row
-    const word = words[start + (i >> 2) * 32 + (row & 7) * 4 + (i & 3)];
-    const code = (word << (32 - bits - ((column * bits) % 32))) >> (32 - bits);
-    return code * scales[Math.floor(column / GROUP) * 8 + (row & 7)];
-  });
 }
 
 function leastError(w: Float32Array, bits: number): number {

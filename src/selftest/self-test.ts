@@ -1,13 +1,14 @@
 import { PAGE } from '../cache/kv-cache.ts';
 import type { KvType } from '../cache/kv-type.ts';
-import type { ModelConfig } from '../checkpoint/config.ts';
+import { type ModelConfig, tensorShapes } from '../checkpoint/config.ts';
 import type { CodeFormat } from '../checkpoint/quantized.ts';
 import type { Dtype, TensorInfo } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
 import { Kernels, type Sources } from '../gpu/kernel.ts';
-import { commonFormat, type Format, isQuantized } from '../model/format.ts';
+import { commonFormat, type Format, isInChunks, isQuantized } from '../model/format.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
 import { attentionForm } from './attention.ts';
+import { checkPackingCodes } from './codes-layout.ts';
 import { type Check, isRight, worst } from './compare.ts';
 import { DEFINITIONS } from './definitions.ts';
 import { SLIDING } from './layouts.ts';
@@ -21,7 +22,7 @@ import { allPlans, fewPlans, LONGEST, type Plan, runPlan, slidingPlan, WINDOW } 
 /** What a kernel was found to compute. */
 export interface KernelCheck extends Check {
   /** The file in shaders/ that has its entry point. */
-  readonly kernel: KernelName | 'pack' | 'quantize';
+  readonly kernel: KernelName | 'pack' | 'pack-codes' | 'quantize';
   /** In which of its forms it was run. */
   readonly form: string;
   /** error is at most bound. */
@@ -153,7 +154,7 @@ export async function selfTest(
   const checks = new Checks();
   await scratch(device, async (gpu) => {
     for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
-    await checkQuantize(gpu, new Kernels(gpu), checks);
+    await checkCodes(gpu, new Kernels(gpu), checks);
   });
   if (checks.all().some(({ right }) => !right)) return checks.all(); // there are no weights to go on with
   const runs = [...ODD, own].map((made) => {
@@ -197,7 +198,7 @@ export async function quickQuantizedTest(
   sources?: Sources,
 ): Promise<KernelCheck[]> {
   const checks = new Checks();
-  await scratch(device, (gpu) => checkQuantize(gpu, new Kernels(gpu, sources), checks));
+  await scratch(device, (gpu) => checkCodes(gpu, new Kernels(gpu, sources), checks));
   if (checks.all().some(({ right }) => !right)) return checks.all();
   await holdShape(device, QUANTIZED, tuning, fewPlans(tuning), checks, sources);
   return checks.all();
@@ -258,7 +259,11 @@ async function checkPack(
   checks.add({ kernel: 'pack', form }, await checkPacking(gpu, kernels, packing, columns));
 }
 
-async function checkQuantize(gpu: Gpu, kernels: Kernels, checks: Checks): Promise<void> {
+async function checkCodes(gpu: Gpu, kernels: Kernels, checks: Checks): Promise<void> {
+  for (const [, form] of FORMS) {
+    const found = await checkPackingCodes(gpu, kernels, form);
+    checks.add({ kernel: 'pack-codes', form: nameOf({ ...form, rounding: 'f32' }) }, found);
+  }
   for (const code of ['int8', 'int4'] as const) {
     checks.add({ kernel: 'quantize', form: code }, await checkQuantizing(gpu, kernels, code));
   }
@@ -292,22 +297,29 @@ function weightsForm({ config, tensors, tuning, model }: Subject, step: Step, tr
       names.map((name) => tensors.quantized.get(name) ?? (tensors.tensors.get(name) as TensorInfo)),
     );
   const type = (names: readonly string[]) => nameOf(format(names));
+  const shaderFor = (shader: string, names: readonly string[], columns: number) =>
+    shader === 'matvec-subgroups' && isInChunks(format(names), columns) ? 'matvec-groups' : shader;
   const tile = tuning.tiles.find((rows) => rows >= trial.states.length) ?? Math.max(...tuning.tiles);
   switch (step.kernel) {
     case 'embed':
       return type(EMBEDDING);
-    case 'lm-head':
-      return `${tuning.head.shader}, tiles of ${tile}, ${type(config.tieWordEmbeddings ? EMBEDDING : HEAD)}`;
+    case 'lm-head': {
+      const names = config.tieWordEmbeddings ? EMBEDDING : HEAD;
+      const shader = shaderFor(tuning.head.shader, names, config.hiddenSize);
+      return `${shader}, tiles of ${tile}, ${type(names)}`;
+    }
     case 'qkv':
     case 'project':
     case 'gate-up': {
       const names = MATRICES[step.use];
-      const weights = type(names.map((name) => `model.layers.0.${name}.weight`));
+      const all = names.map((name) => `model.layers.0.${name}.weight`);
+      const weights = type(all);
       const biased =
         step.use !== 'self_attn.qkv_proj' && tensors.tensors.has(`model.layers.0.${names.at(-1)}.bias`);
       const more = biased ? ', biases' : step.kernel === 'qkv' && config.qkNorm ? ', for norms' : '';
       if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}${more}`;
-      return `${tuning.decode.shader}, tiles of ${tile}, ${weights}${more}`;
+      const [, columns] = tensorShapes(config).get(all[0]) ?? [];
+      return `${shaderFor(tuning.decode.shader, all, columns)}, tiles of ${tile}, ${weights}${more}`;
     }
     case 'attention':
       return attentionForm(step, trial);

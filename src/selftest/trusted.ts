@@ -7,7 +7,7 @@ import { isAllowed, RUNTIME } from '../base/runtime.ts';
 import type { KvType } from '../cache/kv-type.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
-import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
+import { type KernelCheck, quickQuantizedTest, quickSelfTest, quickTuning } from './self-test.ts';
 
 type Test = (gpu: Gpu, kvType: KvType) => Promise<readonly KernelCheck[]>;
 
@@ -25,7 +25,7 @@ export async function trust(
   test: Test = (device, type) => quickSelfTest(device, undefined, undefined, type),
   passed: Map<string, Promise<void>> = inProcess,
 ): Promise<void> {
-  const identity = identityOf(gpu, kvType);
+  const identity = identityOf(gpu, kvType, test);
   let passing = passed.get(identity);
   if (!passing) {
     passing = pass(gpu, identity, () => test(gpu, kvType));
@@ -43,6 +43,11 @@ export function refuseWrong({ adapter }: Pick<Gpu, 'adapter'>, checks: readonly 
   throw new KernelError(adapter.description, form ? `${kernel} (${form})` : kernel, error, bound);
 }
 
+const CODES: Test = (gpu) => quickQuantizedTest(gpu);
+
+/** The same for models with codes for weights. @throws KernelError */
+export const trustQuantized = (gpu: Gpu): Promise<void> => trust(gpu, 'f32', CODES);
+
 async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): Promise<void> {
   const file = fileOf(identity);
   if (file && (await readFile(file, 'utf8').catch(() => '')) === identity) return;
@@ -51,7 +56,7 @@ async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): P
 }
 
 /** All that a kernel's results may depend on. Neither Dawn nor Deno tells of a driver more than its name and, in the description, its version. */
-function identityOf(gpu: Gpu, kvType: KvType): string {
+function identityOf(gpu: Gpu, kvType: KvType, test: Test): string {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const hash = createHash('sha256').update(JSON.stringify(shaders)).digest('hex');
   const identity = {
@@ -60,6 +65,7 @@ function identityOf(gpu: Gpu, kvType: KvType): string {
     runtime: runtime(),
     kernels: { ...quickTuning(gpu), kvType },
     shaders: hash,
+    ...(test === CODES && { weights: 'codes' }),
   };
   return `${JSON.stringify(identity, null, 2)}\n`;
 }

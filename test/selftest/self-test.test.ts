@@ -14,6 +14,7 @@ import {
   FEATURED_BF16,
   holdShape,
   type Made,
+  quickQuantizedTest,
   quickSelfTest,
   quickTuning,
   selfTest,
@@ -23,7 +24,15 @@ import { trust } from '../../src/selftest/trusted.ts';
 import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { COMMON, FEATURES, KEYS, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
+import {
+  CODES,
+  COMMON,
+  FEATURES,
+  KEYS,
+  MULTIPLICATIONS,
+  OTHER_MULTIPLICATIONS,
+  withFault,
+} from './mutants.ts';
 
 const gpu = await Gpu.open();
 /** As a new process would. */
@@ -44,8 +53,16 @@ for (const kvType of ['f32', 'bf16'] as const)
     assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
   });
 
+test('codes for weights are found right: packed, quantised, multiplied, in an order of their own', async () => {
+  const checks = await quickQuantizedTest(gpu);
+  for (const { kernel, form, error, bound, right } of checks)
+    assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
+  const kernels = new Set(checks.map(({ kernel }) => kernel));
+  for (const kernel of ['pack-codes', 'quantize', 'permute'] as const) assert.ok(kernels.has(kernel), kernel);
+});
+
 test('every file of shaders/ has a mutant, but for layouts', () => {
-  const files = [...COMMON, ...FEATURES, ...KEYS, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
+  const files = [...COMMON, ...CODES, ...FEATURES, ...KEYS, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
     ({ file }) => file,
   );
   const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
@@ -82,6 +99,10 @@ const cases = [
   })),
   ...FEATURES.map((mutant) => ({ mutant, hold: holdFeatures })),
   ...KEYS.map((mutant) => ({ mutant, hold: holdKeys })),
+  ...CODES.filter(({ file }) => file !== 'matvec-groups' || gpu.adapter.subgroups).map((mutant) => ({
+    mutant,
+    hold: (sources: Sources) => quickQuantizedTest(gpu, quickTuning(gpu), sources),
+  })),
 ];
 for (const [i, { mutant, hold }] of cases.entries()) {
   const { file, was, is, wrong = [file] } = mutant;
