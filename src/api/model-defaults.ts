@@ -1,10 +1,15 @@
-import { join } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
 import { readJson } from '../checkpoint/json.ts';
+import type { ModelFiles } from '../checkpoint/source.ts';
 import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
 
 /** The model's own egps.json, {} where there is none; `warn` is told what is doubtful in it. @throws CheckpointError */
-export async function loadDefaults(dir: string, warn?: (message: string) => void): Promise<ModelDefaults> {
-  const file = join(dir, 'egps.json');
-  const json = await readJson(file, warn);
-  return json === undefined ? {} : modelDefaults(file, json);
+export async function loadDefaults(
+  dir: string | ModelFiles,
+  warn?: (message: string) => void,
+): Promise<ModelDefaults> {
+  const files = filesIn(dir);
+  const name = 'egps.json';
+  const json = await readJson(files, name, warn);
+  return json === undefined ? {} : modelDefaults(files.path(name), json);
 }

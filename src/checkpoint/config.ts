@@ -1,10 +1,11 @@
-import { dirname, join } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
 import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
 import { INT32_MAX, isCount, isPositive, POSITIVE } from './ranges.ts';
 import { parseRope, type RopeScaling } from './rope.ts';
 import type { Checkpoint } from './safetensors.ts';
+import type { ModelFiles } from './source.ts';
 import { parseWindow, type SlidingWindow } from './window.ts';
 
 /** A decoder-only transformer of the Qwen2 graph, which llama, mistral and qwen3 differ from in little. */
@@ -155,7 +156,7 @@ export function parseConfig(json: unknown, file: string, generationConfig?: unkn
 
   let tokens = eosTokens(json.eos_token_id, vocabSize, file);
   if (generationConfig !== undefined) {
-    const generationFile = join(dirname(file), 'generation_config.json');
+    const generationFile = file.replace(/[^/\\]*$/, 'generation_config.json');
     if (!isObject(generationConfig)) throw new CheckpointError(generationFile, 'is not a JSON object');
     tokens = tokens.concat(eosTokens(generationConfig.eos_token_id, vocabSize, generationFile));
   }
@@ -195,11 +196,16 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
  * @throws CheckpointError, UnsupportedModelError
  * @internal
  */
-export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
-  const file = join(dir, 'config.json');
-  const json = await readJson(file, warn);
-  if (json === undefined) throw new CheckpointError(file, 'the file is missing');
-  return parseConfig(json, file, await readJson(join(dir, 'generation_config.json'), warn));
+export async function loadConfig(
+  dir: string | ModelFiles,
+  warn?: (message: string) => void,
+): Promise<ModelConfig> {
+  const files = filesIn(dir);
+  const name = 'config.json';
+  const file = files.path(name);
+  const json = await readJson(files, name, warn);
+  if (json === undefined) throw new CheckpointError(file, `the file is missing${files.why(name)}`);
+  return parseConfig(json, file, await readJson(files, 'generation_config.json', warn));
 }
 
 /** Every tensor the configuration calls for, with its shape; weight matrices are [outputs, inputs]. @internal */

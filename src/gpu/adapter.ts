@@ -1,5 +1,5 @@
+import { dawn } from '#runtime/gpu/dawn';
 import { AdapterError, OptionError } from '../base/errors.ts';
-import { dawn } from './dawn.ts';
 import type { Device } from './device-like.ts';
 
 /** Which adapter computes. */
