@@ -5,7 +5,7 @@ import { type ModelFiles, readText } from './source.ts';
 import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';
 import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
 import { type Decoder, isByteToken, readDecoder } from './tokenizer/decoders.ts';
-import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
+import { TimeLimitError, withinTimeFor } from './tokenizer/limit.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
 import { Part } from './tokenizer/part.ts';
 import { hasRegex } from './tokenizer/pattern.ts';
@@ -189,7 +189,7 @@ export class Tokenizer {
   private watch<T>(watched: boolean, length: number, work: () => T): T {
     if (!watched) return work();
     try {
-      return withinLimit(length, work);
+      return withinTimeFor(length, work);
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error;
       throw new CheckpointError(this.file, `a regular expression ${error.message}`);

@@ -2,7 +2,7 @@ import { CheckpointError } from '../../base/errors.ts';
 import { describe } from '../../base/show.ts';
 import { isObject } from '../json.ts';
 import { render } from './jinja.ts';
-import { TimeLimitError, withinLimit } from './limit.ts';
+import { TimeLimitError, withinTimeFor } from './limit.ts';
 
 export interface Message {
   readonly role: string;
@@ -18,7 +18,7 @@ export function renderChat(
 ): string {
   const length = messages.reduce((n, { content }) => n + content.length, template.length);
   try {
-    return withinLimit(length, () =>
+    return withinTimeFor(length, () =>
       render(template, {
         tools: null,
         documents: null,
