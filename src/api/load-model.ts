@@ -1,8 +1,10 @@
+import { openModel } from '#runtime/api/open-model';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
 import { bytesPerPosition, KvCache, PAGE } from '../cache/kv-cache.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
+import type { ModelFiles } from '../checkpoint/source.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
@@ -11,8 +13,6 @@ import type { Profile } from '../engine/profile.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
-import { findModel } from '../hub/find.ts';
-import { RemoteModel } from '../hub/remote-model.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
@@ -67,19 +67,13 @@ export interface Model extends LanguageModel {
  * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onFetch } = options;
-  let local = await findModel(model, signal);
-  if (local instanceof RemoteModel) {
-    checkComputed(local.description.config);
-    (await Gpu.open(options)).dispose(); // refuses an adapter that is not to be had while that costs nothing
-    local = await local.fetch({ signal, onProgress: onFetch });
-  }
-  const loaded = await loadFolder(local.dir, options);
-  return Object.assign(loaded, { warnings: [...local.warnings, ...loaded.warnings] });
+  const { files, warnings } = await openModel(model, options, checkComputed);
+  const loaded = await loadFolder(files, options);
+  return Object.assign(loaded, { warnings: [...warnings, ...loaded.warnings] });
 }
 
 /** @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError @internal */
-export async function loadFolder(dir: string, options: LoadOptions = {}): Promise<Model> {
+export async function loadFolder(dir: string | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
     const { config, tokenizer, unexpectedTensors } = folder;

@@ -157,3 +157,16 @@ export class HubError extends Error {
     this.missing = at.missing ?? [];
   }
 }
+
+/** A file that cannot be had from its address: which, why, and what to do. */
+export class FetchError extends Error {
+  override name = 'FetchError';
+  readonly url: string;
+  /** The HTTP status, where there was an answer. */
+  readonly status?: number;
+  constructor(url: string, message: string, at: { status?: number; cause?: unknown } = {}) {
+    super(`${url}: ${message}`, at.cause === undefined ? undefined : { cause: at.cause });
+    this.url = url;
+    this.status = at.status;
+  }
+}
