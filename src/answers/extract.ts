@@ -1,4 +1,4 @@
-import { TimeLimitError, withinLimit } from '#runtime/base/limit';
+import { TimeLimitError, withinMilliseconds } from '#runtime/base/limit';
 import { OptionError } from '../base/errors.ts';
 import { choice, lastBoxed } from './boxed.ts';
 
@@ -71,7 +71,7 @@ function lastMatch(pattern: RegExp, text: string): string | undefined {
 /** Runs code that may never return, where that can be ended. */
 function interruptible<T>(work: () => T): T {
   try {
-    return withinLimit(1000 * LIMIT, work);
+    return withinMilliseconds(1000 * LIMIT, work);
   } catch (error) {
     throw error instanceof TimeLimitError ? new Error(TOO_LONG) : error;
   }

@@ -17,7 +17,6 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import { trust } from '../selftest/trusted.ts';
 import { cachePositions } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 
@@ -110,6 +109,7 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
+    const { trust } = await import('../selftest/trusted.ts'); // not before there is a device: it is a tenth of the program
     await trust(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;

@@ -3,6 +3,6 @@ export class TimeLimitError extends Error {
 }
 
 /** A browser has nothing that ends what its own thread does: there is no limit. A page has one where it ends the worker that the model is in. */
-export function withinLimit<T>(_milliseconds: number, work: () => T): T {
+export function withinMilliseconds<T>(_milliseconds: number, work: () => T): T {
   return work();
 }

@@ -13,7 +13,7 @@ export class TimeLimitError extends Error {
  * ends with an error, though the thread has not answered its events meanwhile. (Where node:vm has no watchdog, as in
  * Deno, there is no limit. Under Bun Ctrl-C waits for the limit.) It costs a thread for the time being: less than a millisecond.
  */
-export function withinLimit<T>(milliseconds: number, work: () => T): T {
+export function withinMilliseconds<T>(milliseconds: number, work: () => T): T {
   const outer = context.work;
   context.work = work;
   try {

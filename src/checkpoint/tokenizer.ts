@@ -1,11 +1,18 @@
 import { filesIn } from '#runtime/checkpoint/files';
+import { renderer } from '#runtime/checkpoint/tokenizer/renderer';
 import { CheckpointError } from '../base/errors.ts';
 import { isObject, readJson } from './json.ts';
 import { type ModelFiles, readText } from './source.ts';
 import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';
-import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
+import {
+  type ChatTemplate,
+  configTemplate,
+  type Message,
+  readTokenNames,
+  renderChat,
+} from './tokenizer/chat-template.ts';
 import { type Decoder, isByteToken, readDecoder } from './tokenizer/decoders.ts';
-import { TimeLimitError, withinTimeFor } from './tokenizer/limit.ts';
+import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
 import { Part } from './tokenizer/part.ts';
 import { hasRegex } from './tokenizer/pattern.ts';
@@ -34,13 +41,13 @@ export class Tokenizer {
   private readonly holdsBytes: boolean;
   /** Whether regular expressions of the file take part, which might not end. */
   private readonly watched: { readonly encode: boolean; readonly decode: boolean };
-  private readonly chatTemplate: string | undefined;
+  private readonly chatTemplate: ChatTemplate | undefined;
   private readonly tokenNames: Record<string, string>;
 
   private constructor(
     file: string,
     json: unknown,
-    chatTemplate: string | undefined,
+    chatTemplate: ChatTemplate | undefined,
     tokenNames: Record<string, string>,
   ) {
     this.file = file;
@@ -104,7 +111,8 @@ export class Tokenizer {
       Object.assign(tokenNames, readTokenNames(mapFile, map as Record<string, unknown>));
     const template =
       (await readText(files, 'chat_template.jinja')) ?? configTemplate(configFile, settings.chat_template);
-    const tokenizer = new Tokenizer(file, json, template, tokenNames);
+    const chat = template === undefined ? undefined : { template, render: await renderer() };
+    const tokenizer = new Tokenizer(file, json, chat, tokenNames);
     tokenizer.warnOfHoles(warn);
     return tokenizer;
   }
@@ -189,7 +197,7 @@ export class Tokenizer {
   private watch<T>(watched: boolean, length: number, work: () => T): T {
     if (!watched) return work();
     try {
-      return withinTimeFor(length, work);
+      return withinLimit(length, work);
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error;
       throw new CheckpointError(this.file, `a regular expression ${error.message}`);

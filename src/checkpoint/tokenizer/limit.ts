@@ -1,4 +1,4 @@
-import { withinLimit } from '#runtime/base/limit';
+import { withinMilliseconds } from '#runtime/base/limit';
 
 export { TimeLimitError } from '#runtime/base/limit';
 
@@ -7,6 +7,6 @@ const TIME_LIMIT = 3_000;
 const PER_CHARACTER = 0.05;
 
 /** What `work` returns. A file's regular expression or template may take for ever. @throws TimeLimitError */
-export function withinTimeFor<T>(characters: number, work: () => T): T {
-  return withinLimit(Math.ceil(TIME_LIMIT + characters * PER_CHARACTER), work);
+export function withinLimit<T>(characters: number, work: () => T): T {
+  return withinMilliseconds(Math.ceil(TIME_LIMIT + characters * PER_CHARACTER), work);
 }

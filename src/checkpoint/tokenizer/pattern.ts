@@ -1,6 +1,6 @@
 import { describe } from '../../base/show.ts';
 import { SplitPreTokenizer } from './library.ts';
-import { withinTimeFor } from './limit.ts';
+import { withinLimit } from './limit.ts';
 import { MAX_DEPTH, type Part } from './part.ts';
 import { asOniguruma } from './unicode.ts';
 
@@ -22,7 +22,7 @@ export function readPattern(part: Part, key = 'pattern'): Pattern {
   }
   const source = pattern.string('Regex');
   try {
-    return withinTimeFor(source.length, () => oniguruma(source));
+    return withinLimit(source.length, () => oniguruma(source));
   } catch (error) {
     throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${(error as Error).message}`);
   }
