@@ -21,6 +21,7 @@ export class Address implements ModelFiles {
   /** By their names, of files that are not there. */
   private readonly reasons = new Map<string, string>();
   private readonly kept = Kept.open((message) => this.warnings.push(message));
+  private saidWhole = false;
   private fetched = 0;
   private total = 0;
 
@@ -108,16 +109,25 @@ export class Address implements ModelFiles {
       return new RemoteFile(url, { size: told, tag }, new Uint8Array(), this.hooksFor(told), kept);
     }
     const hooks = this.hooksFor(told);
-    const bytes = await bytesOf(answer, told, hooks.onBytes);
+    const bytes = await bytesOf(answer, told, hooks.onBytes).catch((error) => {
+      this.total -= told; // it may be tried again
+      throw error;
+    });
     const size = bytes.length;
     this.total += size - told;
-    if (size > HEAD)
-      this.warnings.push(
-        `${url}: the server has no Range requests, so that all ${size} bytes were downloaded into memory`,
-      );
+    if (size > HEAD) this.sayWhole();
     for (let i = 0; kept && i * PIECE < size; i++)
       await kept.put(i, bytes.subarray(i * PIECE, (i + 1) * PIECE));
     return new RemoteFile(url, { size, tag }, bytes, hooks, kept);
+  }
+
+  private sayWhole(): void {
+    if (this.saidWhole) return;
+    this.saidWhole = true;
+    const { place } = this;
+    this.warnings.push(
+      `${place}: the server has no Range requests: its files were downloaded whole, into memory`,
+    );
   }
 
   private hooksFor(size: number): FileHooks {
