@@ -20,6 +20,7 @@ export function serve(tell) {
 
     async answer({ prompt, options }) {
       stop = new AbortController();
+      const begun = performance.now();
       const { text, tokens, logProbability, answers, account } = await generate(model, prompt, {
         ...options,
         extract: 'boxed',
@@ -27,7 +28,8 @@ export function serve(tell) {
         onProgress: ({ step, steps }) =>
           tell({ type: 'progress', doing: 'answering', done: step, total: steps }),
       });
-      tell({ type: 'answer', text, tokens, logProbability, answers, account });
+      const seconds = (performance.now() - begun) / 1000;
+      tell({ type: 'answer', text, tokens, logProbability, answers, account, seconds });
     },
 
     async stop() {

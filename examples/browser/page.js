@@ -43,10 +43,10 @@ const on = {
     show('#warnings', items.length > 0);
   },
 
-  answer({ text, tokens, logProbability, answers, account }) {
+  answer({ text, tokens, logProbability, answers, account, seconds }) {
     rest();
     const answer = $('#answer');
-    Object.assign(answer.dataset, { tokens, logProbability });
+    Object.assign(answer.dataset, { tokens, logProbability, seconds });
     answer.querySelector('.text').textContent = text.trim();
     const rows = answers.slice(0, 6).map(({ answer, probability }) => {
       const row = document.createElement('tr');
@@ -55,8 +55,8 @@ const on = {
       return row;
     });
     answer.querySelector('tbody').replaceChildren(...rows);
-    $('#costs').textContent =
-      `log p ${logProbability.toFixed(2)} · ${account.drawnTokens} tokens drawn, ${account.sequentialPasses} passes`;
+    const costs = `${account.drawnTokens} tokens drawn in ${account.sequentialPasses} passes, ${seconds.toFixed(1)} s`;
+    $('#costs').textContent = `log p ${logProbability.toFixed(2)} · ${costs}`;
     show('#answer');
   },
 

@@ -7,18 +7,22 @@ import { npm } from './npm.ts';
 /** What the tests use of Playwright, whose own types come only with the package. */
 export interface Browser {
   newContext(options: {
-    viewport: { width: number; height: number };
-    colorScheme: 'light' | 'dark';
+    viewport?: { width: number; height: number };
+    colorScheme?: 'light' | 'dark';
     reducedMotion?: 'reduce';
     offline?: boolean;
     hasTouch?: boolean;
   }): Promise<Context>;
+  /** Chromium's own protocol. */
+  newBrowserCDPSession(): Promise<Protocol>;
   close(): Promise<void>;
+}
+interface Protocol {
+  send(method: string, params?: object): Promise<unknown>;
 }
 export interface Context {
   newPage(): Promise<Page>;
-  /** Chromium's own protocol. */
-  newCDPSession(page: Page): Promise<{ send(method: string, params?: object): Promise<unknown> }>;
+  newCDPSession(page: Page): Promise<Protocol>;
   close(): Promise<void>;
 }
 export interface Page {

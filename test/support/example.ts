@@ -33,6 +33,8 @@ export interface Shown {
   readonly warnings: string;
   readonly tokens: number[];
   readonly logProbability: number;
+  /** What the answer took. */
+  readonly seconds: number;
   readonly answer: string;
 }
 
@@ -42,7 +44,7 @@ export async function settled(page: Page): Promise<Shown> {
   await page.waitForFunction(isSettled, undefined, { timeout: 240_000 });
   return page.evaluate(() => {
     const element = (selector: string) => document.querySelector(selector) as HTMLElement;
-    const { tokens = '', logProbability } = element('#answer').dataset;
+    const { tokens = '', logProbability, seconds } = element('#answer').dataset;
     const text = (selector: string) =>
       element(selector).hidden ? '' : (element(selector).textContent ?? '');
     return {
@@ -51,14 +53,20 @@ export async function settled(page: Page): Promise<Shown> {
       warnings: text('#warnings'),
       tokens: tokens.split(',').map(Number),
       logProbability: Number(logProbability),
+      seconds: Number(seconds),
       answer: text('#answer'),
     };
   });
 }
 
-/** Has the page answer. */
-export async function ask(page: Page, options: Record<string, number>): Promise<Shown> {
+/** Has the page begin to answer. */
+export async function begin(page: Page, options: Readonly<Record<string, number>>): Promise<void> {
   for (const [name, value] of Object.entries(options)) await page.fill(`[name=${name}]`, String(value));
   await page.click('#go');
+}
+
+/** Has the page answer. */
+export async function ask(page: Page, options: Readonly<Record<string, number>>): Promise<Shown> {
+  await begin(page, options);
   return settled(page);
 }
