@@ -56,7 +56,7 @@ const on = {
     });
     answer.querySelector('tbody').replaceChildren(...rows);
     const costs = `${account.drawnTokens} tokens drawn in ${account.sequentialPasses} passes, ${seconds.toFixed(1)} s`;
-    $('#costs').textContent = `log p ${logProbability.toFixed(2)} · ${costs}`;
+    $('#costs').textContent = `log p ${logProbability.toFixed(2).replace('-', '−')} · ${costs}`;
     show('#answer');
   },
 

@@ -31,7 +31,7 @@ export interface LoadOptions extends AdapterChoice {
   onAdapter?(adapter: AdapterDescription): void;
   /** Told while weights go to the GPU. */
   onProgress?(loadedBytes: number, totalBytes: number): void;
-  /** Told while files come from the Hub; both count what an interrupted run has left. */
+  /** Told while files come from the Hub or, in a browser, from their address; both count what an earlier run has left. */
   onFetch?(fetchedBytes: number, totalBytes: number): void;
 }
 
@@ -62,8 +62,9 @@ export interface Model extends LanguageModel {
 /**
  * Loads a model of Hugging Face's format: config.json, model.safetensors (or shards), and where there are any tokenizer.json,
  * generation_config.json and egps.json.
- * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched
- * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
+ * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched. In a browser the address of its
+ *   folder, or its name on the Hub
+ * @throws HubError, FetchError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
   const { files, warnings } = await openModel(model, options, checkComputed);
