@@ -7,7 +7,7 @@ import { readBytes } from '../../src/checkpoint/source.ts';
 import { withCaches } from '../support/caches.ts';
 import { failure } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { type WebServer, withServer } from '../support/web-server.ts';
+import { WebServer, withServer } from '../support/web-server.ts';
 
 /** Of several pieces, the last one short. */
 const LARGE = Uint8Array.from({ length: 2 * PIECE + 5000 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -50,7 +50,7 @@ for (const dir of ['models/abacus', 'test/fixtures/golden/qwen2-sharded']) {
         assert.is(fetched, total);
         assert.ok(total > here.tensors.size, `${total}`);
         const said = files.warnings.filter((warning) =>
-          /no Range requests: .* downloaded whole, into memory/.test(warning),
+          /no Range requests, .* downloaded whole, into memory/.test(warning),
         );
         assert.is(said.length, way === 'whole' ? 1 : 0, `${files.warnings}`);
       }));
@@ -178,6 +178,24 @@ test('a connection that ends is tried again, three times in all, and nothing is 
     );
     assert.is(busy.status, 503);
   }));
+
+test('a page that may not read what is elsewhere is told of CORS', async () => {
+  const gone = await WebServer.open();
+  const url = at(gone);
+  await gone.close();
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'location');
+  Object.defineProperty(globalThis, 'location', { value: { origin: 'https://a.org' }, configurable: true });
+  try {
+    await failure(
+      FetchError,
+      /m\/s: cannot be fetched .*; a server other than https:\/\/a\.org must allow .*\(CORS\)$/,
+      () => new Address(url).open('s'),
+    );
+  } finally {
+    if (before) Object.defineProperty(globalThis, 'location', before);
+    else Reflect.deleteProperty(globalThis, 'location');
+  }
+});
 
 test('who may not read a file is told so, and at once', () =>
   withFiles(async (server) => {

@@ -126,7 +126,7 @@ export class Address implements ModelFiles {
     this.saidWhole = true;
     const { place } = this;
     this.warnings.push(
-      `${place}: the server has no Range requests: its files were downloaded whole, into memory`,
+      `${place}: the server has no Range requests, or hides Content-Range from this page: files were downloaded whole, into memory`,
     );
   }
 
