@@ -6,6 +6,8 @@ import { loadModel } from '../src/api/load-model.ts';
 import { addressIn } from '../src/api/open-model.browser.ts';
 import { AdapterError, OptionError } from '../src/base/errors.ts';
 import { dawn, withoutWebGpu } from '../src/gpu/dawn.browser.ts';
+import { shaders as plain } from '../src/gpu/shaders.browser.ts';
+import { shaders } from '../src/gpu/shaders.ts';
 import { hasPassed, remember } from '../src/selftest/passed.browser.ts';
 import { launchBrowser, type Page, WEBGPU } from './support/browser.ts';
 import { withCaches } from './support/caches.ts';
@@ -58,6 +60,15 @@ function importedFrom(path: string): Set<string> {
       .filter((name) => name && !name.startsWith('type ')),
   );
 }
+
+test('the shaders for browsers are the others without comments and indentation', () => {
+  assert.equal(Object.keys(plain), Object.keys(shaders));
+  for (const [name, source] of Object.entries(plain)) {
+    assert.not.match(source, /\/\/|^\s/m, name);
+    const words = (text: string) => text.replace(/\/\/.*/g, '').match(/\S+/g);
+    assert.equal(words(source), words(shaders[name as keyof typeof shaders]), name);
+  }
+});
 
 test('bundled for a browser the library needs nothing of Node and nothing heavy, and is small', async () => {
   const { build } = await import('esbuild');

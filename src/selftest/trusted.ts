@@ -1,8 +1,8 @@
+import { shaders } from '#runtime/gpu/shaders';
 import { hasPassed, platform, remember } from '#runtime/selftest/passed';
 import { KernelError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { shaders } from '../gpu/shaders.ts';
 import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
 
 type Test = (gpu: Gpu) => Promise<readonly KernelCheck[]>;
