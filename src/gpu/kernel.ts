@@ -1,5 +1,5 @@
+import { shaders } from '#runtime/gpu/shaders';
 import { type Gpu, Usage } from './device.ts';
-import { shaders } from './shaders.ts';
 
 export type ShaderName = keyof typeof shaders;
 export type Sources = Readonly<Record<ShaderName, string>>;
