@@ -9,24 +9,24 @@ override SPAN: u32;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let row = rows[group.y];
-let quads = HEAD_DIM / 4u;
-if (row.position >= row.limit || thread >= quads) { return; }
-let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
-let step = Q_HEADS * (1u + quads);
-let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
-var largest = spans[first].x;
-for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
-var sum = 0.0;
-var o = vec4f(0);
-for (var i = 0u; i < count; i++) {
-let span = spans[first + i * step];
-let weight = select(exp(span.x - largest), 1.0, span.x == largest);
-sum = fma(weight, span.y, sum);
-o = fma(vec4f(weight), spans[first + i * step + 1u + thread], o);
-}
-let at = group.y * OUT_STRIDE + group.x * HEAD_DIM + 4u * thread;
-for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / sum; }
+  let row = rows[group.y];
+  let quads = HEAD_DIM / 4u;
+  if (row.position >= row.limit || thread >= quads) { return; }
+  let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
+  let step = Q_HEADS * (1u + quads);
+  let first = (row.spans * Q_HEADS + group.x) * (1u + quads);
+  var largest = spans[first].x;
+  for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
+  var sum = 0.0;
+  var o = vec4f(0);
+  for (var i = 0u; i < count; i++) {
+  let span = spans[first + i * step];
+  let weight = select(exp(span.x - largest), 1.0, span.x == largest);
+  sum = fma(weight, span.y, sum);
+  o = fma(vec4f(weight), spans[first + i * step + 1u + thread], o);
+  }
+  let at = group.y * OUT_STRIDE + group.x * HEAD_DIM + 4u * thread;
+  for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / sum; }
 }
 `,
   'attention': /* wgsl */ `override Q_HEADS: u32;
@@ -56,126 +56,126 @@ var<workgroup> sums: array<f32, SHARE * TEAM * SLICES>;
 var<workgroup> outputs: array<vec4f, SHARE * TEAM * SLICES * ((HEAD_DIM + 7u) / 8u) * 2u>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let head = group.x * SHARE;
-let first_row = group.y * TEAM;
-let row = rows[first_row];
-let begin = first_seen(row.position);
-let span = begin / SPAN + group.z;
-let start = span * SPAN;
-if (thread == 0u) {
-let of_team = span < row.team_spans && WINDOW == 0u;
-attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
-}
-let length = workgroupUniformLoad(&attended);
-if (start >= length) { return; }
-let count = min(SPAN, length - start);
-let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
-let first_four = unseen / 4u;
-let fours = (count + 3u) / 4u;
-let quads = HEAD_DIM / 4u;
-let pairs = (quads + 1u) / 2u;
-let kv_head = head / (Q_HEADS / KV_HEADS);
-let page_size = 2u * KV_HEADS * PAGE * quads;
-let table = row.table + start / PAGE;
-let scale = inverseSqrt(f32(HEAD_DIM));
-var m: array<f32, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-for (var four = first_four + thread; four < fours; four += THREADS) {
-let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
-var s: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
-for (var i = 0u; i < quads * row.one; i++) {
-let at = key + i * PAGE;
-let a = cache[at];
-let b = cache[at + 1u];
-let c = cache[at + 2u];
-let d = cache[at + 3u];
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let q = queries[((first_row + h / SHARE) * Q_HEADS + head + h % SHARE) * quads + i];
-s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
-}
-}
-let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
-let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let scores = select(vec4f(LOWEST), s[h] * scale, there);
-weights[h * SPAN / 4u + four] = scores;
-m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
-}
-}
-for (var h = 0u; h < SHARE * TEAM; h++) { largest[h * THREADS + thread] = m[h]; }
-workgroupBarrier();
-if (thread < SHARE * TEAM) {
-var l = LOWEST;
-for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
-most[thread] = l;
-}
-workgroupBarrier();
-for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
-for (var four = first_four + thread; four < fours; four += THREADS) {
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let scores = weights[h * SPAN / 4u + four];
-weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
-}
-}
-workgroupBarrier();
-let slice = thread / (THREADS / SLICES);
-for (var pair = select(pairs, thread % (THREADS / SLICES), slice < SLICES); pair < pairs; pair += THREADS / SLICES) {
-let second = min(1u, quads - 1u - 2u * pair);
-let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
-var sum: array<f32, MOST>;
-var low: array<vec4f, MOST>;
-var high: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) {
-sum[h] = 0.0;
-low[h] = vec4f(0);
-high[h] = vec4f(0);
-}
-for (var four = first_four + slice; four < fours; four += SLICES) {
-let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
-var w: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
-for (var j = 0u; j < 4u; j++) {
-let at = first + min(j, count - 1u - 4u * four) * quads;
-let l = cache[at];
-let r = cache[at + second];
-for (var h = 0u; h < SHARE * TEAM; h++) {
-sum[h] += w[h][j];
-low[h] = fma(vec4f(w[h][j]), l, low[h]);
-high[h] = fma(vec4f(w[h][j]), r, high[h]);
-}
-}
-}
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let at = (h * SLICES + slice) * pairs + pair;
-if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
-outputs[2u * at] = low[h];
-outputs[2u * at + 1u] = high[h];
-}
-}
-workgroupBarrier();
-for (var item = thread; item < SHARE * TEAM * quads * row.one; item += THREADS) {
-let h = item / quads;
-let quad = item % quads;
-var total = 0.0;
-var o = vec4f(0);
-for (var slice = 0u; slice < SLICES * row.one; slice++) {
-total += sums[h * SLICES + slice];
-o += outputs[2u * (h * SLICES + slice) * pairs + quad];
-}
-if (WHOLE) {
-let at = first_row * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
-for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
-} else {
-let slot = rows[first_row + h / SHARE].spans + group.z;
-let at = (slot * Q_HEADS + head + h % SHARE) * (1u + quads);
-if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
-spans[at + 1u + quad] = o;
-}
-}
+  let head = group.x * SHARE;
+  let first_row = group.y * TEAM;
+  let row = rows[first_row];
+  let begin = first_seen(row.position);
+  let span = begin / SPAN + group.z;
+  let start = span * SPAN;
+  if (thread == 0u) {
+  let of_team = span < row.team_spans && WINDOW == 0u;
+  attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
+  }
+  let length = workgroupUniformLoad(&attended);
+  if (start >= length) { return; }
+  let count = min(SPAN, length - start);
+  let unseen = select(0u, max(start, begin) - start, WINDOW > 0u);
+  let first_four = unseen / 4u;
+  let fours = (count + 3u) / 4u;
+  let quads = HEAD_DIM / 4u;
+  let pairs = (quads + 1u) / 2u;
+  let kv_head = head / (Q_HEADS / KV_HEADS);
+  let page_size = 2u * KV_HEADS * PAGE * quads;
+  let table = row.table + start / PAGE;
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  var m: array<f32, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
+  for (var four = first_four + thread; four < fours; four += THREADS) {
+  let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * quads + 4u * four % PAGE;
+  var s: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
+  for (var i = 0u; i < quads * row.one; i++) {
+  let at = key + i * PAGE;
+  let a = cache[at];
+  let b = cache[at + 1u];
+  let c = cache[at + 2u];
+  let d = cache[at + 3u];
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let q = queries[((first_row + h / SHARE) * Q_HEADS + head + h % SHARE) * quads + i];
+  s[h] = vec4f(dot4(s[h].x, a, q), dot4(s[h].y, b, q), dot4(s[h].z, c, q), dot4(s[h].w, d, q));
+  }
+  }
+  let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
+  let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let scores = select(vec4f(LOWEST), s[h] * scale, there);
+  weights[h * SPAN / 4u + four] = scores;
+  m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
+  }
+  }
+  for (var h = 0u; h < SHARE * TEAM; h++) { largest[h * THREADS + thread] = m[h]; }
+  workgroupBarrier();
+  if (thread < SHARE * TEAM) {
+  var l = LOWEST;
+  for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
+  most[thread] = l;
+  }
+  workgroupBarrier();
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
+  for (var four = first_four + thread; four < fours; four += THREADS) {
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let scores = weights[h * SPAN / 4u + four];
+  weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
+  }
+  }
+  workgroupBarrier();
+  let slice = thread / (THREADS / SLICES);
+  for (var pair = select(pairs, thread % (THREADS / SLICES), slice < SLICES); pair < pairs; pair += THREADS / SLICES) {
+  let second = min(1u, quads - 1u - 2u * pair);
+  let values = (KV_HEADS + kv_head) * PAGE * quads + 2u * pair;
+  var sum: array<f32, MOST>;
+  var low: array<vec4f, MOST>;
+  var high: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  sum[h] = 0.0;
+  low[h] = vec4f(0);
+  high[h] = vec4f(0);
+  }
+  for (var four = first_four + slice; four < fours; four += SLICES) {
+  let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * quads;
+  var w: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) { w[h] = weights[h * SPAN / 4u + four]; }
+  for (var j = 0u; j < 4u; j++) {
+  let at = first + min(j, count - 1u - 4u * four) * quads;
+  let l = cache[at];
+  let r = cache[at + second];
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  sum[h] += w[h][j];
+  low[h] = fma(vec4f(w[h][j]), l, low[h]);
+  high[h] = fma(vec4f(w[h][j]), r, high[h]);
+  }
+  }
+  }
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let at = (h * SLICES + slice) * pairs + pair;
+  if (pair == 0u) { sums[h * SLICES + slice] = sum[h]; }
+  outputs[2u * at] = low[h];
+  outputs[2u * at + 1u] = high[h];
+  }
+  }
+  workgroupBarrier();
+  for (var item = thread; item < SHARE * TEAM * quads * row.one; item += THREADS) {
+  let h = item / quads;
+  let quad = item % quads;
+  var total = 0.0;
+  var o = vec4f(0);
+  for (var slice = 0u; slice < SLICES * row.one; slice++) {
+  total += sums[h * SLICES + slice];
+  o += outputs[2u * (h * SLICES + slice) * pairs + quad];
+  }
+  if (WHOLE) {
+  let at = first_row * OUT_STRIDE + (head + h) * HEAD_DIM + 4u * quad;
+  for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
+  } else {
+  let slot = rows[first_row + h / SHARE].spans + group.z;
+  let at = (slot * Q_HEADS + head + h % SHARE) * (1u + quads);
+  if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
+  spans[at + 1u + quad] = o;
+  }
+  }
 }
 fn dot4(sum: f32, a: vec4f, b: vec4f) -> f32 {
-return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
+  return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
 }
 `,
   'copy-pages': /* wgsl */ `override PAGE_QUADS: u32;
@@ -183,21 +183,21 @@ return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
 @group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-if (id.x >= PAGE_QUADS) { return; }
-let page = pages[id.y];
-cache[page.y * PAGE_QUADS + id.x] = cache[page.x * PAGE_QUADS + id.x];
+  if (id.x >= PAGE_QUADS) { return; }
+  let page = pages[id.y];
+  cache[page.y * PAGE_QUADS + id.x] = cache[page.x * PAGE_QUADS + id.x];
 }
 `,
   'draw': /* wgsl */ `override VOCABULARY: u32;
 override SLICES: u32;
 override THREADS: u32;
 struct Result {
-token: u32,
-distance: f32,
-bad: u32,
-count: u32,
-sums: Sums,
-entries: array<Entry, LIST>,
+  token: u32,
+  distance: f32,
+  bad: u32,
+  count: u32,
+  sums: Sums,
+  entries: array<Entry, LIST>,
 }
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -210,93 +210,93 @@ var<workgroup> entries: u32;
 var<workgroup> token: u32;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-if (thread == 0u) { here = rows[group.y]; }
-let row = workgroupUniformLoad(&here);
-if (row.position >= row.limit) { return; }
-let first = group.y * SLICES;
-if (thread == 0u) {
-var top = Entry(slices[first].top, slices[first].maximum);
-for (var s = 1u; s < SLICES * row.one; s++) {
-if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
-}
-var buckets = BUCKETS;
-for (var s = 0u; s < SLICES * row.one; s++) {
-if (slices[first + s].buckets < BUCKETS) {
-buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
-}
-}
-most = top;
-whole = buckets;
-}
-let top = workgroupUniformLoad(&most);
-var limit = workgroupUniformLoad(&whole);
-if (SLICES > 1u) {
-for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
-if (i % LIST < slices[first + i / LIST].count) {
-let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
-if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
-}
-}
-workgroupBarrier();
-if (thread == 0u) { whole = whole_buckets(limit); }
-limit = workgroupUniformLoad(&whole);
-}
-let part = (SLICES * LIST + THREADS - 1u) / THREADS;
-let end = min((thread + 1u) * part, SLICES * LIST);
-var sums = Sums();
-for (var s = thread; s < SLICES * row.one; s += THREADS) {
-sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
-}
-var mine = 0u;
-for (var i = thread * part; i < end * row.one; i++) {
-if (i % LIST >= slices[first + i / LIST].count) { continue; }
-let entry = slices[first + i / LIST].entries[i % LIST];
-let d = entry.value - top.value;
-if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
-}
-listed[thread] = mine;
-sums = total_of(sums, thread, row.one);
-var at = listed_before(thread);
-for (var i = thread * part; i < end * row.one; i++) {
-if (i % LIST >= slices[first + i / LIST].count) { continue; }
-let entry = slices[first + i / LIST].entries[i % LIST];
-let d = entry.value - top.value;
-if (bucket(d) < limit || entry.id == top.id) {
-list[at] = Entry(entry.id, d);
-at++;
-}
-}
-if (thread == THREADS - 1u) { entries = at; }
-let count = workgroupUniformLoad(&entries);
-for (var i = thread; i < count; i += THREADS) { results[row.slot].entries[i] = list[i]; }
-if (row.ask == DRAW) {
-for (var i = thread; i < count; i += THREADS) { weights[i] = kept(i, count, row) * exp(row.inverse_temperature * list[i].value); }
-}
-workgroupBarrier();
-let random = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, 0u), vec2u(row.seed_low, row.seed_high));
-if (thread == 0u) {
-token = select(top.id, row.word, row.ask == GIVEN);
-if (row.ask == TAIL) { token = NONE; }
-if (row.ask == DRAW && row.inverse_temperature > 0.0) {
-token = of_list(random.x, count, select(sums.tempered, 0.0, row.top_k > 0u || row.top_p < 1.0), row);
-}
-}
-if (workgroupUniformLoad(&token) == NONE) {
-let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * VOCABULARY, top, limit, count, thread, row);
-if (thread == 0u) { token = picked; }
-}
-let answer = workgroupUniformLoad(&token);
-if (thread > 0u) { return; }
-var bad = 0u;
-for (var s = 0u; s < SLICES * row.one; s++) { bad |= slices[first + s].bad; }
-results[row.slot].token = answer;
-results[row.slot].distance = logits[group.y * VOCABULARY + min(answer, VOCABULARY - 1u)] - top.value;
-results[row.slot].bad = bad;
-results[row.slot].count = count;
-results[row.slot].sums = sums;
-if (row.ask == DRAW) { rows[group.y].token = answer; }
-rows[group.y].position = row.position + 1u;
-rows[group.y].slot = row.slot + row.stride;
+  if (thread == 0u) { here = rows[group.y]; }
+  let row = workgroupUniformLoad(&here);
+  if (row.position >= row.limit) { return; }
+  let first = group.y * SLICES;
+  if (thread == 0u) {
+  var top = Entry(slices[first].top, slices[first].maximum);
+  for (var s = 1u; s < SLICES * row.one; s++) {
+  if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
+  }
+  var buckets = BUCKETS;
+  for (var s = 0u; s < SLICES * row.one; s++) {
+  if (slices[first + s].buckets < BUCKETS) {
+  buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
+  }
+  }
+  most = top;
+  whole = buckets;
+  }
+  let top = workgroupUniformLoad(&most);
+  var limit = workgroupUniformLoad(&whole);
+  if (SLICES > 1u) {
+  for (var i = thread; i < SLICES * LIST * row.one; i += THREADS) {
+  if (i % LIST < slices[first + i / LIST].count) {
+  let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
+  if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { whole = whole_buckets(limit); }
+  limit = workgroupUniformLoad(&whole);
+  }
+  let part = (SLICES * LIST + THREADS - 1u) / THREADS;
+  let end = min((thread + 1u) * part, SLICES * LIST);
+  var sums = Sums();
+  for (var s = thread; s < SLICES * row.one; s += THREADS) {
+  sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
+  }
+  var mine = 0u;
+  for (var i = thread * part; i < end * row.one; i++) {
+  if (i % LIST >= slices[first + i / LIST].count) { continue; }
+  let entry = slices[first + i / LIST].entries[i % LIST];
+  let d = entry.value - top.value;
+  if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
+  }
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+  var at = listed_before(thread);
+  for (var i = thread * part; i < end * row.one; i++) {
+  if (i % LIST >= slices[first + i / LIST].count) { continue; }
+  let entry = slices[first + i / LIST].entries[i % LIST];
+  let d = entry.value - top.value;
+  if (bucket(d) < limit || entry.id == top.id) {
+  list[at] = Entry(entry.id, d);
+  at++;
+  }
+  }
+  if (thread == THREADS - 1u) { entries = at; }
+  let count = workgroupUniformLoad(&entries);
+  for (var i = thread; i < count; i += THREADS) { results[row.slot].entries[i] = list[i]; }
+  if (row.ask == DRAW) {
+  for (var i = thread; i < count; i += THREADS) { weights[i] = kept(i, count, row) * exp(row.inverse_temperature * list[i].value); }
+  }
+  workgroupBarrier();
+  let random = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, 0u), vec2u(row.seed_low, row.seed_high));
+  if (thread == 0u) {
+  token = select(top.id, row.word, row.ask == GIVEN);
+  if (row.ask == TAIL) { token = NONE; }
+  if (row.ask == DRAW && row.inverse_temperature > 0.0) {
+  token = of_list(random.x, count, select(sums.tempered, 0.0, row.top_k > 0u || row.top_p < 1.0), row);
+  }
+  }
+  if (workgroupUniformLoad(&token) == NONE) {
+  let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * VOCABULARY, top, limit, count, thread, row);
+  if (thread == 0u) { token = picked; }
+  }
+  let answer = workgroupUniformLoad(&token);
+  if (thread > 0u) { return; }
+  var bad = 0u;
+  for (var s = 0u; s < SLICES * row.one; s++) { bad |= slices[first + s].bad; }
+  results[row.slot].token = answer;
+  results[row.slot].distance = logits[group.y * VOCABULARY + min(answer, VOCABULARY - 1u)] - top.value;
+  results[row.slot].bad = bad;
+  results[row.slot].count = count;
+  results[row.slot].sums = sums;
+  if (row.ask == DRAW) { rows[group.y].token = answer; }
+  rows[group.y].position = row.position + 1u;
+  rows[group.y].slot = row.slot + row.stride;
 }
 `,
   'embed': /* wgsl */ `@group(0) @binding(2) var<storage, read> rows: array<Row>;
@@ -304,21 +304,21 @@ rows[group.y].slot = row.slot + row.stride;
 @group(0) @binding(4) var<storage, read_write> stream: array<f32>;
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let token = rows[id.y].token;
-if (2u * id.x >= stream_squares() || token < slab.first || token >= slab.first + slab.count) { return; }
-let e = weights8(token - slab.first, min(id.x, blocks() - 1u));
-let row = id.y * stream_stride();
-var square = 0.0;
-for (var j = 0u; j < 8u * slab.one; j++) {
-let column = 8u * id.x + j;
-if (column >= COLUMNS) { break; }
-let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
-stream[row + column] = h;
-stream[row + stream_half() + column] = h * norm_weight[column];
-square = fma(h, h, square);
-}
-stream[row + 2u * stream_half() + 2u * id.x] = square;
-stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
+  let token = rows[id.y].token;
+  if (2u * id.x >= stream_squares() || token < slab.first || token >= slab.first + slab.count) { return; }
+  let e = weights8(token - slab.first, min(id.x, blocks() - 1u));
+  let row = id.y * stream_stride();
+  var square = 0.0;
+  for (var j = 0u; j < 8u * slab.one; j++) {
+  let column = 8u * id.x + j;
+  if (column >= COLUMNS) { break; }
+  let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
+  stream[row + column] = h;
+  stream[row + stream_half() + column] = h * norm_weight[column];
+  square = fma(h, h, square);
+  }
+  stream[row + 2u * stream_half() + 2u * id.x] = square;
+  stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
 }
 `,
   'gate-up': /* wgsl */ `override OUT_STRIDE: u32;
@@ -327,23 +327,23 @@ override BIAS: bool;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-norms(p, thread);
-let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u));
-let up = (slab.count + 7u) / 8u * 8u;
-multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
-if (!p.finishes) { return; }
-for (var m = 0u; m < TILE * slab.one; m++) {
-var y = products[m] * factors[m];
-if (BIAS) {
-let b = vec4u(n, n + arrayLength(&bias) / 2u) + slab.first;
-y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
-}
-let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
-let at = (p.row + m) * OUT_STRIDE + slab.first;
-out[at + n.x] = activated.x;
-out[at + n.y] = activated.y;
-}
+  let p = place(group, thread);
+  norms(p, thread);
+  let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u));
+  let up = (slab.count + 7u) / 8u * 8u;
+  multiply(vec4u(n, n + up), p.row * stream_stride() + stream_half(), stream_stride(), thread);
+  if (!p.finishes) { return; }
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var y = products[m] * factors[m];
+  if (BIAS) {
+  let b = vec4u(n, n + arrayLength(&bias) / 2u) + slab.first;
+  y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
+  }
+  let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
+  let at = (p.row + m) * OUT_STRIDE + slab.first;
+  out[at + n.x] = activated.x;
+  out[at + n.y] = activated.y;
+  }
 }
 `,
   'lm-head': /* wgsl */ `override VOCABULARY: u32;
@@ -351,20 +351,20 @@ override REPEAT: u32;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let first = place(group, thread);
-norms(first, thread);
-let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
-for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
-let n = 4u * ((group.x * REPEAT + c) * THREADS + thread) + vec4u(0u, 1u, 2u, 3u);
-multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
-for (var m = 0u; m < TILE * slab.one; m++) {
-let l = products[m] * factors[m];
-let at = (first.row + m) * VOCABULARY + slab.first;
-for (var j = 0u; j < 4u * slab.one; j++) {
-if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
-}
-}
-}
+  let first = place(group, thread);
+  norms(first, thread);
+  let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
+  for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
+  let n = 4u * ((group.x * REPEAT + c) * THREADS + thread) + vec4u(0u, 1u, 2u, 3u);
+  multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let l = products[m] * factors[m];
+  let at = (first.row + m) * VOCABULARY + slab.first;
+  for (var j = 0u; j < 4u * slab.one; j++) {
+  if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
+  }
+  }
+  }
 }
 `,
   'matmul-tiles': /* wgsl */ `const TILE = 8u;
@@ -377,50 +377,50 @@ var<workgroup> x_tile: array<vec4f, 256>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return 32u; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
+  return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-let quad = thread % 32u;
-let eight = thread / 32u;
-for (var i = 0u; i < blocks() * slab.one; i += 2u) {
-let here = i + select(quad / 16u, eight, eight < 2u);
-if (eight < 2u && here < blocks()) {
-let a = weights8(n.x, here);
-let b = weights8(n.y, here);
-let c = weights8(n.z, here);
-let d = weights8(n.w, here);
-for (var j = 0u; j < 4u; j++) {
-w_tile[(8u * eight + j) * 32u + quad] = vec4f(a.low[j], b.low[j], c.low[j], d.low[j]);
-w_tile[(8u * eight + 4u + j) * 32u + quad] = vec4f(a.high[j], b.high[j], c.high[j], d.high[j]);
-}
-}
-if (eight == 2u && here < blocks()) {
-let row = (start - 16u * stride + quad % 16u * 4u * stride) / 4u + 2u * here;
-let step = stride / 4u;
-for (var half = 0u; half < 2u; half++) {
-let at = row + half;
-let a = x[at];
-let b = x[at + step];
-let c = x[at + 2u * step];
-let d = x[at + 3u * step];
-for (var j = 0u; j < 4u; j++) {
-x_tile[(8u * (quad / 16u) + 4u * half + j) * 16u + quad % 16u] = vec4f(a[j], b[j], c[j], d[j]);
-}
-}
-}
-workgroupBarrier();
-for (var j = 0u; j < 8u * min(2u, blocks() - i); j++) {
-let w = w_tile[j * 32u + quad];
-let low = x_tile[j * 16u + eight * 2u];
-let high = x_tile[j * 16u + eight * 2u + 1u];
-for (var m = 0u; m < 4u; m++) {
-products[m] = fma(w, vec4f(low[m]), products[m]);
-products[m + 4u] = fma(w, vec4f(high[m]), products[m + 4u]);
-}
-}
-workgroupBarrier();
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let quad = thread % 32u;
+  let eight = thread / 32u;
+  for (var i = 0u; i < blocks() * slab.one; i += 2u) {
+  let here = i + select(quad / 16u, eight, eight < 2u);
+  if (eight < 2u && here < blocks()) {
+  let a = weights8(n.x, here);
+  let b = weights8(n.y, here);
+  let c = weights8(n.z, here);
+  let d = weights8(n.w, here);
+  for (var j = 0u; j < 4u; j++) {
+  w_tile[(8u * eight + j) * 32u + quad] = vec4f(a.low[j], b.low[j], c.low[j], d.low[j]);
+  w_tile[(8u * eight + 4u + j) * 32u + quad] = vec4f(a.high[j], b.high[j], c.high[j], d.high[j]);
+  }
+  }
+  if (eight == 2u && here < blocks()) {
+  let row = (start - 16u * stride + quad % 16u * 4u * stride) / 4u + 2u * here;
+  let step = stride / 4u;
+  for (var half = 0u; half < 2u; half++) {
+  let at = row + half;
+  let a = x[at];
+  let b = x[at + step];
+  let c = x[at + 2u * step];
+  let d = x[at + 3u * step];
+  for (var j = 0u; j < 4u; j++) {
+  x_tile[(8u * (quad / 16u) + 4u * half + j) * 16u + quad % 16u] = vec4f(a[j], b[j], c[j], d[j]);
+  }
+  }
+  }
+  workgroupBarrier();
+  for (var j = 0u; j < 8u * min(2u, blocks() - i); j++) {
+  let w = w_tile[j * 32u + quad];
+  let low = x_tile[j * 16u + eight * 2u];
+  let high = x_tile[j * 16u + eight * 2u + 1u];
+  for (var m = 0u; m < 4u; m++) {
+  products[m] = fma(w, vec4f(low[m]), products[m]);
+  products[m + 4u] = fma(w, vec4f(high[m]), products[m + 4u]);
+  }
+  }
+  workgroupBarrier();
+  }
 }
 `,
   'matvec-split': /* wgsl */ `override TILE: u32;
@@ -432,28 +432,28 @@ var<workgroup> parts: array<vec4f, THREADS>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
+  return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-for (var i = thread / 8u; i < blocks() * slab.one; i += THREADS / 8u) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let at = (start + m * stride) / 4u + 2u * i;
-products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
-}
-}
-for (var m = 0u; m < TILE; m++) {
-parts[thread] = products[m];
-workgroupBarrier();
-var sum = vec4f(0);
-for (var slice = 0u; slice < THREADS / 8u * slab.one; slice++) { sum += parts[slice * 8u + thread % 8u]; }
-products[m] = sum;
-workgroupBarrier();
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  for (var i = thread / 8u; i < blocks() * slab.one; i += THREADS / 8u) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let at = (start + m * stride) / 4u + 2u * i;
+  products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
+  }
+  }
+  for (var m = 0u; m < TILE; m++) {
+  parts[thread] = products[m];
+  workgroupBarrier();
+  var sum = vec4f(0);
+  for (var slice = 0u; slice < THREADS / 8u * slab.one; slice++) { sum += parts[slice * 8u + thread % 8u]; }
+  products[m] = sum;
+  workgroupBarrier();
+  }
 }
 `,
   'matvec-subgroups': /* wgsl */ `enable subgroups;
@@ -465,23 +465,23 @@ var<private> products: array<vec4f, MOST>;
 fn x1(i: u32) -> f32 { return x[i]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-let lane = subgroupExclusiveAdd(1u) % 8u;
-for (var i = 0u; i < blocks() * slab.one; i++) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let v = x[start + m * stride + 8u * i + lane];
-let low = vec4f(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
-let high = vec4f(subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u));
-products[m] = dot8x4(products[m], a, b, c, d, low, high);
-}
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let lane = subgroupExclusiveAdd(1u) % 8u;
+  for (var i = 0u; i < blocks() * slab.one; i++) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let v = x[start + m * stride + 8u * i + lane];
+  let low = vec4f(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
+  let high = vec4f(subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u));
+  products[m] = dot8x4(products[m], a, b, c, d, low, high);
+  }
+  }
 }
 `,
   'matvec': /* wgsl */ `override TILE: u32;
@@ -492,20 +492,20 @@ var<private> products: array<vec4f, MOST>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-for (var i = 0u; i < blocks() * slab.one; i++) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let at = (start + m * stride) / 4u + 2u * i;
-products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
-}
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  for (var i = 0u; i < blocks() * slab.one; i++) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let at = (start + m * stride) / 4u + 2u * i;
+  products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
+  }
+  }
 }
 `,
   'norm': /* wgsl */ `override EPSILON: f32;
@@ -513,20 +513,20 @@ override SQUARES: u32;
 var<workgroup> squares: array<f32, SQUARES>;
 var<private> factors: array<f32, MOST>;
 fn norms(p: Place, thread: u32) {
-let first = thread / peers() * TILE * peers();
-for (var m = 0u; m < TILE * slab.one; m++) {
-var s = 0.0;
-for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
-s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
-}
-squares[first + m * peers() + p.peer] = s;
-}
-workgroupBarrier();
-for (var m = 0u; m < TILE * slab.one; m++) {
-var sum = 0.0;
-for (var t = 0u; t < peers() * slab.one; t++) { sum += squares[first + m * peers() + t]; }
-factors[m] = inverseSqrt(sum / f32(WIDTH) + EPSILON);
-}
+  let first = thread / peers() * TILE * peers();
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var s = 0.0;
+  for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
+  s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
+  }
+  squares[first + m * peers() + p.peer] = s;
+  }
+  workgroupBarrier();
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var sum = 0.0;
+  for (var t = 0u; t < peers() * slab.one; t++) { sum += squares[first + m * peers() + t]; }
+  factors[m] = inverseSqrt(sum / f32(WIDTH) + EPSILON);
+  }
 }
 `,
   'pack': /* wgsl */ `struct Chunk { rows: u32, target_row: u32 }
@@ -536,38 +536,38 @@ override SOURCE: u32;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4u>;
 fn element(row: u32, column: u32) -> u32 {
-if (column >= COLUMNS) { return 0u; }
-let i = row * COLUMNS + column;
-if (SOURCE == 2u) { return source[i]; }
-let bits = (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
-if (SOURCE == 0u) { return bits; }
-if (SOURCE == 3u) { return bits << 16u; }
-let sign = (bits & 0x8000u) << 16u;
-let exponent = (bits >> 10u) & 31u;
-let fraction = bits & 1023u;
-if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); }
-if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
-return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
+  if (column >= COLUMNS) { return 0u; }
+  let i = row * COLUMNS + column;
+  if (SOURCE == 2u) { return source[i]; }
+  let bits = (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
+  if (SOURCE == 0u) { return bits; }
+  if (SOURCE == 3u) { return bits << 16u; }
+  let sign = (bits & 0x8000u) << 16u;
+  let exponent = (bits >> 10u) & 31u;
+  let fraction = bits & 1023u;
+  if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); }
+  if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
+  return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let row = id.x;
-let i = id.y;
-if (row >= chunk.rows) { return; }
-var low: vec4u;
-var high: vec4u;
-for (var j = 0u; j < 4u; j++) {
-low[j] = element(row, 8u * i + j);
-high[j] = element(row, 8u * i + 4u + j);
-}
-let to = chunk.target_row + row;
-let block = (to / 8u) * ((COLUMNS + 7u) / 8u) + i;
-if (SOURCE == 0u) {
-packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
-} else {
-packed[block * 16u + to % 8u] = low;
-packed[block * 16u + 8u + to % 8u] = high;
-}
+  let row = id.x;
+  let i = id.y;
+  if (row >= chunk.rows) { return; }
+  var low: vec4u;
+  var high: vec4u;
+  for (var j = 0u; j < 4u; j++) {
+  low[j] = element(row, 8u * i + j);
+  high[j] = element(row, 8u * i + 4u + j);
+  }
+  let to = chunk.target_row + row;
+  let block = (to / 8u) * ((COLUMNS + 7u) / 8u) + i;
+  if (SOURCE == 0u) {
+  packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
+  } else {
+  packed[block * 16u + to % 8u] = low;
+  packed[block * 16u + 8u + to % 8u] = high;
+  }
 }
 `,
   'pick': /* wgsl */ `const NONE = 0xffffffffu;
@@ -575,81 +575,81 @@ var<workgroup> list: array<Entry, LIST>;
 var<workgroup> weights: array<f32, LIST>;
 var<workgroup> masses: array<f32, THREADS>;
 fn kept(entry: u32, count: u32, row: Row) -> f32 {
-if (row.top_k == 0u && row.top_p >= 1.0) { return 1.0; }
-let d = list[entry].value;
-var above = 0u;
-for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
-if (row.top_k > 0u && above >= row.top_k) { return 0.0; }
-if (row.top_p >= 1.0) { return 1.0; }
-var mass = 0.0;
-var all = 0.0;
-for (var i = 0u; i < count; i++) {
-var higher = 0u;
-for (var j = 0u; j < count; j++) { higher += u32(list[j].value > list[i].value); }
-if (row.top_k > 0u && higher >= row.top_k) { continue; }
-let w = exp(row.inverse_temperature * list[i].value);
-all += w;
-mass += select(0.0, w, list[i].value > d);
-}
-return select(0.0, 1.0, mass < row.top_p * all);
+  if (row.top_k == 0u && row.top_p >= 1.0) { return 1.0; }
+  let d = list[entry].value;
+  var above = 0u;
+  for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
+  if (row.top_k > 0u && above >= row.top_k) { return 0.0; }
+  if (row.top_p >= 1.0) { return 1.0; }
+  var mass = 0.0;
+  var all = 0.0;
+  for (var i = 0u; i < count; i++) {
+  var higher = 0u;
+  for (var j = 0u; j < count; j++) { higher += u32(list[j].value > list[i].value); }
+  if (row.top_k > 0u && higher >= row.top_k) { continue; }
+  let w = exp(row.inverse_temperature * list[i].value);
+  all += w;
+  mass += select(0.0, w, list[i].value > d);
+  }
+  return select(0.0, 1.0, mass < row.top_p * all);
 }
 fn uniform_of(word: u32) -> f32 { return (f32(word >> 8u) + 0.5) * 0x1p-24; }
 fn of_list(word: u32, count: u32, tail: f32, row: Row) -> u32 {
-var total = tail;
-for (var i = 0u; i < count; i++) { total += weights[i]; }
-let goal = uniform_of(word) * total;
-var below = 0.0;
-var last = NONE;
-for (var i = 0u; i < count; i++) {
-if (weights[i] == 0.0) { continue; }
-below += weights[i];
-last = list[i].id;
-if (goal < below) { return last; }
-}
-return select(last, NONE, tail > 0.0);
+  var total = tail;
+  for (var i = 0u; i < count; i++) { total += weights[i]; }
+  let goal = uniform_of(word) * total;
+  var below = 0.0;
+  var last = NONE;
+  for (var i = 0u; i < count; i++) {
+  if (weights[i] == 0.0) { continue; }
+  below += weights[i];
+  last = list[i].id;
+  if (goal < below) { return last; }
+  }
+  return select(last, NONE, tail > 0.0);
 }
 fn tail_weight(v: u32, offset: u32, top: Entry, limit: u32, count: u32, row: Row) -> f32 {
-let d = logits[offset + v] - top.value;
-if (bucket(d) < limit || v == top.id) {
-for (var i = 0u; i < count; i++) {
-if (list[i].id == v) { return 0.0; }
-}
-}
-return exp(row.inverse_temperature * d);
+  let d = logits[offset + v] - top.value;
+  if (bucket(d) < limit || v == top.id) {
+  for (var i = 0u; i < count; i++) {
+  if (list[i].id == v) { return 0.0; }
+  }
+  }
+  return exp(row.inverse_temperature * d);
 }
 fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u32, row: Row) -> u32 {
-let part = (VOCABULARY + THREADS - 1u) / THREADS;
-var mass = 0.0;
-for (var v = thread * part; v < min((thread + 1u) * part, VOCABULARY) * row.one; v++) {
-mass += tail_weight(v, offset, top, limit, count, row);
-}
-masses[thread] = mass;
-workgroupBarrier();
-var picked = NONE;
-if (thread == 0u) {
-var total = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) { total += masses[t]; }
-let goal = uniform_of(word) * total;
-var below = 0.0;
-var mine = 0u;
-var start = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) {
-if (masses[t] == 0.0) { continue; }
-mine = t;
-start = below;
-below += masses[t];
-if (goal < below) { break; }
-}
-below = start;
-for (var v = mine * part; v < min((mine + 1u) * part, VOCABULARY) * row.one; v++) {
-let w = tail_weight(v, offset, top, limit, count, row);
-if (w == 0.0) { continue; }
-picked = v;
-below += w;
-if (goal < below) { break; }
-}
-}
-return picked;
+  let part = (VOCABULARY + THREADS - 1u) / THREADS;
+  var mass = 0.0;
+  for (var v = thread * part; v < min((thread + 1u) * part, VOCABULARY) * row.one; v++) {
+  mass += tail_weight(v, offset, top, limit, count, row);
+  }
+  masses[thread] = mass;
+  workgroupBarrier();
+  var picked = NONE;
+  if (thread == 0u) {
+  var total = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) { total += masses[t]; }
+  let goal = uniform_of(word) * total;
+  var below = 0.0;
+  var mine = 0u;
+  var start = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) {
+  if (masses[t] == 0.0) { continue; }
+  mine = t;
+  start = below;
+  below += masses[t];
+  if (goal < below) { break; }
+  }
+  below = start;
+  for (var v = mine * part; v < min((mine + 1u) * part, VOCABULARY) * row.one; v++) {
+  let w = tail_weight(v, offset, top, limit, count, row);
+  if (w == 0.0) { continue; }
+  picked = v;
+  below += w;
+  if (goal < below) { break; }
+  }
+  }
+  return picked;
 }
 `,
   'project': /* wgsl */ `override X_STRIDE: u32;
@@ -659,24 +659,24 @@ override BIAS: bool;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-let n = outputs(p.quad);
-multiply(min(n, vec4u(slab.count - 1u)), p.row * X_STRIDE, X_STRIDE, thread);
-if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
-for (var m = 0u; m < TILE * slab.one; m++) {
-let row = (p.row + m) * stream_stride();
-var square = 0.0;
-for (var j = 0u; j < 4u * slab.one; j++) {
-if (n[j] >= slab.count) { continue; }
-let at = row + slab.first + n[j];
-var h = stream[at] + products[m][j];
-if (BIAS) { h += bias[slab.first + n[j]]; }
-stream[at] = h;
-stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
-square = fma(h, h, square);
-}
-stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
-}
+  let p = place(group, thread);
+  let n = outputs(p.quad);
+  multiply(min(n, vec4u(slab.count - 1u)), p.row * X_STRIDE, X_STRIDE, thread);
+  if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let row = (p.row + m) * stream_stride();
+  var square = 0.0;
+  for (var j = 0u; j < 4u * slab.one; j++) {
+  if (n[j] >= slab.count) { continue; }
+  let at = row + slab.first + n[j];
+  var h = stream[at] + products[m][j];
+  if (BIAS) { h += bias[slab.first + n[j]]; }
+  stream[at] = h;
+  stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
+  square = fma(h, h, square);
+  }
+  stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
+  }
 }
 `,
   'qk-norm': /* wgsl */ `override Q_HEADS: u32;
@@ -695,38 +695,38 @@ override THREADS: u32;
 var<workgroup> squares: array<f32, THREADS>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let row = rows[group.y];
-let head = group.x;
-let half = HEAD_DIM / 2u;
-let start = (group.y * (Q_HEADS + KV_HEADS) + head) * HEAD_DIM;
-var square = 0.0;
-for (var i = thread; i < HEAD_DIM * row.one; i += THREADS) {
-square = fma(projected[start + i], projected[start + i], square);
-}
-squares[thread] = square;
-workgroupBarrier();
-var sum = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) { sum += squares[t]; }
-let factor = inverseSqrt(sum / f32(HEAD_DIM) + EPSILON);
-let is_key = head >= Q_HEADS;
-if (is_key && (row.position < row.valid || row.position >= row.limit)) { return; }
-let g = select(0u, HEAD_DIM, is_key);
-for (var i = thread; i < half * row.one; i += THREADS) {
-let x = vec2f(projected[start + i], projected[start + i + half]);
-let y = x * factor * vec2f(norm_weights[g + i], norm_weights[g + i + half]);
-let r = rotary[row.position * half + i];
-let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
-if (is_key) {
-let keys = (tables[row.table + row.position / PAGE] * 2u * KV_HEADS + head - Q_HEADS) * PAGE * HEAD_DIM;
-let slot = row.position % PAGE;
-cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
-} else {
-let at = (group.y * Q_HEADS + head) * HEAD_DIM + i;
-queries[at] = turned.x;
-queries[at + half] = turned.y;
-}
-}
+  let row = rows[group.y];
+  let head = group.x;
+  let half = HEAD_DIM / 2u;
+  let start = (group.y * (Q_HEADS + KV_HEADS) + head) * HEAD_DIM;
+  var square = 0.0;
+  for (var i = thread; i < HEAD_DIM * row.one; i += THREADS) {
+  square = fma(projected[start + i], projected[start + i], square);
+  }
+  squares[thread] = square;
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) { sum += squares[t]; }
+  let factor = inverseSqrt(sum / f32(HEAD_DIM) + EPSILON);
+  let is_key = head >= Q_HEADS;
+  if (is_key && (row.position < row.valid || row.position >= row.limit)) { return; }
+  let g = select(0u, HEAD_DIM, is_key);
+  for (var i = thread; i < half * row.one; i += THREADS) {
+  let x = vec2f(projected[start + i], projected[start + i + half]);
+  let y = x * factor * vec2f(norm_weights[g + i], norm_weights[g + i + half]);
+  let r = rotary[row.position * half + i];
+  let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
+  if (is_key) {
+  let keys = (tables[row.table + row.position / PAGE] * 2u * KV_HEADS + head - Q_HEADS) * PAGE * HEAD_DIM;
+  let slot = row.position % PAGE;
+  cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
+  cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+  } else {
+  let at = (group.y * Q_HEADS + head) * HEAD_DIM + i;
+  queries[at] = turned.x;
+  queries[at + half] = turned.y;
+  }
+  }
 }
 `,
   'qkv': /* wgsl */ `override Q_HEADS: u32;
@@ -742,83 +742,83 @@ override QK_NORM: bool;
 @group(0) @binding(8) var<storage, read_write> queries: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-norms(p, thread);
-let half = HEAD_DIM / 2u;
-let left = Q_HEADS + select(0u, KV_HEADS, QK_NORM);
-let first = p.quad / 8u * 16u + p.quad % 8u;
-let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u));
-let n = pairs / half * HEAD_DIM + pairs % half;
-multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
-if (!p.finishes) { return; }
-for (var j = 0u; j < 2u * slab.one; j++) {
-let head = slab.first + pairs[j] / half;
-let i = pairs[j] % half;
-let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
-for (var m = 0u; m < TILE * slab.one; m++) {
-let row = rows[p.row + m];
-let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
-let r = rotary[row.position * half + i];
-let turned = select(vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y)), y, QK_NORM);
-if (head < left) {
-let at = ((p.row + m) * left + head) * HEAD_DIM + i;
-queries[at] = turned.x;
-queries[at + half] = turned.y;
-} else if (row.position >= row.valid && row.position < row.limit) {
-let page = tables[row.table + row.position / PAGE] * 2u * KV_HEADS * PAGE * HEAD_DIM;
-let slot = row.position % PAGE;
-if (head < Q_HEADS + KV_HEADS) {
-let keys = page + (head - Q_HEADS) * PAGE * HEAD_DIM;
-cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
-cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
-} else {
-let values = page + ((head - Q_HEADS) * PAGE + slot) * HEAD_DIM;
-cache[values + i] = y.x;
-cache[values + i + half] = y.y;
-}
-}
-}
-}
+  let p = place(group, thread);
+  norms(p, thread);
+  let half = HEAD_DIM / 2u;
+  let left = Q_HEADS + select(0u, KV_HEADS, QK_NORM);
+  let first = p.quad / 8u * 16u + p.quad % 8u;
+  let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u));
+  let n = pairs / half * HEAD_DIM + pairs % half;
+  multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
+  if (!p.finishes) { return; }
+  for (var j = 0u; j < 2u * slab.one; j++) {
+  let head = slab.first + pairs[j] / half;
+  let i = pairs[j] % half;
+  let b = vec2f(bias[head * HEAD_DIM + i], bias[head * HEAD_DIM + i + half]);
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let row = rows[p.row + m];
+  let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
+  let r = rotary[row.position * half + i];
+  let turned = select(vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y)), y, QK_NORM);
+  if (head < left) {
+  let at = ((p.row + m) * left + head) * HEAD_DIM + i;
+  queries[at] = turned.x;
+  queries[at + half] = turned.y;
+  } else if (row.position >= row.valid && row.position < row.limit) {
+  let page = tables[row.table + row.position / PAGE] * 2u * KV_HEADS * PAGE * HEAD_DIM;
+  let slot = row.position % PAGE;
+  if (head < Q_HEADS + KV_HEADS) {
+  let keys = page + (head - Q_HEADS) * PAGE * HEAD_DIM;
+  cache[keys + (i / 4u * PAGE + slot) * 4u + i % 4u] = turned.x;
+  cache[keys + ((i + half) / 4u * PAGE + slot) * 4u + (i + half) % 4u] = turned.y;
+  } else {
+  let values = page + ((head - Q_HEADS) * PAGE + slot) * HEAD_DIM;
+  cache[values + i] = y.x;
+  cache[values + i + half] = y.y;
+  }
+  }
+  }
+  }
 }
 `,
   'random': /* wgsl */ `fn multiply_high(a: u32, b: u32) -> u32 {
-let low = (a & 0xffffu) * (b & 0xffffu);
-let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
-return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
 }
 fn philox(start: vec4u, seed: vec2u) -> vec4u {
-var c = start;
-var key = seed;
-for (var round = 0u; round < 10u; round++) {
-c = vec4u(multiply_high(0xCD9E8D57u, c.z) ^ c.y ^ key.x, 0xCD9E8D57u * c.z,
-multiply_high(0xD2511F53u, c.x) ^ c.w ^ key.y, 0xD2511F53u * c.x);
-key += vec2u(0x9E3779B9u, 0xBB67AE85u);
-}
-return c;
+  var c = start;
+  var key = seed;
+  for (var round = 0u; round < 10u; round++) {
+  c = vec4u(multiply_high(0xCD9E8D57u, c.z) ^ c.y ^ key.x, 0xCD9E8D57u * c.z,
+  multiply_high(0xD2511F53u, c.x) ^ c.w ^ key.y, 0xD2511F53u * c.x);
+  key += vec2u(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return c;
 }
 `,
   'row': /* wgsl */ `struct Row {
-token: u32,
-position: u32,
-table: u32,
-valid: u32,
-limit: u32,
-ask: u32,
-word: u32,
-seed_low: u32,
-seed_high: u32,
-chain: u32,
-step_candidate: u32,
-inverse_temperature: f32,
-alpha: f32,
-top_k: u32,
-top_p: f32,
-slot: u32,
-stride: u32,
-one: u32,
-spans: u32,
-team_spans: u32,
+  token: u32,
+  position: u32,
+  table: u32,
+  valid: u32,
+  limit: u32,
+  ask: u32,
+  word: u32,
+  seed_low: u32,
+  seed_high: u32,
+  chain: u32,
+  step_candidate: u32,
+  inverse_temperature: f32,
+  alpha: f32,
+  top_k: u32,
+  top_p: f32,
+  slot: u32,
+  stride: u32,
+  one: u32,
+  spans: u32,
+  team_spans: u32,
 }
 const NOTHING = 0u;
 const GIVEN = 1u;
@@ -843,65 +843,65 @@ var<workgroup> any_bad: atomic<u32>;
 var<workgroup> buckets: u32;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-if (thread == 0u) { here = rows[group.y]; }
-let row = workgroupUniformLoad(&here);
-if (row.position >= row.limit) { return; }
-let offset = group.y * VOCABULARY;
-let part = (min(SLICE, VOCABULARY) + THREADS - 1u) / THREADS;
-let first = group.x * SLICE + thread * part;
-let end = min(first + part, min(group.x * SLICE + SLICE, VOCABULARY));
-var most = Entry(0xffffffffu, LOWEST);
-for (var v = first; v < end * row.one; v++) {
-let l = logits[offset + v];
-if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { atomicOr(&any_bad, 1u); }
-if (l > most.value) { most = Entry(v, l); }
-}
-largest[thread] = most;
-for (var n = THREADS / 2u * row.one; n > 0u; n /= 2u) {
-workgroupBarrier();
-if (thread < n) {
-let a = largest[thread];
-let b = largest[thread + n];
-if (b.value > a.value || (b.value == a.value && b.id < a.id)) { largest[thread] = b; }
-}
-}
-most = workgroupUniformLoad(&largest[0]);
-for (var v = first; v < end * row.one; v++) {
-let b = bucket(logits[offset + v] - most.value);
-if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
-}
-workgroupBarrier();
-if (thread == 0u) { buckets = whole_buckets(BUCKETS); }
-let whole = workgroupUniformLoad(&buckets);
-var sums = Sums();
-var mine = 0u;
-for (var v = first; v < end * row.one; v++) {
-let d = logits[offset + v] - most.value;
-if (bucket(d) < whole || v == most.id) {
-mine++;
-} else {
-sums = plus(sums, term(d, row));
-}
-}
-listed[thread] = mine;
-sums = total_of(sums, thread, row.one);
-let slice = group.y * SLICES + group.x;
-var at = listed_before(thread);
-if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
-for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {
-let l = logits[offset + v];
-if (bucket(l - most.value) < whole || v == most.id) {
-slices[slice].entries[at] = Entry(v, l);
-at++;
-}
-}
-if (thread == 0u) {
-slices[slice].maximum = most.value;
-slices[slice].top = most.id;
-slices[slice].bad = atomicLoad(&any_bad);
-slices[slice].buckets = whole;
-slices[slice].sums = sums;
-}
+  if (thread == 0u) { here = rows[group.y]; }
+  let row = workgroupUniformLoad(&here);
+  if (row.position >= row.limit) { return; }
+  let offset = group.y * VOCABULARY;
+  let part = (min(SLICE, VOCABULARY) + THREADS - 1u) / THREADS;
+  let first = group.x * SLICE + thread * part;
+  let end = min(first + part, min(group.x * SLICE + SLICE, VOCABULARY));
+  var most = Entry(0xffffffffu, LOWEST);
+  for (var v = first; v < end * row.one; v++) {
+  let l = logits[offset + v];
+  if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { atomicOr(&any_bad, 1u); }
+  if (l > most.value) { most = Entry(v, l); }
+  }
+  largest[thread] = most;
+  for (var n = THREADS / 2u * row.one; n > 0u; n /= 2u) {
+  workgroupBarrier();
+  if (thread < n) {
+  let a = largest[thread];
+  let b = largest[thread + n];
+  if (b.value > a.value || (b.value == a.value && b.id < a.id)) { largest[thread] = b; }
+  }
+  }
+  most = workgroupUniformLoad(&largest[0]);
+  for (var v = first; v < end * row.one; v++) {
+  let b = bucket(logits[offset + v] - most.value);
+  if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { buckets = whole_buckets(BUCKETS); }
+  let whole = workgroupUniformLoad(&buckets);
+  var sums = Sums();
+  var mine = 0u;
+  for (var v = first; v < end * row.one; v++) {
+  let d = logits[offset + v] - most.value;
+  if (bucket(d) < whole || v == most.id) {
+  mine++;
+  } else {
+  sums = plus(sums, term(d, row));
+  }
+  }
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+  let slice = group.y * SLICES + group.x;
+  var at = listed_before(thread);
+  if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
+  for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {
+  let l = logits[offset + v];
+  if (bucket(l - most.value) < whole || v == most.id) {
+  slices[slice].entries[at] = Entry(v, l);
+  at++;
+  }
+  }
+  if (thread == 0u) {
+  slices[slice].maximum = most.value;
+  slices[slice].top = most.id;
+  slices[slice].bad = atomicLoad(&any_bad);
+  slices[slice].buckets = whole;
+  slices[slice].sums = sums;
+  }
 }
 `,
   'summary': /* wgsl */ `const LIST = 64u;
@@ -909,57 +909,57 @@ const BUCKETS = 64u;
 const LOWEST = -1e30;
 struct Entry { id: u32, value: f32 }
 struct Sums {
-base: f32,
-mean: f32,
-sharp: f32,
-tempered: f32,
+  base: f32,
+  mean: f32,
+  sharp: f32,
+  tempered: f32,
 }
 struct Slice {
-maximum: f32,
-top: u32,
-bad: u32,
-buckets: u32,
-sums: Sums,
-count: u32,
-entries: array<Entry, LIST>,
+  maximum: f32,
+  top: u32,
+  bad: u32,
+  buckets: u32,
+  sums: Sums,
+  count: u32,
+  entries: array<Entry, LIST>,
 }
 fn bucket(d: f32) -> u32 { return u32(min(-4.0 * d, f32(BUCKETS))); }
 fn term(d: f32, row: Row) -> Sums {
-let e = exp(d);
-return Sums(e, d * e, exp(row.alpha * d), exp(row.inverse_temperature * d));
+  let e = exp(d);
+  return Sums(e, d * e, exp(row.alpha * d), exp(row.inverse_temperature * d));
 }
 fn plus(a: Sums, b: Sums) -> Sums {
-return Sums(a.base + b.base, a.mean + b.mean, a.sharp + b.sharp, a.tempered + b.tempered);
+  return Sums(a.base + b.base, a.mean + b.mean, a.sharp + b.sharp, a.tempered + b.tempered);
 }
 fn shifted(s: Sums, shift: f32, row: Row) -> Sums {
-let t = term(shift, row);
-return Sums(t.base * s.base, t.base * (s.mean + shift * s.base), t.sharp * s.sharp, t.tempered * s.tempered);
+  let t = term(shift, row);
+  return Sums(t.base * s.base, t.base * (s.mean + shift * s.base), t.sharp * s.sharp, t.tempered * s.tempered);
 }
 var<workgroup> counts: array<atomic<u32>, BUCKETS>;
 var<workgroup> listed: array<u32, THREADS>;
 var<workgroup> adding: array<Sums, THREADS>;
 fn whole_buckets(most: u32) -> u32 {
-var total = 0u;
-var b = 0u;
-while (b < most) {
-total += atomicLoad(&counts[b]);
-if (total > LIST) { break; }
-b++;
-}
-return b;
+  var total = 0u;
+  var b = 0u;
+  while (b < most) {
+  total += atomicLoad(&counts[b]);
+  if (total > LIST) { break; }
+  b++;
+  }
+  return b;
 }
 fn listed_before(thread: u32) -> u32 {
-var sum = 0u;
-for (var t = 0u; t < thread; t++) { sum += listed[t]; }
-return sum;
+  var sum = 0u;
+  for (var t = 0u; t < thread; t++) { sum += listed[t]; }
+  return sum;
 }
 fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
-adding[thread] = sums;
-for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
-workgroupBarrier();
-if (thread < n) { adding[thread] = plus(adding[thread], adding[thread + n]); }
-}
-return workgroupUniformLoad(&adding[0]);
+  adding[thread] = sums;
+  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
+  workgroupBarrier();
+  if (thread < n) { adding[thread] = plus(adding[thread], adding[thread + n]); }
+  }
+  return workgroupUniformLoad(&adding[0]);
 }
 `,
   'weights': /* wgsl */ `override COLUMNS: u32;
@@ -970,26 +970,26 @@ struct Slab { first: u32, count: u32, one: u32 }
 struct Eight { low: vec4f, high: vec4f }
 fn blocks() -> u32 { return (COLUMNS + 7u) / 8u; }
 fn weights8(row: u32, i: u32) -> Eight {
-let block = (row / 8u) * blocks() + i;
-if (BF16) {
-let w = weights[block * 8u + row % 8u];
-return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
-}
-let at = block * 16u + row % 8u;
-return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+  let block = (row / 8u) * blocks() + i;
+  if (BF16) {
+  let w = weights[block * 8u + row % 8u];
+  return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
+  }
+  let at = block * 16u + row % 8u;
+  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
 }
 fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {
-var s = fma(w.low.x, low.x, sum);
-s = fma(w.low.y, low.y, s);
-s = fma(w.low.z, low.z, s);
-s = fma(w.low.w, low.w, s);
-s = fma(w.high.x, high.x, s);
-s = fma(w.high.y, high.y, s);
-s = fma(w.high.z, high.z, s);
-return fma(w.high.w, high.w, s);
+  var s = fma(w.low.x, low.x, sum);
+  s = fma(w.low.y, low.y, s);
+  s = fma(w.low.z, low.z, s);
+  s = fma(w.low.w, low.w, s);
+  s = fma(w.high.x, high.x, s);
+  s = fma(w.high.y, high.y, s);
+  s = fma(w.high.z, high.z, s);
+  return fma(w.high.w, high.w, s);
 }
 fn dot8x4(sum: vec4f, a: Eight, b: Eight, c: Eight, d: Eight, low: vec4f, high: vec4f) -> vec4f {
-return vec4f(dot8(sum.x, a, low, high), dot8(sum.y, b, low, high), dot8(sum.z, c, low, high), dot8(sum.w, d, low, high));
+  return vec4f(dot8(sum.x, a, low, high), dot8(sum.y, b, low, high), dot8(sum.z, c, low, high), dot8(sum.w, d, low, high));
 }
 struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
 fn outputs(quad: u32) -> vec4u { return vec4u(quad / 8u * 32u + quad % 8u) + vec4u(0u, 8u, 16u, 24u); }
