@@ -1,11 +1,16 @@
 // Writes src/gpu/shaders.ts from shaders/*.wgsl, which are the source of truth; a test compares the two. For browsers there is
-// src/gpu/shaders.browser.ts, without comments and indentation, a third of it all, which a page would have to fetch.
+// src/gpu/shaders.browser.ts, without comments and deep indentation, which a page would have to fetch.
 import { readdirSync, readFileSync } from 'node:fs';
 import { runAsScript } from './generated.mjs';
 
 const root = new URL('..', import.meta.url);
 
-const plain = (source) => source.replace(/[ \t]*\/\/.*$/gm, '').replace(/^\s+/gm, '');
+const plain = (source) =>
+  source
+    .replace(/[ \t]*\/\/.*$/gm, '')
+    .replace(/\n+/g, '\n')
+    .replace(/^\n/, '')
+    .replace(/^ {3,}/gm, '  ');
 
 function generate(edit = (source) => source) {
   const files = readdirSync(new URL('shaders/', root))

@@ -1,4 +1,5 @@
 import { filesIn } from '#runtime/checkpoint/files';
+import { ready } from '#runtime/checkpoint/tokenizer/library';
 import { renderer } from '#runtime/checkpoint/tokenizer/renderer';
 import { CheckpointError } from '../base/errors.ts';
 import { isObject, readJson } from './json.ts';
@@ -116,6 +117,7 @@ export class Tokenizer {
       Object.assign(tokenNames, readTokenNames(mapFile, map as Record<string, unknown>));
     const template =
       (await readText(files, 'chat_template.jinja')) ?? configTemplate(configFile, settings.chat_template);
+    await ready();
     const chat = template === undefined ? undefined : { template, render: await renderer() };
     const tokenizer = new Tokenizer(file, json, chat, tokenNames);
     tokenizer.warnOfHoles(warn);

@@ -6,24 +6,24 @@ export const shaders = {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let row = rows[group.y];
-let quads = sizes.HEAD_DIM / 4u;
-if (row.position >= row.limit || thread >= quads) { return; }
-let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
-let step = sizes.Q_HEADS * (1u + quads);
-let first = (row.spans * sizes.Q_HEADS + group.x) * (1u + quads);
-var largest = spans[first].x;
-for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
-var sum = 0.0;
-var o = vec4f(0);
-for (var i = 0u; i < count; i++) {
-let span = spans[first + i * step];
-let weight = select(exp(span.x - largest), 1.0, span.x == largest);
-sum = fma(weight, span.y, sum);
-o = fma(vec4f(weight), spans[first + i * step + 1u + thread], o);
-}
-let at = group.y * sizes.OUT_STRIDE + group.x * sizes.HEAD_DIM + 4u * thread;
-for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / sum; }
+  let row = rows[group.y];
+  let quads = sizes.HEAD_DIM / 4u;
+  if (row.position >= row.limit || thread >= quads) { return; }
+  let count = row.position / SPAN + 1u - first_seen(row.position) / SPAN;
+  let step = sizes.Q_HEADS * (1u + quads);
+  let first = (row.spans * sizes.Q_HEADS + group.x) * (1u + quads);
+  var largest = spans[first].x;
+  for (var i = 1u; i < count; i++) { largest = max(largest, spans[first + i * step].x); }
+  var sum = 0.0;
+  var o = vec4f(0);
+  for (var i = 0u; i < count; i++) {
+  let span = spans[first + i * step];
+  let weight = select(exp(span.x - largest), 1.0, span.x == largest);
+  sum = fma(weight, span.y, sum);
+  o = fma(vec4f(weight), spans[first + i * step + 1u + thread], o);
+  }
+  let at = group.y * sizes.OUT_STRIDE + group.x * sizes.HEAD_DIM + 4u * thread;
+  for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / sum; }
 }
 `,
   'attention': /* wgsl */ `override PAGE: u32;
@@ -50,172 +50,172 @@ var<workgroup> sums: array<f32, SHARE * TEAM * THREADS>;
 var<workgroup> outputs: array<vec4f, SHARE * TEAM * PARTS * 2u>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let head = group.x * SHARE;
-let first_row = group.y * TEAM;
-let row = rows[first_row];
-let begin = first_seen(row.position);
-let span = begin / SPAN + group.z;
-let start = span * SPAN;
-if (thread == 0u) {
-let of_team = span < row.team_spans && sizes.WINDOW == 0u;
-attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
-}
-let length = workgroupUniformLoad(&attended);
-if (start >= length) { return; }
-let count = min(SPAN, length - start);
-let unseen = select(0u, max(start, begin) - start, sizes.WINDOW > 0u);
-let first_four = unseen / 4u;
-let fours = (count + 3u) / 4u;
-let quads = sizes.HEAD_DIM / 4u;
-let pairs = (quads + 1u) / 2u;
-let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
-let words = select(quads, pairs, KV_BF16);
-let page_size = 2u * sizes.KV_HEADS * PAGE * words;
-let table = row.table + start / PAGE;
-let scale = inverseSqrt(f32(sizes.HEAD_DIM));
-var m: array<f32, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
-for (var base = first_four; base < fours; base += THREADS) {
-let four = min(base + thread, fours - 1u);
-let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
-var s: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
-for (var i = 0u; i < words * row.one; i++) {
-let at = key + i * PAGE;
-let a = cache[at];
-let b = cache[at + 1u];
-let c = cache[at + 2u];
-let d = cache[at + 3u];
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
-if (KV_BF16) {
-s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
-s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
-} else {
-let query = queries[same(q + i)];
-s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
-}
-}
-}
-let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
-let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let scores = select(vec4f(LOWEST), s[h] * scale, there);
-if (base + thread < fours) { weights[h * SPAN / 4u + four] = scores; }
-m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
-}
-}
-for (var h = 0u; h < SHARE * TEAM; h++) { largest[h * THREADS + thread] = m[h]; }
-workgroupBarrier();
-if (thread < SHARE * TEAM) {
-var l = LOWEST;
-for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
-most[thread] = l;
-}
-workgroupBarrier();
-for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
-for (var four = first_four + thread; four < fours; four += THREADS) {
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let scores = weights[h * SPAN / 4u + four];
-weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
-}
-}
-workgroupBarrier();
-let slices = max(1u, THREADS / pairs);
-let step = THREADS / slices;
-let slice = thread / step;
-for (var base = 0u; base < pairs; base += step) {
-let pair = min(base + thread % step, pairs - 1u);
-let second = min(1u, quads - 1u - 2u * pair);
-let values = (sizes.KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
-var sum: array<f32, MOST>;
-var first_sum: array<vec4f, MOST>;
-var second_sum: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) {
-sum[h] = 0.0;
-first_sum[h] = vec4f(0);
-second_sum[h] = vec4f(0);
-}
-for (var next = first_four; next < fours; next += slices) {
-let four = min(next + slice, fours - 1u);
-let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
-var w: array<vec4f, MOST>;
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let at = h * SPAN / 4u + four;
-if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
-if (next + slice >= fours) { w[h] = vec4f(0); }
-}
-for (var j = 0u; j < 4u; j++) {
-let at = first + min(j, count - 1u - 4u * four) * words;
-let value = cache[at];
-let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
-var r = high(value);
-if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
-for (var h = 0u; h < SHARE * TEAM; h++) {
-sum[h] += w[h][j];
-first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
-second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
-}
-}
-}
-if (slice < slices && base + thread % step < pairs) {
-for (var h = 0u; h < SHARE * TEAM; h++) {
-let at = (h * slices + slice) * pairs + pair;
-if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
-outputs[2u * at] = first_sum[h];
-outputs[2u * at + 1u] = second_sum[h];
-}
-}
-}
-workgroupBarrier();
-for (var item = thread; item < SHARE * TEAM * quads * row.one; item += THREADS) {
-let h = item / quads;
-let quad = item % quads;
-var total = 0.0;
-var o = vec4f(0);
-for (var slice = 0u; slice < slices * row.one; slice++) {
-total += sums[h * slices + slice];
-o += quad_of(2u * (h * slices + slice) * pairs, quad);
-}
-if (WHOLE) {
-let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
-for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
-} else {
-let slot = rows[first_row + h / SHARE].spans + group.z;
-let at = (slot * sizes.Q_HEADS + head + h % SHARE) * (1u + quads);
-if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
-spans[at + 1u + quad] = o;
-}
-}
+  let head = group.x * SHARE;
+  let first_row = group.y * TEAM;
+  let row = rows[first_row];
+  let begin = first_seen(row.position);
+  let span = begin / SPAN + group.z;
+  let start = span * SPAN;
+  if (thread == 0u) {
+  let of_team = span < row.team_spans && sizes.WINDOW == 0u;
+  attended = select(0u, row.position + 1u, row.position < row.limit && of_team == (TEAM > 1u));
+  }
+  let length = workgroupUniformLoad(&attended);
+  if (start >= length) { return; }
+  let count = min(SPAN, length - start);
+  let unseen = select(0u, max(start, begin) - start, sizes.WINDOW > 0u);
+  let first_four = unseen / 4u;
+  let fours = (count + 3u) / 4u;
+  let quads = sizes.HEAD_DIM / 4u;
+  let pairs = (quads + 1u) / 2u;
+  let kv_head = head / (sizes.Q_HEADS / sizes.KV_HEADS);
+  let words = select(quads, pairs, KV_BF16);
+  let page_size = 2u * sizes.KV_HEADS * PAGE * words;
+  let table = row.table + start / PAGE;
+  let scale = inverseSqrt(f32(sizes.HEAD_DIM));
+  var m: array<f32, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = LOWEST; }
+  for (var base = first_four; base < fours; base += THREADS) {
+  let four = min(base + thread, fours - 1u);
+  let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
+  var s: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
+  for (var i = 0u; i < words * row.one; i++) {
+  let at = key + i * PAGE;
+  let a = cache[at];
+  let b = cache[at + 1u];
+  let c = cache[at + 2u];
+  let d = cache[at + 3u];
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
+  if (KV_BF16) {
+  s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
+  s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
+  } else {
+  let query = queries[same(q + i)];
+  s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
+  }
+  }
+  }
+  let slot = vec4u(4u * four) + vec4u(0u, 1u, 2u, 3u);
+  let there = (slot >= vec4u(unseen)) & (slot < vec4u(count));
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let scores = select(vec4f(LOWEST), s[h] * scale, there);
+  if (base + thread < fours) { weights[h * SPAN / 4u + four] = scores; }
+  m[h] = max(m[h], max(max(scores.x, scores.y), max(scores.z, scores.w)));
+  }
+  }
+  for (var h = 0u; h < SHARE * TEAM; h++) { largest[h * THREADS + thread] = m[h]; }
+  workgroupBarrier();
+  if (thread < SHARE * TEAM) {
+  var l = LOWEST;
+  for (var t = 0u; t < THREADS * row.one; t++) { l = max(l, largest[thread * THREADS + t]); }
+  most[thread] = l;
+  }
+  workgroupBarrier();
+  for (var h = 0u; h < SHARE * TEAM; h++) { m[h] = most[h]; }
+  for (var four = first_four + thread; four < fours; four += THREADS) {
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let scores = weights[h * SPAN / 4u + four];
+  weights[h * SPAN / 4u + four] = select(exp(scores - m[h]), vec4f(0), scores == vec4f(LOWEST));
+  }
+  }
+  workgroupBarrier();
+  let slices = max(1u, THREADS / pairs);
+  let step = THREADS / slices;
+  let slice = thread / step;
+  for (var base = 0u; base < pairs; base += step) {
+  let pair = min(base + thread % step, pairs - 1u);
+  let second = min(1u, quads - 1u - 2u * pair);
+  let values = (sizes.KV_HEADS + kv_head) * PAGE * words + select(2u * pair, pair, KV_BF16);
+  var sum: array<f32, MOST>;
+  var first_sum: array<vec4f, MOST>;
+  var second_sum: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  sum[h] = 0.0;
+  first_sum[h] = vec4f(0);
+  second_sum[h] = vec4f(0);
+  }
+  for (var next = first_four; next < fours; next += slices) {
+  let four = min(next + slice, fours - 1u);
+  let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
+  var w: array<vec4f, MOST>;
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let at = h * SPAN / 4u + four;
+  if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
+  if (next + slice >= fours) { w[h] = vec4f(0); }
+  }
+  for (var j = 0u; j < 4u; j++) {
+  let at = first + min(j, count - 1u - 4u * four) * words;
+  let value = cache[at];
+  let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
+  var r = high(value);
+  if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  sum[h] += w[h][j];
+  first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
+  second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
+  }
+  }
+  }
+  if (slice < slices && base + thread % step < pairs) {
+  for (var h = 0u; h < SHARE * TEAM; h++) {
+  let at = (h * slices + slice) * pairs + pair;
+  if (pair == 0u) { sums[h * slices + slice] = sum[h]; }
+  outputs[2u * at] = first_sum[h];
+  outputs[2u * at + 1u] = second_sum[h];
+  }
+  }
+  }
+  workgroupBarrier();
+  for (var item = thread; item < SHARE * TEAM * quads * row.one; item += THREADS) {
+  let h = item / quads;
+  let quad = item % quads;
+  var total = 0.0;
+  var o = vec4f(0);
+  for (var slice = 0u; slice < slices * row.one; slice++) {
+  total += sums[h * slices + slice];
+  o += quad_of(2u * (h * slices + slice) * pairs, quad);
+  }
+  if (WHOLE) {
+  let at = first_row * sizes.OUT_STRIDE + (head + h) * sizes.HEAD_DIM + 4u * quad;
+  for (var j = 0u; j < 4u * row.one; j++) { out[at + j] = o[j] / total; }
+  } else {
+  let slot = rows[first_row + h / SHARE].spans + group.z;
+  let at = (slot * sizes.Q_HEADS + head + h % SHARE) * (1u + quads);
+  if (quad == 0u) { spans[at] = vec4f(most[h], total, 0.0, 0.0); }
+  spans[at + 1u + quad] = o;
+  }
+  }
 }
 fn dots(sum: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f, q: vec4f) -> vec4f {
-return vec4f(dot4(sum.x, a, q), dot4(sum.y, b, q), dot4(sum.z, c, q), dot4(sum.w, d, q));
+  return vec4f(dot4(sum.x, a, q), dot4(sum.y, b, q), dot4(sum.z, c, q), dot4(sum.w, d, q));
 }
 fn dot4(sum: f32, a: vec4f, b: vec4f) -> f32 {
-return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
+  return fma(a.x, b.x, fma(a.y, b.y, fma(a.z, b.z, fma(a.w, b.w, sum))));
 }
 fn low(word: vec4u) -> vec4f { return bitcast<vec4f>(word << vec4u(16u)); }
 fn high(word: vec4u) -> vec4f { return bitcast<vec4f>(word & vec4u(0xffff0000u)); }
 fn second_half(head: u32, i: u32) -> vec4f {
-let at = head + sizes.HEAD_DIM / 8u + i;
-let q = queries[same(at)];
-if (sizes.HEAD_DIM % 8u == 0u) { return q; }
-return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
+  let at = head + sizes.HEAD_DIM / 8u + i;
+  let q = queries[same(at)];
+  if (sizes.HEAD_DIM % 8u == 0u) { return q; }
+  return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
 }
 fn quad_of(first: u32, quad: u32) -> vec4f {
-if (!KV_BF16) { return outputs[first + quad]; }
-var o: vec4f;
-for (var j = 0u; j < 4u; j++) {
-let half = sizes.HEAD_DIM / 2u;
-let i = (4u * quad + j) % half;
-o[j] = outputs[first + i / 4u * 2u + (4u * quad + j) / half][i % 4u];
-}
-return o;
+  if (!KV_BF16) { return outputs[first + quad]; }
+  var o: vec4f;
+  for (var j = 0u; j < 4u; j++) {
+  let half = sizes.HEAD_DIM / 2u;
+  let i = (4u * quad + j) % half;
+  o[j] = outputs[first + i / 4u * 2u + (4u * quad + j) / half][i % 4u];
+  }
+  return o;
 }
 `,
   'bf16': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
-let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
-return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
+  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
 }
 `,
   'cache': /* wgsl */ `override PAGE: u32;
@@ -223,25 +223,25 @@ override KV_BF16: bool;
 struct Slot { page: u32, head: u32, slot: u32, is_key: bool }
 fn head_words() -> u32 { return select(sizes.HEAD_DIM, (sizes.HEAD_DIM + 7u) / 8u * 4u, KV_BF16); }
 fn word_at(s: Slot, i: u32) -> u32 {
-let head = (s.page * 2u + select(1u, 0u, s.is_key)) * sizes.KV_HEADS + s.head;
-return head * PAGE * head_words() + select(s.slot * head_words() + i, (i / 4u * PAGE + s.slot) * 4u + i % 4u, s.is_key);
+  let head = (s.page * 2u + select(1u, 0u, s.is_key)) * sizes.KV_HEADS + s.head;
+  return head * PAGE * head_words() + select(s.slot * head_words() + i, (i / 4u * PAGE + s.slot) * 4u + i % 4u, s.is_key);
 }
 fn write_pair(s: Slot, i: u32, pair: vec2f) {
-let half = sizes.HEAD_DIM / 2u;
-if (!KV_BF16) {
-cache[word_at(s, i)] = bitcast<u32>(pair.x);
-cache[word_at(s, i + half)] = bitcast<u32>(pair.y);
-return;
-}
-cache[word_at(s, i)] = bf16(pair);
-if (half % 4u > 0u && i + 2u >= half) { cache[word_at(s, i + 2u)] = 0u; }
+  let half = sizes.HEAD_DIM / 2u;
+  if (!KV_BF16) {
+  cache[word_at(s, i)] = bitcast<u32>(pair.x);
+  cache[word_at(s, i + half)] = bitcast<u32>(pair.y);
+  return;
+  }
+  cache[word_at(s, i)] = bf16(pair);
+  if (half % 4u > 0u && i + 2u >= half) { cache[word_at(s, i + 2u)] = 0u; }
 }
 fn bf16(pair: vec2f) -> u32 {
-let bits = bitcast<vec2u>(pair);
-let nearest = bits + vec2u(0x7fffu) + ((bits >> vec2u(16u)) & vec2u(1u));
-let none = (bits & vec2u(0x7fffffffu)) > vec2u(0x7f800000u);
-let rounded = select(nearest, bits | vec2u(0x400000u), none);
-return (rounded.x >> 16u) | (rounded.y & 0xffff0000u);
+  let bits = bitcast<vec2u>(pair);
+  let nearest = bits + vec2u(0x7fffu) + ((bits >> vec2u(16u)) & vec2u(1u));
+  let none = (bits & vec2u(0x7fffffffu)) > vec2u(0x7f800000u);
+  let rounded = select(nearest, bits | vec2u(0x400000u), none);
+  return (rounded.x >> 16u) | (rounded.y & 0xffff0000u);
 }
 `,
   'codes': /* wgsl */ `override BITS: u32;
@@ -254,26 +254,26 @@ fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + groups() 
 fn write_codes(row: u32, i: u32, word: u32) { packed[row_at(row) + (i / 4u * 8u + row % 8u) * 4u + i % 4u] = word; }
 fn write_scale(row: u32, group: u32, word: u32) { packed[row_at(row) + 8u * (BITS * chunks() + group) + row % 8u] = word; }
 fn write_zeros(row: u32, i: u32, word: u32) {
-packed[row_at(row) + 8u * (BITS * chunks() + groups() + i) + row % 8u] = word;
+  packed[row_at(row) + 8u * (BITS * chunks() + groups() + i) + row % 8u] = word;
 }
 `,
   'copy-pages': /* wgsl */ `@group(0) @binding(0) var<storage, read> pages: array<vec2u>;
 @group(0) @binding(1) var<storage, read_write> cache: array<vec4u>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-if (id.x >= sizes.PAGE_QUADS) { return; }
-let page = pages[id.y];
-cache[page.y * sizes.PAGE_QUADS + id.x] = cache[page.x * sizes.PAGE_QUADS + id.x];
+  if (id.x >= sizes.PAGE_QUADS) { return; }
+  let page = pages[id.y];
+  cache[page.y * sizes.PAGE_QUADS + id.x] = cache[page.x * sizes.PAGE_QUADS + id.x];
 }
 `,
   'draw': /* wgsl */ `override THREADS: u32;
 struct Result {
-token: u32,
-distance: f32,
-bad: u32,
-count: u32,
-sums: Sums,
-entries: array<Entry, LIST>,
+  token: u32,
+  distance: f32,
+  bad: u32,
+  count: u32,
+  sums: Sums,
+  entries: array<Entry, LIST>,
 }
 @group(0) @binding(0) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -286,93 +286,93 @@ var<workgroup> entries: u32;
 var<workgroup> token: u32;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-if (thread == 0u) { here = rows[group.y]; }
-let row = workgroupUniformLoad(&here);
-if (row.position >= row.limit) { return; }
-let first = group.y * sizes.SLICES;
-if (thread == 0u) {
-var top = Entry(slices[first].top, slices[first].maximum);
-for (var s = 1u; s < sizes.SLICES * row.one; s++) {
-if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
-}
-var buckets = BUCKETS;
-for (var s = 0u; s < sizes.SLICES * row.one; s++) {
-if (slices[first + s].buckets < BUCKETS) {
-buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
-}
-}
-most = top;
-whole = buckets;
-}
-let top = workgroupUniformLoad(&most);
-var limit = workgroupUniformLoad(&whole);
-if (sizes.SLICES > 1u) {
-for (var i = thread; i < sizes.SLICES * LIST * row.one; i += THREADS) {
-if (i % LIST < slices[first + i / LIST].count) {
-let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
-if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
-}
-}
-workgroupBarrier();
-if (thread == 0u) { whole = whole_buckets(limit); }
-limit = workgroupUniformLoad(&whole);
-}
-let part = (sizes.SLICES * LIST + THREADS - 1u) / THREADS;
-let end = min((thread + 1u) * part, sizes.SLICES * LIST);
-var sums = Sums();
-for (var s = thread; s < sizes.SLICES * row.one; s += THREADS) {
-sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
-}
-var mine = 0u;
-for (var i = thread * part; i < end * row.one; i++) {
-if (i % LIST >= slices[first + i / LIST].count) { continue; }
-let entry = slices[first + i / LIST].entries[i % LIST];
-let d = entry.value - top.value;
-if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
-}
-listed[thread] = mine;
-sums = total_of(sums, thread, row.one);
-var at = listed_before(thread);
-for (var i = thread * part; i < end * row.one; i++) {
-if (i % LIST >= slices[first + i / LIST].count) { continue; }
-let entry = slices[first + i / LIST].entries[i % LIST];
-let d = entry.value - top.value;
-if (bucket(d) < limit || entry.id == top.id) {
-list[at] = Entry(entry.id, d);
-at++;
-}
-}
-if (thread == THREADS - 1u) { entries = at; }
-let count = workgroupUniformLoad(&entries);
-for (var i = thread; i < count; i += THREADS) { results[row.slot].entries[i] = list[i]; }
-if (row.ask == DRAW) {
-for (var i = thread; i < count; i += THREADS) { weights[i] = kept(i, count, row) * exp(row.inverse_temperature * list[i].value); }
-}
-workgroupBarrier();
-let random = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, 0u), vec2u(row.seed_low, row.seed_high));
-if (thread == 0u) {
-token = select(top.id, row.word, row.ask == GIVEN);
-if (row.ask == TAIL) { token = NONE; }
-if (row.ask == DRAW && row.inverse_temperature > 0.0) {
-token = of_list(random.x, count, select(sums.tempered, 0.0, row.top_k > 0u || row.top_p < 1.0), row);
-}
-}
-if (workgroupUniformLoad(&token) == NONE) {
-let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * sizes.VOCABULARY, top, limit, count, thread, row);
-if (thread == 0u) { token = picked; }
-}
-let answer = workgroupUniformLoad(&token);
-if (thread > 0u) { return; }
-var bad = 0u;
-for (var s = 0u; s < sizes.SLICES * row.one; s++) { bad |= slices[first + s].bad; }
-results[row.slot].token = answer;
-results[row.slot].distance = logits[group.y * sizes.VOCABULARY + min(answer, sizes.VOCABULARY - 1u)] - top.value;
-results[row.slot].bad = bad;
-results[row.slot].count = count;
-results[row.slot].sums = sums;
-if (row.ask == DRAW) { rows[group.y].token = answer; }
-rows[group.y].position = row.position + 1u;
-rows[group.y].slot = row.slot + row.stride;
+  if (thread == 0u) { here = rows[group.y]; }
+  let row = workgroupUniformLoad(&here);
+  if (row.position >= row.limit) { return; }
+  let first = group.y * sizes.SLICES;
+  if (thread == 0u) {
+  var top = Entry(slices[first].top, slices[first].maximum);
+  for (var s = 1u; s < sizes.SLICES * row.one; s++) {
+  if (slices[first + s].maximum > top.value) { top = Entry(slices[first + s].top, slices[first + s].maximum); }
+  }
+  var buckets = BUCKETS;
+  for (var s = 0u; s < sizes.SLICES * row.one; s++) {
+  if (slices[first + s].buckets < BUCKETS) {
+  buckets = min(buckets, bucket(slices[first + s].maximum - top.value) + slices[first + s].buckets);
+  }
+  }
+  most = top;
+  whole = buckets;
+  }
+  let top = workgroupUniformLoad(&most);
+  var limit = workgroupUniformLoad(&whole);
+  if (sizes.SLICES > 1u) {
+  for (var i = thread; i < sizes.SLICES * LIST * row.one; i += THREADS) {
+  if (i % LIST < slices[first + i / LIST].count) {
+  let b = bucket(slices[first + i / LIST].entries[i % LIST].value - top.value);
+  if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { whole = whole_buckets(limit); }
+  limit = workgroupUniformLoad(&whole);
+  }
+  let part = (sizes.SLICES * LIST + THREADS - 1u) / THREADS;
+  let end = min((thread + 1u) * part, sizes.SLICES * LIST);
+  var sums = Sums();
+  for (var s = thread; s < sizes.SLICES * row.one; s += THREADS) {
+  sums = plus(sums, shifted(slices[first + s].sums, slices[first + s].maximum - top.value, row));
+  }
+  var mine = 0u;
+  for (var i = thread * part; i < end * row.one; i++) {
+  if (i % LIST >= slices[first + i / LIST].count) { continue; }
+  let entry = slices[first + i / LIST].entries[i % LIST];
+  let d = entry.value - top.value;
+  if (bucket(d) < limit || entry.id == top.id) { mine++; } else { sums = plus(sums, term(d, row)); }
+  }
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+  var at = listed_before(thread);
+  for (var i = thread * part; i < end * row.one; i++) {
+  if (i % LIST >= slices[first + i / LIST].count) { continue; }
+  let entry = slices[first + i / LIST].entries[i % LIST];
+  let d = entry.value - top.value;
+  if (bucket(d) < limit || entry.id == top.id) {
+  list[at] = Entry(entry.id, d);
+  at++;
+  }
+  }
+  if (thread == THREADS - 1u) { entries = at; }
+  let count = workgroupUniformLoad(&entries);
+  for (var i = thread; i < count; i += THREADS) { results[row.slot].entries[i] = list[i]; }
+  if (row.ask == DRAW) {
+  for (var i = thread; i < count; i += THREADS) { weights[i] = kept(i, count, row) * exp(row.inverse_temperature * list[i].value); }
+  }
+  workgroupBarrier();
+  let random = philox(vec4u(row.chain, row.step_candidate, row.position + 1u, 0u), vec2u(row.seed_low, row.seed_high));
+  if (thread == 0u) {
+  token = select(top.id, row.word, row.ask == GIVEN);
+  if (row.ask == TAIL) { token = NONE; }
+  if (row.ask == DRAW && row.inverse_temperature > 0.0) {
+  token = of_list(random.x, count, select(sums.tempered, 0.0, row.top_k > 0u || row.top_p < 1.0), row);
+  }
+  }
+  if (workgroupUniformLoad(&token) == NONE) {
+  let picked = of_tail(select(random.z, row.word, row.ask == TAIL), group.y * sizes.VOCABULARY, top, limit, count, thread, row);
+  if (thread == 0u) { token = picked; }
+  }
+  let answer = workgroupUniformLoad(&token);
+  if (thread > 0u) { return; }
+  var bad = 0u;
+  for (var s = 0u; s < sizes.SLICES * row.one; s++) { bad |= slices[first + s].bad; }
+  results[row.slot].token = answer;
+  results[row.slot].distance = logits[group.y * sizes.VOCABULARY + min(answer, sizes.VOCABULARY - 1u)] - top.value;
+  results[row.slot].bad = bad;
+  results[row.slot].count = count;
+  results[row.slot].sums = sums;
+  if (row.ask == DRAW) { rows[group.y].token = answer; }
+  rows[group.y].position = row.position + 1u;
+  rows[group.y].slot = row.slot + row.stride;
 }
 `,
   'embed': /* wgsl */ `@group(0) @binding(2) var<storage, read> rows: array<Row>;
@@ -380,35 +380,35 @@ rows[group.y].slot = row.slot + row.stride;
 @group(0) @binding(4) var<storage, read_write> stream: array<f32>;
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let token = rows[id.y].token;
-if (2u * id.x >= stream_squares() || token < slab.first || token >= slab.first + slab.count) { return; }
-let e = weights8(token - slab.first, min(id.x, blocks() - 1u));
-let row = id.y * stream_stride();
-var square = 0.0;
-for (var j = 0u; j < 8u * slab.one; j++) {
-let column = 8u * id.x + j;
-if (column >= sizes.COLUMNS) { break; }
-let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
-stream[row + column] = h;
-stream[row + stream_half() + column] = h * norm_weight[column];
-square = fma(h, h, square);
-}
-stream[row + 2u * stream_half() + 2u * id.x] = square;
-stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
+  let token = rows[id.y].token;
+  if (2u * id.x >= stream_squares() || token < slab.first || token >= slab.first + slab.count) { return; }
+  let e = weights8(token - slab.first, min(id.x, blocks() - 1u));
+  let row = id.y * stream_stride();
+  var square = 0.0;
+  for (var j = 0u; j < 8u * slab.one; j++) {
+  let column = 8u * id.x + j;
+  if (column >= sizes.COLUMNS) { break; }
+  let h = select(e.high, e.low, vec4<bool>(j < 4u))[j % 4u];
+  stream[row + column] = h;
+  stream[row + stream_half() + column] = h * norm_weight[column];
+  square = fma(h, h, square);
+  }
+  stream[row + 2u * stream_half() + 2u * id.x] = square;
+  stream[row + 2u * stream_half() + 2u * id.x + 1u] = 0.0;
 }
 `,
   'f16': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
-let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
-let a = unpack2x16float(w.x);
-let b = unpack2x16float(w.y);
-let c = unpack2x16float(w.z);
-let d = unpack2x16float(w.w);
-return Eight(vec4f(a.x, b.x, c.x, d.x), vec4f(a.y, b.y, c.y, d.y));
+  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let a = unpack2x16float(w.x);
+  let b = unpack2x16float(w.y);
+  let c = unpack2x16float(w.z);
+  let d = unpack2x16float(w.w);
+  return Eight(vec4f(a.x, b.x, c.x, d.x), vec4f(a.y, b.y, c.y, d.y));
 }
 `,
   'f32': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
-let at = ((row / 8u) * blocks() + i) * 16u + row % 8u;
-return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+  let at = ((row / 8u) * blocks() + i) * 16u + row % 8u;
+  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
 }
 `,
   'fp8': /* wgsl */ `const MIDDLE = 0.0;
@@ -416,21 +416,21 @@ const PARTS = 2u;
 const UNIT = 256.0;
 struct Codes { low: vec4u, high: vec4u }
 fn codes(row: u32, chunk: u32) -> Codes {
-return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
 }
 fn four_of(w: u32) -> vec4f {
-let even = unpack2x16float(((w << 8u) & 0x80008000u) | ((w << 7u) & 0x3f803f80u));
-let odd = unpack2x16float((w & 0x80008000u) | ((w >> 1u) & 0x3f803f80u));
-return vec4f(even.x, odd.x, even.y, odd.y);
+  let even = unpack2x16float(((w << 8u) & 0x80008000u) | ((w << 7u) & 0x3f803f80u));
+  let odd = unpack2x16float((w & 0x80008000u) | ((w >> 1u) & 0x3f803f80u));
+  return vec4f(even.x, odd.x, even.y, odd.y);
 }
 fn eight(c: Codes, k: u32) -> Eight {
-let w = select(c.high, c.low, vec4<bool>(k < 2u));
-return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
+  let w = select(c.high, c.low, vec4<bool>(k < 2u));
+  return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
 }
 fn codes8(row: u32, i: u32) -> Eight {
-let at = place_of(row, i / 4u, i / 2u % 2u);
-let j = i % 2u * 2u;
-return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let j = i % 2u * 2u;
+  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
 }
 `,
   'gate-up': /* wgsl */ `override BIAS: bool;
@@ -439,29 +439,29 @@ override ORDERED: bool;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-norms(p, thread);
-let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u));
-let up = (slab.count + 7u) / 8u * 8u;
-let start = p.row * stream_stride() + stream_half();
-multiply(vec4u(n, n + up), start, stream_stride(), thread);
-if (ORDERED) {
-let gate = products;
-multiply(vec4u(n, n + up), start + sizes.SECOND, stream_stride(), thread);
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(gate[m].xy, products[m].zw); }
-}
-if (!p.finishes) { return; }
-for (var m = 0u; m < TILE * slab.one; m++) {
-var y = products[m] * factors[m];
-if (BIAS) {
-let b = vec4u(n, n + arrayLength(&bias) / 2u) + slab.first;
-y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
-}
-let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
-let at = (p.row + m) * sizes.OUT_STRIDE + slab.first;
-out[at + n.x] = activated.x;
-out[at + n.y] = activated.y;
-}
+  let p = place(group, thread);
+  norms(p, thread);
+  let n = min(vec2u(p.quad / 8u * 16u + p.quad % 8u) + vec2u(0u, 8u), vec2u(slab.count - 1u));
+  let up = (slab.count + 7u) / 8u * 8u;
+  let start = p.row * stream_stride() + stream_half();
+  multiply(vec4u(n, n + up), start, stream_stride(), thread);
+  if (ORDERED) {
+  let gate = products;
+  multiply(vec4u(n, n + up), start + sizes.SECOND, stream_stride(), thread);
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(gate[m].xy, products[m].zw); }
+  }
+  if (!p.finishes) { return; }
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var y = products[m] * factors[m];
+  if (BIAS) {
+  let b = vec4u(n, n + arrayLength(&bias) / 2u) + slab.first;
+  y += vec4f(bias[b.x], bias[b.y], bias[b.z], bias[b.w]);
+  }
+  let activated = y.xy / (1.0 + exp(-y.xy)) * y.zw;
+  let at = (p.row + m) * sizes.OUT_STRIDE + slab.first;
+  out[at + n.x] = activated.x;
+  out[at + n.y] = activated.y;
+  }
 }
 `,
   'int4': /* wgsl */ `const MIDDLE = 8.0;
@@ -470,9 +470,9 @@ const UNIT = 0x1p-28;
 struct Codes { words: vec4u }
 fn codes(row: u32, chunk: u32) -> Codes { return Codes(weights[place_of(row, chunk, 0u)]); }
 fn eight_of(w: u32) -> Eight {
-let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
-let high = vec4u(w << 12u, w << 8u, w << 4u, w) & vec4u(0xf0000000u);
-return Eight(vec4f(bitcast<vec4i>(low)), vec4f(bitcast<vec4i>(high)));
+  let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
+  let high = vec4u(w << 12u, w << 8u, w << 4u, w) & vec4u(0xf0000000u);
+  return Eight(vec4f(bitcast<vec4i>(low)), vec4f(bitcast<vec4i>(high)));
 }
 fn eight(c: Codes, k: u32) -> Eight { return eight_of(c.words[k]); }
 fn codes8(row: u32, i: u32) -> Eight { return eight_of(weights[place_of(row, i / 4u, 0u)][i % 4u]); }
@@ -482,39 +482,39 @@ const PARTS = 2u;
 const UNIT = 0x1p-24;
 struct Codes { low: vec4u, high: vec4u }
 fn codes(row: u32, chunk: u32) -> Codes {
-return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
 }
 fn four_of(w: u32) -> vec4f {
-return vec4f(bitcast<vec4i>(vec4u(w << 24u, w << 16u, w << 8u, w) & vec4u(0xff000000u)));
+  return vec4f(bitcast<vec4i>(vec4u(w << 24u, w << 16u, w << 8u, w) & vec4u(0xff000000u)));
 }
 fn eight(c: Codes, k: u32) -> Eight {
-let w = select(c.high, c.low, vec4<bool>(k < 2u));
-return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
+  let w = select(c.high, c.low, vec4<bool>(k < 2u));
+  return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
 }
 fn codes8(row: u32, i: u32) -> Eight {
-let at = place_of(row, i / 4u, i / 2u % 2u);
-let j = i % 2u * 2u;
-return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let j = i % 2u * 2u;
+  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
 }
 `,
   'lm-head': /* wgsl */ `override REPEAT: u32;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let first = place(group, thread);
-norms(first, thread);
-let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
-for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
-let n = 4u * ((group.x * REPEAT + c) * THREADS + thread) + vec4u(0u, 1u, 2u, 3u);
-multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
-for (var m = 0u; m < TILE * slab.one; m++) {
-let l = products[m] * factors[m];
-let at = (first.row + m) * sizes.VOCABULARY + slab.first;
-for (var j = 0u; j < 4u * slab.one; j++) {
-if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
-}
-}
-}
+  let first = place(group, thread);
+  norms(first, thread);
+  let quads = (slab.count + 3u) / 4u - group.x * THREADS * REPEAT;
+  for (var c = 0u; c < min(REPEAT, (quads + THREADS - 1u) / THREADS); c++) {
+  let n = 4u * ((group.x * REPEAT + c) * THREADS + thread) + vec4u(0u, 1u, 2u, 3u);
+  multiply(min(n, vec4u(slab.count - 1u)), first.row * stream_stride() + stream_half(), stream_stride(), thread);
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let l = products[m] * factors[m];
+  let at = (first.row + m) * sizes.VOCABULARY + slab.first;
+  for (var j = 0u; j < 4u * slab.one; j++) {
+  if (n[j] < slab.count) { logits[at + n[j]] = l[j]; }
+  }
+  }
+  }
 }
 `,
   'matmul-tiles': /* wgsl */ `const TILE = 8u;
@@ -527,50 +527,50 @@ var<workgroup> x_tile: array<vec4f, 256>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return 32u; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
+  return Place(group.x * 32u + thread % 32u, group.y * 64u + thread / 32u * 8u, thread % 32u, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-let quad = thread % 32u;
-let eight = thread / 32u;
-for (var i = 0u; i < blocks() * slab.one; i += 2u) {
-let here = i + select(quad / 16u, eight, eight < 2u);
-if (eight < 2u && here < blocks()) {
-let a = weights8(n.x, here);
-let b = weights8(n.y, here);
-let c = weights8(n.z, here);
-let d = weights8(n.w, here);
-for (var j = 0u; j < 4u; j++) {
-w_tile[(8u * eight + j) * 32u + quad] = vec4f(a.low[j], b.low[j], c.low[j], d.low[j]);
-w_tile[(8u * eight + 4u + j) * 32u + quad] = vec4f(a.high[j], b.high[j], c.high[j], d.high[j]);
-}
-}
-if (eight == 2u && here < blocks()) {
-let row = (start - 16u * stride + quad % 16u * 4u * stride) / 4u + 2u * here;
-let step = stride / 4u;
-for (var half = 0u; half < 2u; half++) {
-let at = row + half;
-let a = x[at];
-let b = x[at + step];
-let c = x[at + 2u * step];
-let d = x[at + 3u * step];
-for (var j = 0u; j < 4u; j++) {
-x_tile[(8u * (quad / 16u) + 4u * half + j) * 16u + quad % 16u] = vec4f(a[j], b[j], c[j], d[j]);
-}
-}
-}
-workgroupBarrier();
-for (var j = 0u; j < 8u * min(2u, blocks() - i); j++) {
-let w = w_tile[j * 32u + quad];
-let low = x_tile[j * 16u + eight * 2u];
-let high = x_tile[j * 16u + eight * 2u + 1u];
-for (var m = 0u; m < 4u; m++) {
-products[m] = fma(w, vec4f(low[m]), products[m]);
-products[m + 4u] = fma(w, vec4f(high[m]), products[m + 4u]);
-}
-}
-workgroupBarrier();
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let quad = thread % 32u;
+  let eight = thread / 32u;
+  for (var i = 0u; i < blocks() * slab.one; i += 2u) {
+  let here = i + select(quad / 16u, eight, eight < 2u);
+  if (eight < 2u && here < blocks()) {
+  let a = weights8(n.x, here);
+  let b = weights8(n.y, here);
+  let c = weights8(n.z, here);
+  let d = weights8(n.w, here);
+  for (var j = 0u; j < 4u; j++) {
+  w_tile[(8u * eight + j) * 32u + quad] = vec4f(a.low[j], b.low[j], c.low[j], d.low[j]);
+  w_tile[(8u * eight + 4u + j) * 32u + quad] = vec4f(a.high[j], b.high[j], c.high[j], d.high[j]);
+  }
+  }
+  if (eight == 2u && here < blocks()) {
+  let row = (start - 16u * stride + quad % 16u * 4u * stride) / 4u + 2u * here;
+  let step = stride / 4u;
+  for (var half = 0u; half < 2u; half++) {
+  let at = row + half;
+  let a = x[at];
+  let b = x[at + step];
+  let c = x[at + 2u * step];
+  let d = x[at + 3u * step];
+  for (var j = 0u; j < 4u; j++) {
+  x_tile[(8u * (quad / 16u) + 4u * half + j) * 16u + quad % 16u] = vec4f(a[j], b[j], c[j], d[j]);
+  }
+  }
+  }
+  workgroupBarrier();
+  for (var j = 0u; j < 8u * min(2u, blocks() - i); j++) {
+  let w = w_tile[j * 32u + quad];
+  let low = x_tile[j * 16u + eight * 2u];
+  let high = x_tile[j * 16u + eight * 2u + 1u];
+  for (var m = 0u; m < 4u; m++) {
+  products[m] = fma(w, vec4f(low[m]), products[m]);
+  products[m + 4u] = fma(w, vec4f(high[m]), products[m + 4u]);
+  }
+  }
+  workgroupBarrier();
+  }
 }
 `,
   'matvec-groups': /* wgsl */ `enable subgroups;
@@ -582,75 +582,75 @@ var<private> products: array<vec4f, MOST>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
 }
 override FACTORED: bool = ROUNDING == 0u && !ZEROS;
 fn weights_of(c: Eight, scale: f32, zero: f32) -> Eight {
-if (FACTORED) { return c; }
-return dequantized(c, scale, zero);
+  if (FACTORED) { return c; }
+  return dequantized(c, scale, zero);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-let lane = subgroupExclusiveAdd(1u) % 8u;
-for (var i = 0u; i < chunks() * slab.one; i++) {
-let g = 32u * i / sizes.GROUP;
-let s = vec4f(scale(n.x, g), scale(n.y, g), scale(n.z, g), scale(n.w, g));
-let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
-let a = codes(n.x, i);
-let b = codes(n.y, i);
-let c = codes(n.z, i);
-let d = codes(n.w, i);
-var v: array<vec4f, MOST>;
-var sums: array<vec4f, MOST>;
-for (var m = 0u; m < TILE; m++) {
-let quad = 8u * i + lane;
-v[m] = select(vec4f(0), x[(start + m * stride) / 4u + quad], vec4<bool>(quad < 2u * blocks()));
-sums[m] = vec4f(0);
-}
-{
-let p = weights_of(eight(a, 0u), s.x, z.x);
-let q = weights_of(eight(b, 0u), s.y, z.y);
-let r = weights_of(eight(c, 0u), s.z, z.z);
-let t = weights_of(eight(d, 0u), s.w, z.w);
-for (var m = 0u; m < TILE; m++) {
-sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 0u), subgroupBroadcast(v[m], 1u));
-}
-}
-{
-let p = weights_of(eight(a, 1u), s.x, z.x);
-let q = weights_of(eight(b, 1u), s.y, z.y);
-let r = weights_of(eight(c, 1u), s.z, z.z);
-let t = weights_of(eight(d, 1u), s.w, z.w);
-for (var m = 0u; m < TILE; m++) {
-sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 2u), subgroupBroadcast(v[m], 3u));
-}
-}
-{
-let p = weights_of(eight(a, 2u), s.x, z.x);
-let q = weights_of(eight(b, 2u), s.y, z.y);
-let r = weights_of(eight(c, 2u), s.z, z.z);
-let t = weights_of(eight(d, 2u), s.w, z.w);
-for (var m = 0u; m < TILE; m++) {
-sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 4u), subgroupBroadcast(v[m], 5u));
-}
-}
-{
-let p = weights_of(eight(a, 3u), s.x, z.x);
-let q = weights_of(eight(b, 3u), s.y, z.y);
-let r = weights_of(eight(c, 3u), s.z, z.z);
-let t = weights_of(eight(d, 3u), s.w, z.w);
-for (var m = 0u; m < TILE; m++) {
-sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 6u), subgroupBroadcast(v[m], 7u));
-}
-}
-for (var m = 0u; m < TILE; m++) {
-if (FACTORED) {
-products[m] = fma(sums[m], s * UNIT, products[m]);
-} else {
-products[m] += sums[m];
-}
-}
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let lane = subgroupExclusiveAdd(1u) % 8u;
+  for (var i = 0u; i < chunks() * slab.one; i++) {
+  let g = 32u * i / sizes.GROUP;
+  let s = vec4f(scale(n.x, g), scale(n.y, g), scale(n.z, g), scale(n.w, g));
+  let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
+  let a = codes(n.x, i);
+  let b = codes(n.y, i);
+  let c = codes(n.z, i);
+  let d = codes(n.w, i);
+  var v: array<vec4f, MOST>;
+  var sums: array<vec4f, MOST>;
+  for (var m = 0u; m < TILE; m++) {
+  let quad = 8u * i + lane;
+  v[m] = select(vec4f(0), x[(start + m * stride) / 4u + quad], vec4<bool>(quad < 2u * blocks()));
+  sums[m] = vec4f(0);
+  }
+  {
+  let p = weights_of(eight(a, 0u), s.x, z.x);
+  let q = weights_of(eight(b, 0u), s.y, z.y);
+  let r = weights_of(eight(c, 0u), s.z, z.z);
+  let t = weights_of(eight(d, 0u), s.w, z.w);
+  for (var m = 0u; m < TILE; m++) {
+  sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 0u), subgroupBroadcast(v[m], 1u));
+  }
+  }
+  {
+  let p = weights_of(eight(a, 1u), s.x, z.x);
+  let q = weights_of(eight(b, 1u), s.y, z.y);
+  let r = weights_of(eight(c, 1u), s.z, z.z);
+  let t = weights_of(eight(d, 1u), s.w, z.w);
+  for (var m = 0u; m < TILE; m++) {
+  sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 2u), subgroupBroadcast(v[m], 3u));
+  }
+  }
+  {
+  let p = weights_of(eight(a, 2u), s.x, z.x);
+  let q = weights_of(eight(b, 2u), s.y, z.y);
+  let r = weights_of(eight(c, 2u), s.z, z.z);
+  let t = weights_of(eight(d, 2u), s.w, z.w);
+  for (var m = 0u; m < TILE; m++) {
+  sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 4u), subgroupBroadcast(v[m], 5u));
+  }
+  }
+  {
+  let p = weights_of(eight(a, 3u), s.x, z.x);
+  let q = weights_of(eight(b, 3u), s.y, z.y);
+  let r = weights_of(eight(c, 3u), s.z, z.z);
+  let t = weights_of(eight(d, 3u), s.w, z.w);
+  for (var m = 0u; m < TILE; m++) {
+  sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 6u), subgroupBroadcast(v[m], 7u));
+  }
+  }
+  for (var m = 0u; m < TILE; m++) {
+  if (FACTORED) {
+  products[m] = fma(sums[m], s * UNIT, products[m]);
+  } else {
+  products[m] += sums[m];
+  }
+  }
+  }
 }
 `,
   'matvec-split': /* wgsl */ `override TILE: u32;
@@ -662,28 +662,28 @@ var<workgroup> parts: array<vec4f, THREADS>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
+  return Place(group.x * 8u + thread % 8u, group.y * TILE, thread, thread < 8u);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-for (var i = thread / 8u; i < blocks() * slab.one; i += THREADS / 8u) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let at = (start + m * stride) / 4u + 2u * i;
-products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
-}
-}
-for (var m = 0u; m < TILE; m++) {
-parts[thread] = products[m];
-workgroupBarrier();
-var sum = vec4f(0);
-for (var slice = 0u; slice < THREADS / 8u * slab.one; slice++) { sum += parts[slice * 8u + thread % 8u]; }
-products[m] = sum;
-workgroupBarrier();
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  for (var i = thread / 8u; i < blocks() * slab.one; i += THREADS / 8u) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let at = (start + m * stride) / 4u + 2u * i;
+  products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
+  }
+  }
+  for (var m = 0u; m < TILE; m++) {
+  parts[thread] = products[m];
+  workgroupBarrier();
+  var sum = vec4f(0);
+  for (var slice = 0u; slice < THREADS / 8u * slab.one; slice++) { sum += parts[slice * 8u + thread % 8u]; }
+  products[m] = sum;
+  workgroupBarrier();
+  }
 }
 `,
   'matvec-subgroups': /* wgsl */ `enable subgroups;
@@ -695,23 +695,23 @@ var<private> products: array<vec4f, MOST>;
 fn x1(i: u32) -> f32 { return x[i]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-let lane = subgroupExclusiveAdd(1u) % 8u;
-for (var i = 0u; i < blocks() * slab.one; i++) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let v = x[start + m * stride + 8u * i + lane];
-let low = vec4f(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
-let high = vec4f(subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u));
-products[m] = dot8x4(products[m], a, b, c, d, low, high);
-}
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  let lane = subgroupExclusiveAdd(1u) % 8u;
+  for (var i = 0u; i < blocks() * slab.one; i++) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let v = x[start + m * stride + 8u * i + lane];
+  let low = vec4f(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
+  let high = vec4f(subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u));
+  products[m] = dot8x4(products[m], a, b, c, d, low, high);
+  }
+  }
 }
 `,
   'matvec': /* wgsl */ `override TILE: u32;
@@ -722,40 +722,40 @@ var<private> products: array<vec4f, MOST>;
 fn x1(i: u32) -> f32 { return x[i / 4u][i % 4u]; }
 fn peers() -> u32 { return THREADS; }
 fn place(group: vec3u, thread: u32) -> Place {
-return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
+  return Place(group.x * THREADS + thread, group.y * TILE, thread, true);
 }
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
-for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
-for (var i = 0u; i < blocks() * slab.one; i++) {
-let a = weights8(n.x, i);
-let b = weights8(n.y, i);
-let c = weights8(n.z, i);
-let d = weights8(n.w, i);
-for (var m = 0u; m < TILE; m++) {
-let at = (start + m * stride) / 4u + 2u * i;
-products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
-}
-}
+  for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
+  for (var i = 0u; i < blocks() * slab.one; i++) {
+  let a = weights8(n.x, i);
+  let b = weights8(n.y, i);
+  let c = weights8(n.z, i);
+  let d = weights8(n.w, i);
+  for (var m = 0u; m < TILE; m++) {
+  let at = (start + m * stride) / 4u + 2u * i;
+  products[m] = dot8x4(products[m], a, b, c, d, x[at], x[at + 1u]);
+  }
+  }
 }
 `,
   'norm': /* wgsl */ `override SQUARES: u32;
 var<workgroup> squares: array<f32, SQUARES>;
 var<private> factors: array<f32, MOST>;
 fn norms(p: Place, thread: u32) {
-let first = thread / peers() * TILE * peers();
-for (var m = 0u; m < TILE * slab.one; m++) {
-var s = 0.0;
-for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
-s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
-}
-squares[first + m * peers() + p.peer] = s;
-}
-workgroupBarrier();
-for (var m = 0u; m < TILE * slab.one; m++) {
-var sum = 0.0;
-for (var t = 0u; t < peers() * slab.one; t++) { sum += squares[first + m * peers() + t]; }
-factors[m] = inverseSqrt(sum / f32(sizes.WIDTH) + sizes.EPSILON);
-}
+  let first = thread / peers() * TILE * peers();
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var s = 0.0;
+  for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
+  s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
+  }
+  squares[first + m * peers() + p.peer] = s;
+  }
+  workgroupBarrier();
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var sum = 0.0;
+  for (var t = 0u; t < peers() * slab.one; t++) { sum += squares[first + m * peers() + t]; }
+  factors[m] = inverseSqrt(sum / f32(sizes.WIDTH) + sizes.EPSILON);
+  }
 }
 `,
   'pack-codes': /* wgsl */ `struct Chunk { rows: u32, target_row: u32 }
@@ -764,56 +764,56 @@ override FLIP: u32;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let row = id.x;
-if (row >= chunk.rows) { return; }
-let to = chunk.target_row + row;
-let code_words = (sizes.COLUMNS + 3u) / 4u;
-let start = row * (code_words + groups() + zero_words());
-let scales = BITS * chunks();
-if (id.y >= scales + groups()) {
-let i = id.y - scales - groups();
-write_zeros(to, i, source[start + code_words + groups() + i]);
-} else if (id.y >= scales) {
-write_scale(to, id.y - scales, source[start + code_words + id.y - scales]);
-} else {
-let each = 32u / BITS;
-var word = 0u;
-for (var j = 0u; j < each; j++) {
-let column = id.y * each + j;
-if (column >= sizes.COLUMNS) { break; }
-let code = (source[start + column / 4u] >> (column % 4u * 8u)) ^ FLIP;
-word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
-}
-write_codes(to, id.y, word);
-}
+  let row = id.x;
+  if (row >= chunk.rows) { return; }
+  let to = chunk.target_row + row;
+  let code_words = (sizes.COLUMNS + 3u) / 4u;
+  let start = row * (code_words + groups() + zero_words());
+  let scales = BITS * chunks();
+  if (id.y >= scales + groups()) {
+  let i = id.y - scales - groups();
+  write_zeros(to, i, source[start + code_words + groups() + i]);
+  } else if (id.y >= scales) {
+  write_scale(to, id.y - scales, source[start + code_words + id.y - scales]);
+  } else {
+  let each = 32u / BITS;
+  var word = 0u;
+  for (var j = 0u; j < each; j++) {
+  let column = id.y * each + j;
+  if (column >= sizes.COLUMNS) { break; }
+  let code = (source[start + column / 4u] >> (column % 4u * 8u)) ^ FLIP;
+  word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
+  }
+  write_codes(to, id.y, word);
+  }
 }
 `,
   'pack': /* wgsl */ `override HALVES: bool;
 @group(0) @binding(2) var<storage, read_write> packed: array<vec4u>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let row = id.x;
-let i = id.y;
-if (row >= chunk.rows) { return; }
-var low: vec4u;
-var high: vec4u;
-for (var j = 0u; j < 4u; j++) {
-if (HALVES) {
-low[j] = half_bits(row, 8u * i + j);
-high[j] = half_bits(row, 8u * i + 4u + j);
-} else {
-low[j] = float_bits(row, 8u * i + j);
-high[j] = float_bits(row, 8u * i + 4u + j);
-}
-}
-let to = chunk.target_row + row;
-let block = (to / 8u) * ((sizes.COLUMNS + 7u) / 8u) + i;
-if (HALVES) {
-packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
-} else {
-packed[block * 16u + to % 8u] = low;
-packed[block * 16u + 8u + to % 8u] = high;
-}
+  let row = id.x;
+  let i = id.y;
+  if (row >= chunk.rows) { return; }
+  var low: vec4u;
+  var high: vec4u;
+  for (var j = 0u; j < 4u; j++) {
+  if (HALVES) {
+  low[j] = half_bits(row, 8u * i + j);
+  high[j] = half_bits(row, 8u * i + 4u + j);
+  } else {
+  low[j] = float_bits(row, 8u * i + j);
+  high[j] = float_bits(row, 8u * i + 4u + j);
+  }
+  }
+  let to = chunk.target_row + row;
+  let block = (to / 8u) * ((sizes.COLUMNS + 7u) / 8u) + i;
+  if (HALVES) {
+  packed[block * 8u + to % 8u] = low | (high << vec4u(16u));
+  } else {
+  packed[block * 16u + to % 8u] = low;
+  packed[block * 16u + 8u + to % 8u] = high;
+  }
 }
 `,
   'permute': /* wgsl */ `@group(0) @binding(0) var<storage, read> order: array<u32>;
@@ -821,11 +821,11 @@ packed[block * 16u + 8u + to % 8u] = high;
 @group(0) @binding(2) var<storage, read_write> permuted: array<f32>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-if (id.x >= sizes.OUT_STRIDE) { return; }
-let column = id.x - sizes.FIRST;
-var to = id.x;
-if (column < sizes.COLUMNS) { to = sizes.FIRST + order[id.z * sizes.COLUMNS + column]; }
-permuted[id.z * sizes.SECOND + id.y * sizes.OUT_STRIDE + to] = source[id.y * sizes.OUT_STRIDE + id.x];
+  if (id.x >= sizes.OUT_STRIDE) { return; }
+  let column = id.x - sizes.FIRST;
+  var to = id.x;
+  if (column < sizes.COLUMNS) { to = sizes.FIRST + order[id.z * sizes.COLUMNS + column]; }
+  permuted[id.z * sizes.SECOND + id.y * sizes.OUT_STRIDE + to] = source[id.y * sizes.OUT_STRIDE + id.x];
 }
 `,
   'pick': /* wgsl */ `const NONE = 0xffffffffu;
@@ -833,81 +833,81 @@ var<workgroup> list: array<Entry, LIST>;
 var<workgroup> weights: array<f32, LIST>;
 var<workgroup> masses: array<f32, THREADS>;
 fn kept(entry: u32, count: u32, row: Row) -> f32 {
-if (row.top_k == 0u && row.top_p >= 1.0) { return 1.0; }
-let d = list[entry].value;
-var above = 0u;
-for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
-if (row.top_k > 0u && above >= row.top_k) { return 0.0; }
-if (row.top_p >= 1.0) { return 1.0; }
-var mass = 0.0;
-var all = 0.0;
-for (var i = 0u; i < count; i++) {
-var higher = 0u;
-for (var j = 0u; j < count; j++) { higher += u32(list[j].value > list[i].value); }
-if (row.top_k > 0u && higher >= row.top_k) { continue; }
-let w = exp(row.inverse_temperature * list[i].value);
-all += w;
-mass += select(0.0, w, list[i].value > d);
-}
-return select(0.0, 1.0, mass < row.top_p * all);
+  if (row.top_k == 0u && row.top_p >= 1.0) { return 1.0; }
+  let d = list[entry].value;
+  var above = 0u;
+  for (var i = 0u; i < count; i++) { above += u32(list[i].value > d); }
+  if (row.top_k > 0u && above >= row.top_k) { return 0.0; }
+  if (row.top_p >= 1.0) { return 1.0; }
+  var mass = 0.0;
+  var all = 0.0;
+  for (var i = 0u; i < count; i++) {
+  var higher = 0u;
+  for (var j = 0u; j < count; j++) { higher += u32(list[j].value > list[i].value); }
+  if (row.top_k > 0u && higher >= row.top_k) { continue; }
+  let w = exp(row.inverse_temperature * list[i].value);
+  all += w;
+  mass += select(0.0, w, list[i].value > d);
+  }
+  return select(0.0, 1.0, mass < row.top_p * all);
 }
 fn uniform_of(word: u32) -> f32 { return (f32(word >> 8u) + 0.5) * 0x1p-24; }
 fn of_list(word: u32, count: u32, tail: f32, row: Row) -> u32 {
-var total = tail;
-for (var i = 0u; i < count; i++) { total += weights[i]; }
-let goal = uniform_of(word) * total;
-var below = 0.0;
-var last = NONE;
-for (var i = 0u; i < count; i++) {
-if (weights[i] == 0.0) { continue; }
-below += weights[i];
-last = list[i].id;
-if (goal < below) { return last; }
-}
-return select(last, NONE, tail > 0.0);
+  var total = tail;
+  for (var i = 0u; i < count; i++) { total += weights[i]; }
+  let goal = uniform_of(word) * total;
+  var below = 0.0;
+  var last = NONE;
+  for (var i = 0u; i < count; i++) {
+  if (weights[i] == 0.0) { continue; }
+  below += weights[i];
+  last = list[i].id;
+  if (goal < below) { return last; }
+  }
+  return select(last, NONE, tail > 0.0);
 }
 fn tail_weight(v: u32, offset: u32, top: Entry, limit: u32, count: u32, row: Row) -> f32 {
-let d = logits[offset + v] - top.value;
-if (bucket(d) < limit || v == top.id) {
-for (var i = 0u; i < count; i++) {
-if (list[i].id == v) { return 0.0; }
-}
-}
-return exp(row.inverse_temperature * d);
+  let d = logits[offset + v] - top.value;
+  if (bucket(d) < limit || v == top.id) {
+  for (var i = 0u; i < count; i++) {
+  if (list[i].id == v) { return 0.0; }
+  }
+  }
+  return exp(row.inverse_temperature * d);
 }
 fn of_tail(word: u32, offset: u32, top: Entry, limit: u32, count: u32, thread: u32, row: Row) -> u32 {
-let part = (sizes.VOCABULARY + THREADS - 1u) / THREADS;
-var mass = 0.0;
-for (var v = thread * part; v < min((thread + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
-mass += tail_weight(v, offset, top, limit, count, row);
-}
-masses[thread] = mass;
-workgroupBarrier();
-var picked = NONE;
-if (thread == 0u) {
-var total = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) { total += masses[t]; }
-let goal = uniform_of(word) * total;
-var below = 0.0;
-var mine = 0u;
-var start = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) {
-if (masses[t] == 0.0) { continue; }
-mine = t;
-start = below;
-below += masses[t];
-if (goal < below) { break; }
-}
-below = start;
-for (var v = mine * part; v < min((mine + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
-let w = tail_weight(v, offset, top, limit, count, row);
-if (w == 0.0) { continue; }
-picked = v;
-below += w;
-if (goal < below) { break; }
-}
-}
-return picked;
+  let part = (sizes.VOCABULARY + THREADS - 1u) / THREADS;
+  var mass = 0.0;
+  for (var v = thread * part; v < min((thread + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
+  mass += tail_weight(v, offset, top, limit, count, row);
+  }
+  masses[thread] = mass;
+  workgroupBarrier();
+  var picked = NONE;
+  if (thread == 0u) {
+  var total = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) { total += masses[t]; }
+  let goal = uniform_of(word) * total;
+  var below = 0.0;
+  var mine = 0u;
+  var start = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) {
+  if (masses[t] == 0.0) { continue; }
+  mine = t;
+  start = below;
+  below += masses[t];
+  if (goal < below) { break; }
+  }
+  below = start;
+  for (var v = mine * part; v < min((mine + 1u) * part, sizes.VOCABULARY) * row.one; v++) {
+  let w = tail_weight(v, offset, top, limit, count, row);
+  if (w == 0.0) { continue; }
+  picked = v;
+  below += w;
+  if (goal < below) { break; }
+  }
+  }
+  return picked;
 }
 `,
   'project': /* wgsl */ `override BIAS: bool;
@@ -916,24 +916,24 @@ return picked;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-let n = outputs(p.quad);
-multiply(min(n, vec4u(slab.count - 1u)), p.row * 8u * blocks(), 8u * blocks(), thread);
-if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
-for (var m = 0u; m < TILE * slab.one; m++) {
-let row = (p.row + m) * stream_stride();
-var square = 0.0;
-for (var j = 0u; j < 4u * slab.one; j++) {
-if (n[j] >= slab.count) { continue; }
-let at = row + slab.first + n[j];
-var h = stream[at] + products[m][j];
-if (BIAS) { h += bias[slab.first + n[j]]; }
-stream[at] = h;
-stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
-square = fma(h, h, square);
-}
-stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
-}
+  let p = place(group, thread);
+  let n = outputs(p.quad);
+  multiply(min(n, vec4u(slab.count - 1u)), p.row * 8u * blocks(), 8u * blocks(), thread);
+  if (!p.finishes || p.quad / 8u * 32u >= slab.count) { return; }
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let row = (p.row + m) * stream_stride();
+  var square = 0.0;
+  for (var j = 0u; j < 4u * slab.one; j++) {
+  if (n[j] >= slab.count) { continue; }
+  let at = row + slab.first + n[j];
+  var h = stream[at] + products[m][j];
+  if (BIAS) { h += bias[slab.first + n[j]]; }
+  stream[at] = h;
+  stream[at + stream_half()] = h * norm_weight[slab.first + n[j]];
+  square = fma(h, h, square);
+  }
+  stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
+  }
 }
 `,
   'qk-norm': /* wgsl */ `override THREADS: u32;
@@ -947,36 +947,36 @@ stream[row + 2u * stream_half() + slab.first / 4u + p.quad] = square;
 var<workgroup> squares: array<f32, THREADS>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let row = rows[group.y];
-let head = group.x;
-let half = sizes.HEAD_DIM / 2u;
-let start = (group.y * (sizes.Q_HEADS + sizes.KV_HEADS) + head) * sizes.HEAD_DIM;
-var square = 0.0;
-for (var i = thread; i < sizes.HEAD_DIM * row.one; i += THREADS) {
-square = fma(projected[start + i], projected[start + i], square);
-}
-squares[thread] = square;
-workgroupBarrier();
-var sum = 0.0;
-for (var t = 0u; t < THREADS * row.one; t++) { sum += squares[t]; }
-let factor = inverseSqrt(sum / f32(sizes.HEAD_DIM) + sizes.EPSILON);
-let is_key = head >= sizes.Q_HEADS;
-if (is_key && (row.position < row.valid || row.position >= row.limit)) { return; }
-let g = select(0u, sizes.HEAD_DIM, is_key);
-for (var i = thread; i < half * row.one; i += THREADS) {
-let x = vec2f(projected[start + i], projected[start + i + half]);
-let y = x * factor * vec2f(norm_weights[g + i], norm_weights[g + i + half]);
-let r = rotary[row.position * half + i];
-let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
-if (is_key) {
-let page = tables[row.table + row.position / PAGE];
-write_pair(Slot(page, head - sizes.Q_HEADS, row.position % PAGE, true), i, turned);
-} else {
-let at = (group.y * sizes.Q_HEADS + head) * sizes.HEAD_DIM + i;
-queries[at] = turned.x;
-queries[at + half] = turned.y;
-}
-}
+  let row = rows[group.y];
+  let head = group.x;
+  let half = sizes.HEAD_DIM / 2u;
+  let start = (group.y * (sizes.Q_HEADS + sizes.KV_HEADS) + head) * sizes.HEAD_DIM;
+  var square = 0.0;
+  for (var i = thread; i < sizes.HEAD_DIM * row.one; i += THREADS) {
+  square = fma(projected[start + i], projected[start + i], square);
+  }
+  squares[thread] = square;
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var t = 0u; t < THREADS * row.one; t++) { sum += squares[t]; }
+  let factor = inverseSqrt(sum / f32(sizes.HEAD_DIM) + sizes.EPSILON);
+  let is_key = head >= sizes.Q_HEADS;
+  if (is_key && (row.position < row.valid || row.position >= row.limit)) { return; }
+  let g = select(0u, sizes.HEAD_DIM, is_key);
+  for (var i = thread; i < half * row.one; i += THREADS) {
+  let x = vec2f(projected[start + i], projected[start + i + half]);
+  let y = x * factor * vec2f(norm_weights[g + i], norm_weights[g + i + half]);
+  let r = rotary[row.position * half + i];
+  let turned = vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y));
+  if (is_key) {
+  let page = tables[row.table + row.position / PAGE];
+  write_pair(Slot(page, head - sizes.Q_HEADS, row.position % PAGE, true), i, turned);
+  } else {
+  let at = (group.y * sizes.Q_HEADS + head) * sizes.HEAD_DIM + i;
+  queries[at] = turned.x;
+  queries[at + half] = turned.y;
+  }
+  }
 }
 `,
   'qkv': /* wgsl */ `override QK_NORM: bool;
@@ -988,87 +988,87 @@ queries[at + half] = turned.y;
 @group(0) @binding(8) var<storage, read_write> queries: array<f32>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-let p = place(group, thread);
-norms(p, thread);
-let half = sizes.HEAD_DIM / 2u;
-let left = sizes.Q_HEADS + select(0u, sizes.KV_HEADS, QK_NORM);
-let first = p.quad / 8u * 16u + p.quad % 8u;
-let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u));
-let n = pairs / half * sizes.HEAD_DIM + pairs % half;
-multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
-if (!p.finishes) { return; }
-for (var j = 0u; j < 2u * slab.one; j++) {
-let head = slab.first + pairs[j] / half;
-let i = pairs[j] % half;
-let b = vec2f(bias[head * sizes.HEAD_DIM + i], bias[head * sizes.HEAD_DIM + i + half]);
-for (var m = 0u; m < TILE * slab.one; m++) {
-let row = rows[p.row + m];
-let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
-let r = rotary[row.position * half + i];
-let turned = select(vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y)), y, QK_NORM);
-if (head < left) {
-let at = ((p.row + m) * left + head) * sizes.HEAD_DIM + i;
-queries[at] = turned.x;
-queries[at + half] = turned.y;
-} else if (row.position >= row.valid && row.position < row.limit) {
-let page = tables[row.table + row.position / PAGE];
-let is_key = head < sizes.Q_HEADS + sizes.KV_HEADS;
-let kv_head = head - sizes.Q_HEADS - select(sizes.KV_HEADS, 0u, is_key);
-write_pair(Slot(page, kv_head, row.position % PAGE, is_key), i, select(y, turned, is_key));
-}
-}
-}
+  let p = place(group, thread);
+  norms(p, thread);
+  let half = sizes.HEAD_DIM / 2u;
+  let left = sizes.Q_HEADS + select(0u, sizes.KV_HEADS, QK_NORM);
+  let first = p.quad / 8u * 16u + p.quad % 8u;
+  let pairs = min(vec2u(first, first + 8u), vec2u(slab.count * half - 1u));
+  let n = pairs / half * sizes.HEAD_DIM + pairs % half;
+  multiply(vec4u(n, n + half), p.row * stream_stride() + stream_half(), stream_stride(), thread);
+  if (!p.finishes) { return; }
+  for (var j = 0u; j < 2u * slab.one; j++) {
+  let head = slab.first + pairs[j] / half;
+  let i = pairs[j] % half;
+  let b = vec2f(bias[head * sizes.HEAD_DIM + i], bias[head * sizes.HEAD_DIM + i + half]);
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  let row = rows[p.row + m];
+  let y = fma(vec2f(products[m][j], products[m][j + 2u]), vec2f(factors[m]), b);
+  let r = rotary[row.position * half + i];
+  let turned = select(vec2f(fma(y.x, r.x, -(y.y * r.y)), fma(y.y, r.x, y.x * r.y)), y, QK_NORM);
+  if (head < left) {
+  let at = ((p.row + m) * left + head) * sizes.HEAD_DIM + i;
+  queries[at] = turned.x;
+  queries[at + half] = turned.y;
+  } else if (row.position >= row.valid && row.position < row.limit) {
+  let page = tables[row.table + row.position / PAGE];
+  let is_key = head < sizes.Q_HEADS + sizes.KV_HEADS;
+  let kv_head = head - sizes.Q_HEADS - select(sizes.KV_HEADS, 0u, is_key);
+  write_pair(Slot(page, kv_head, row.position % PAGE, is_key), i, select(y, turned, is_key));
+  }
+  }
+  }
 }
 `,
   'quantize': /* wgsl */ `const MOST = 128u;
 const TRIES = 16u;
 var<private> w: array<f32, MOST>;
 fn rounded(w: f32, inverse: f32) -> f32 {
-let most = f32(1u << (BITS - 1u));
-return clamp(round(w * inverse), -most, most - 1.0);
+  let most = f32(1u << (BITS - 1u));
+  return clamp(round(w * inverse), -most, most - 1.0);
 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-let row = id.x;
-let group = id.y;
-if (row >= chunk.rows) { return; }
-let first = group * sizes.GROUP;
-let count = min(sizes.GROUP, (sizes.COLUMNS - first + 31u) / 32u * 32u);
-var largest = 0.0;
-for (var j = 0u; j < count; j++) {
-w[j] = bitcast<f32>(float_bits(row, first + j));
-if (!(abs(w[j]) <= abs(largest))) { largest = w[j]; }
-}
-for (var j = 0u; j < count; j++) { w[j] = select(w[j] / largest, 0.0, w[j] == 0.0); }
-var best = 0.0;
-var step = 0.0;
-for (var t = 0u; t < TRIES; t++) {
-let inverse = (f32(1u << (BITS - 1u)) + 1.0 - 0.4 * f32(t / 2u)) * select(1.0, -1.0, t % 2u == 0u);
-var product = 0.0;
-var square = 0.0;
-for (var j = 0u; j < count; j++) {
-let q = rounded(w[j], inverse);
-product = fma(w[j], q, product);
-square = fma(q, q, square);
-}
-if (product * product > best * square) {
-best = product * product / square;
-step = product / square;
-}
-}
-let to = chunk.target_row + row;
-let inverse = select(1.0 / step, 0.0, step == 0.0);
-let scale = select(largest * step, largest, step == 0.0);
-write_scale(to, group, bitcast<u32>(scale));
-let each = 32u / BITS;
-for (var i = 0u; i < count / each; i++) {
-var word = 0u;
-for (var j = 0u; j < each; j++) {
-let code = bitcast<u32>(i32(rounded(w[i * each + j], inverse)));
-word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
-}
-write_codes(to, first / each + i, word);
-}
+  let row = id.x;
+  let group = id.y;
+  if (row >= chunk.rows) { return; }
+  let first = group * sizes.GROUP;
+  let count = min(sizes.GROUP, (sizes.COLUMNS - first + 31u) / 32u * 32u);
+  var largest = 0.0;
+  for (var j = 0u; j < count; j++) {
+  w[j] = bitcast<f32>(float_bits(row, first + j));
+  if (!(abs(w[j]) <= abs(largest))) { largest = w[j]; }
+  }
+  for (var j = 0u; j < count; j++) { w[j] = select(w[j] / largest, 0.0, w[j] == 0.0); }
+  var best = 0.0;
+  var step = 0.0;
+  for (var t = 0u; t < TRIES; t++) {
+  let inverse = (f32(1u << (BITS - 1u)) + 1.0 - 0.4 * f32(t / 2u)) * select(1.0, -1.0, t % 2u == 0u);
+  var product = 0.0;
+  var square = 0.0;
+  for (var j = 0u; j < count; j++) {
+  let q = rounded(w[j], inverse);
+  product = fma(w[j], q, product);
+  square = fma(q, q, square);
+  }
+  if (product * product > best * square) {
+  best = product * product / square;
+  step = product / square;
+  }
+  }
+  let to = chunk.target_row + row;
+  let inverse = select(1.0 / step, 0.0, step == 0.0);
+  let scale = select(largest * step, largest, step == 0.0);
+  write_scale(to, group, bitcast<u32>(scale));
+  let each = 32u / BITS;
+  for (var i = 0u; i < count / each; i++) {
+  var word = 0u;
+  for (var j = 0u; j < each; j++) {
+  let code = bitcast<u32>(i32(rounded(w[i * each + j], inverse)));
+  word |= (code & ((1u << BITS) - 1u)) << (j * BITS);
+  }
+  write_codes(to, first / each + i, word);
+  }
 }
 `,
   'quantized': /* wgsl */ `override ZEROS: bool;
@@ -1076,74 +1076,74 @@ override ROUNDING: u32;
 fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
 fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
 fn rows_at(row: u32) -> u32 {
-return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
+  return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
 }
 fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
 fn scale(row: u32, group: u32) -> f32 {
-let at = group * 8u + row % 8u;
-return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+  let at = group * 8u + row % 8u;
+  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
 }
 fn zero(row: u32, group: u32) -> f32 {
-if (!ZEROS) { return 0.0; }
-let at = group / 4u * 8u + row % 8u;
-let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
-return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
+  if (!ZEROS) { return 0.0; }
+  let at = group / 4u * 8u + row % 8u;
+  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 fn rounded(v: vec4f) -> vec4f {
-if (ROUNDING == 0u) { return v; }
-let bits = bitcast<vec4u>(v);
-if (ROUNDING == 2u) {
-return bitcast<vec4f>((bits + vec4u(0x7fffu) + ((bits >> vec4u(16u)) & vec4u(1u))) & vec4u(0xffff0000u));
-}
-let half = bitcast<vec4f>((bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u));
-return select(half, round(v * 0x1p24) * 0x1p-24, abs(v) < vec4f(0x1p-14));
+  if (ROUNDING == 0u) { return v; }
+  let bits = bitcast<vec4u>(v);
+  if (ROUNDING == 2u) {
+  return bitcast<vec4f>((bits + vec4u(0x7fffu) + ((bits >> vec4u(16u)) & vec4u(1u))) & vec4u(0xffff0000u));
+  }
+  let half = bitcast<vec4f>((bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u));
+  return select(half, round(v * 0x1p24) * 0x1p-24, abs(v) < vec4f(0x1p-14));
 }
 fn dequantized(c: Eight, scale: f32, zero: f32) -> Eight {
-return Eight(rounded((c.low * UNIT - zero) * scale), rounded((c.high * UNIT - zero) * scale));
+  return Eight(rounded((c.low * UNIT - zero) * scale), rounded((c.high * UNIT - zero) * scale));
 }
 fn weights8(row: u32, i: u32) -> Eight {
-let group = 8u * i / sizes.GROUP;
-return dequantized(codes8(row, i), scale(row, group), zero(row, group));
+  let group = 8u * i / sizes.GROUP;
+  return dequantized(codes8(row, i), scale(row, group), zero(row, group));
 }
 `,
   'random': /* wgsl */ `fn multiply_high(a: u32, b: u32) -> u32 {
-let low = (a & 0xffffu) * (b & 0xffffu);
-let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
-return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
 }
 fn philox(start: vec4u, seed: vec2u) -> vec4u {
-var c = start;
-var key = seed;
-for (var round = 0u; round < 10u; round++) {
-c = vec4u(multiply_high(0xCD9E8D57u, c.z) ^ c.y ^ key.x, 0xCD9E8D57u * c.z,
-multiply_high(0xD2511F53u, c.x) ^ c.w ^ key.y, 0xD2511F53u * c.x);
-key += vec2u(0x9E3779B9u, 0xBB67AE85u);
-}
-return c;
+  var c = start;
+  var key = seed;
+  for (var round = 0u; round < 10u; round++) {
+  c = vec4u(multiply_high(0xCD9E8D57u, c.z) ^ c.y ^ key.x, 0xCD9E8D57u * c.z,
+  multiply_high(0xD2511F53u, c.x) ^ c.w ^ key.y, 0xD2511F53u * c.x);
+  key += vec2u(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return c;
 }
 `,
   'row': /* wgsl */ `struct Row {
-token: u32,
-position: u32,
-table: u32,
-valid: u32,
-limit: u32,
-ask: u32,
-word: u32,
-seed_low: u32,
-seed_high: u32,
-chain: u32,
-step_candidate: u32,
-inverse_temperature: f32,
-alpha: f32,
-top_k: u32,
-top_p: f32,
-slot: u32,
-stride: u32,
-one: u32,
-spans: u32,
-team_spans: u32,
+  token: u32,
+  position: u32,
+  table: u32,
+  valid: u32,
+  limit: u32,
+  ask: u32,
+  word: u32,
+  seed_low: u32,
+  seed_high: u32,
+  chain: u32,
+  step_candidate: u32,
+  inverse_temperature: f32,
+  alpha: f32,
+  top_k: u32,
+  top_p: f32,
+  slot: u32,
+  stride: u32,
+  one: u32,
+  spans: u32,
+  team_spans: u32,
 }
 const NOTHING = 0u;
 const GIVEN = 1u;
@@ -1156,20 +1156,20 @@ fn same(index: u32) -> u32 { return subgroupBroadcastFirst(index); }
   'same': /* wgsl */ `fn same(index: u32) -> u32 { return index; }
 `,
   'sizes': /* wgsl */ `struct Sizes {
-COLUMNS: u32,
-GROUP: u32,
-FIRST: u32,
-SECOND: u32,
-WIDTH: u32,
-VOCABULARY: u32,
-SLICES: u32,
-Q_HEADS: u32,
-KV_HEADS: u32,
-HEAD_DIM: u32,
-OUT_STRIDE: u32,
-WINDOW: u32,
-EPSILON: f32,
-PAGE_QUADS: u32,
+  COLUMNS: u32,
+  GROUP: u32,
+  FIRST: u32,
+  SECOND: u32,
+  WIDTH: u32,
+  VOCABULARY: u32,
+  SLICES: u32,
+  Q_HEADS: u32,
+  KV_HEADS: u32,
+  HEAD_DIM: u32,
+  OUT_STRIDE: u32,
+  WINDOW: u32,
+  EPSILON: f32,
+  PAGE_QUADS: u32,
 }
 @group(0) @binding(15) var<uniform> sizes: Sizes;
 `,
@@ -1178,21 +1178,21 @@ override SOURCE: u32;
 @group(0) @binding(0) var<uniform> chunk: Chunk;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
 fn half_bits(row: u32, column: u32) -> u32 {
-if (column >= sizes.COLUMNS) { return 0u; }
-let i = row * sizes.COLUMNS + column;
-return (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
+  if (column >= sizes.COLUMNS) { return 0u; }
+  let i = row * sizes.COLUMNS + column;
+  return (source[i / 2u] >> (16u * (i % 2u))) & 0xffffu;
 }
 fn float_bits(row: u32, column: u32) -> u32 {
-if (column >= sizes.COLUMNS) { return 0u; }
-if (SOURCE == 0u) { return source[row * sizes.COLUMNS + column]; }
-let bits = half_bits(row, column);
-if (SOURCE == 1u) { return bits << 16u; }
-let sign = (bits & 0x8000u) << 16u;
-let exponent = (bits >> 10u) & 31u;
-let fraction = bits & 1023u;
-if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); }
-if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
-return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
+  if (column >= sizes.COLUMNS) { return 0u; }
+  if (SOURCE == 0u) { return source[row * sizes.COLUMNS + column]; }
+  let bits = half_bits(row, column);
+  if (SOURCE == 1u) { return bits << 16u; }
+  let sign = (bits & 0x8000u) << 16u;
+  let exponent = (bits >> 10u) & 31u;
+  let fraction = bits & 1023u;
+  if (exponent == 0u) { return sign | bitcast<u32>(f32(fraction) * 0x1p-24); }
+  if (exponent == 31u) { return sign | 0x7f800000u | (fraction << 13u); }
+  return sign | ((exponent + 112u) << 23u) | (fraction << 13u);
 }
 `,
   'stream': /* wgsl */ `fn stream_half() -> u32 { return (sizes.WIDTH + 7u) / 8u * 8u; }
@@ -1210,65 +1210,65 @@ var<workgroup> any_bad: atomic<u32>;
 var<workgroup> buckets: u32;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-if (thread == 0u) { here = rows[group.y]; }
-let row = workgroupUniformLoad(&here);
-if (row.position >= row.limit) { return; }
-let offset = group.y * sizes.VOCABULARY;
-let part = (min(SLICE, sizes.VOCABULARY) + THREADS - 1u) / THREADS;
-let first = group.x * SLICE + thread * part;
-let end = min(first + part, min(group.x * SLICE + SLICE, sizes.VOCABULARY));
-var most = Entry(0xffffffffu, LOWEST);
-for (var v = first; v < end * row.one; v++) {
-let l = logits[offset + v];
-if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { atomicOr(&any_bad, 1u); }
-if (l > most.value) { most = Entry(v, l); }
-}
-largest[thread] = most;
-for (var n = THREADS / 2u * row.one; n > 0u; n /= 2u) {
-workgroupBarrier();
-if (thread < n) {
-let a = largest[thread];
-let b = largest[thread + n];
-if (b.value > a.value || (b.value == a.value && b.id < a.id)) { largest[thread] = b; }
-}
-}
-most = workgroupUniformLoad(&largest[0]);
-for (var v = first; v < end * row.one; v++) {
-let b = bucket(logits[offset + v] - most.value);
-if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
-}
-workgroupBarrier();
-if (thread == 0u) { buckets = whole_buckets(BUCKETS); }
-let whole = workgroupUniformLoad(&buckets);
-var sums = Sums();
-var mine = 0u;
-for (var v = first; v < end * row.one; v++) {
-let d = logits[offset + v] - most.value;
-if (bucket(d) < whole || v == most.id) {
-mine++;
-} else {
-sums = plus(sums, term(d, row));
-}
-}
-listed[thread] = mine;
-sums = total_of(sums, thread, row.one);
-let slice = group.y * sizes.SLICES + group.x;
-var at = listed_before(thread);
-if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
-for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {
-let l = logits[offset + v];
-if (bucket(l - most.value) < whole || v == most.id) {
-slices[slice].entries[at] = Entry(v, l);
-at++;
-}
-}
-if (thread == 0u) {
-slices[slice].maximum = most.value;
-slices[slice].top = most.id;
-slices[slice].bad = atomicLoad(&any_bad);
-slices[slice].buckets = whole;
-slices[slice].sums = sums;
-}
+  if (thread == 0u) { here = rows[group.y]; }
+  let row = workgroupUniformLoad(&here);
+  if (row.position >= row.limit) { return; }
+  let offset = group.y * sizes.VOCABULARY;
+  let part = (min(SLICE, sizes.VOCABULARY) + THREADS - 1u) / THREADS;
+  let first = group.x * SLICE + thread * part;
+  let end = min(first + part, min(group.x * SLICE + SLICE, sizes.VOCABULARY));
+  var most = Entry(0xffffffffu, LOWEST);
+  for (var v = first; v < end * row.one; v++) {
+  let l = logits[offset + v];
+  if ((bitcast<u32>(l) & 0x7f800000u) == 0x7f800000u) { atomicOr(&any_bad, 1u); }
+  if (l > most.value) { most = Entry(v, l); }
+  }
+  largest[thread] = most;
+  for (var n = THREADS / 2u * row.one; n > 0u; n /= 2u) {
+  workgroupBarrier();
+  if (thread < n) {
+  let a = largest[thread];
+  let b = largest[thread + n];
+  if (b.value > a.value || (b.value == a.value && b.id < a.id)) { largest[thread] = b; }
+  }
+  }
+  most = workgroupUniformLoad(&largest[0]);
+  for (var v = first; v < end * row.one; v++) {
+  let b = bucket(logits[offset + v] - most.value);
+  if (b < BUCKETS) { atomicAdd(&counts[b], 1u); }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { buckets = whole_buckets(BUCKETS); }
+  let whole = workgroupUniformLoad(&buckets);
+  var sums = Sums();
+  var mine = 0u;
+  for (var v = first; v < end * row.one; v++) {
+  let d = logits[offset + v] - most.value;
+  if (bucket(d) < whole || v == most.id) {
+  mine++;
+  } else {
+  sums = plus(sums, term(d, row));
+  }
+  }
+  listed[thread] = mine;
+  sums = total_of(sums, thread, row.one);
+  let slice = group.y * sizes.SLICES + group.x;
+  var at = listed_before(thread);
+  if (thread == THREADS - 1u) { slices[slice].count = at + mine; }
+  for (var v = first; v < select(first, end, mine > 0u) * row.one; v++) {
+  let l = logits[offset + v];
+  if (bucket(l - most.value) < whole || v == most.id) {
+  slices[slice].entries[at] = Entry(v, l);
+  at++;
+  }
+  }
+  if (thread == 0u) {
+  slices[slice].maximum = most.value;
+  slices[slice].top = most.id;
+  slices[slice].bad = atomicLoad(&any_bad);
+  slices[slice].buckets = whole;
+  slices[slice].sums = sums;
+  }
 }
 `,
   'summary': /* wgsl */ `const LIST = 64u;
@@ -1276,57 +1276,57 @@ const BUCKETS = 64u;
 const LOWEST = -1e30;
 struct Entry { id: u32, value: f32 }
 struct Sums {
-base: f32,
-mean: f32,
-sharp: f32,
-tempered: f32,
+  base: f32,
+  mean: f32,
+  sharp: f32,
+  tempered: f32,
 }
 struct Slice {
-maximum: f32,
-top: u32,
-bad: u32,
-buckets: u32,
-sums: Sums,
-count: u32,
-entries: array<Entry, LIST>,
+  maximum: f32,
+  top: u32,
+  bad: u32,
+  buckets: u32,
+  sums: Sums,
+  count: u32,
+  entries: array<Entry, LIST>,
 }
 fn bucket(d: f32) -> u32 { return u32(min(-4.0 * d, f32(BUCKETS))); }
 fn term(d: f32, row: Row) -> Sums {
-let e = exp(d);
-return Sums(e, d * e, exp(row.alpha * d), exp(row.inverse_temperature * d));
+  let e = exp(d);
+  return Sums(e, d * e, exp(row.alpha * d), exp(row.inverse_temperature * d));
 }
 fn plus(a: Sums, b: Sums) -> Sums {
-return Sums(a.base + b.base, a.mean + b.mean, a.sharp + b.sharp, a.tempered + b.tempered);
+  return Sums(a.base + b.base, a.mean + b.mean, a.sharp + b.sharp, a.tempered + b.tempered);
 }
 fn shifted(s: Sums, shift: f32, row: Row) -> Sums {
-let t = term(shift, row);
-return Sums(t.base * s.base, t.base * (s.mean + shift * s.base), t.sharp * s.sharp, t.tempered * s.tempered);
+  let t = term(shift, row);
+  return Sums(t.base * s.base, t.base * (s.mean + shift * s.base), t.sharp * s.sharp, t.tempered * s.tempered);
 }
 var<workgroup> counts: array<atomic<u32>, BUCKETS>;
 var<workgroup> listed: array<u32, THREADS>;
 var<workgroup> adding: array<Sums, THREADS>;
 fn whole_buckets(most: u32) -> u32 {
-var total = 0u;
-var b = 0u;
-while (b < most) {
-total += atomicLoad(&counts[b]);
-if (total > LIST) { break; }
-b++;
-}
-return b;
+  var total = 0u;
+  var b = 0u;
+  while (b < most) {
+  total += atomicLoad(&counts[b]);
+  if (total > LIST) { break; }
+  b++;
+  }
+  return b;
 }
 fn listed_before(thread: u32) -> u32 {
-var sum = 0u;
-for (var t = 0u; t < thread; t++) { sum += listed[t]; }
-return sum;
+  var sum = 0u;
+  for (var t = 0u; t < thread; t++) { sum += listed[t]; }
+  return sum;
 }
 fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
-adding[thread] = sums;
-for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
-workgroupBarrier();
-if (thread < n) { adding[thread] = plus(adding[thread], adding[thread + n]); }
-}
-return workgroupUniformLoad(&adding[0]);
+  adding[thread] = sums;
+  for (var n = THREADS / 2u * one; n > 0u; n /= 2u) {
+  workgroupBarrier();
+  if (thread < n) { adding[thread] = plus(adding[thread], adding[thread + n]); }
+  }
+  return workgroupUniformLoad(&adding[0]);
 }
 `,
   'weights': /* wgsl */ `struct Slab { first: u32, count: u32, one: u32 }
@@ -1335,17 +1335,17 @@ return workgroupUniformLoad(&adding[0]);
 struct Eight { low: vec4f, high: vec4f }
 fn blocks() -> u32 { return (sizes.COLUMNS + 7u) / 8u; }
 fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {
-var s = fma(w.low.x, low.x, sum);
-s = fma(w.low.y, low.y, s);
-s = fma(w.low.z, low.z, s);
-s = fma(w.low.w, low.w, s);
-s = fma(w.high.x, high.x, s);
-s = fma(w.high.y, high.y, s);
-s = fma(w.high.z, high.z, s);
-return fma(w.high.w, high.w, s);
+  var s = fma(w.low.x, low.x, sum);
+  s = fma(w.low.y, low.y, s);
+  s = fma(w.low.z, low.z, s);
+  s = fma(w.low.w, low.w, s);
+  s = fma(w.high.x, high.x, s);
+  s = fma(w.high.y, high.y, s);
+  s = fma(w.high.z, high.z, s);
+  return fma(w.high.w, high.w, s);
 }
 fn dot8x4(sum: vec4f, a: Eight, b: Eight, c: Eight, d: Eight, low: vec4f, high: vec4f) -> vec4f {
-return vec4f(dot8(sum.x, a, low, high), dot8(sum.y, b, low, high), dot8(sum.z, c, low, high), dot8(sum.w, d, low, high));
+  return vec4f(dot8(sum.x, a, low, high), dot8(sum.y, b, low, high), dot8(sum.z, c, low, high), dot8(sum.w, d, low, high));
 }
 struct Place { quad: u32, row: u32, peer: u32, finishes: bool }
 fn outputs(quad: u32) -> vec4u { return vec4u(quad / 8u * 32u + quad % 8u) + vec4u(0u, 8u, 16u, 24u); }
