@@ -10,8 +10,8 @@ function importsOf(room: string): Set<string> {
   assert.ok(files.length > 0, room);
   const rooms = files.flatMap((file) => {
     const text = readFileSync(join(room, file), 'utf8');
-    return [...text.matchAll(/(?:from |import\()'(\.[^']*)'/g)].map(([, path]) =>
-      normalize(join(room, file, '..', path))
+    return [...text.matchAll(/(?:from |import\()'((?:\.|#runtime\/)[^']*)'/g)].map(([, path]) =>
+      normalize(path.startsWith('#') ? path.replace('#runtime', 'src') : join(room, file, '..', path))
         .split(sep)
         .slice(0, depth)
         .join('/'),

@@ -15,6 +15,7 @@ const LONG = [
   'sampling/exactness',
   'cli/eval',
   'model/swiftshader',
+  'browser',
   'end-to-end',
   'cli/main',
   'deno',

@@ -1,3 +1,4 @@
+import { TimeLimitError, withinMilliseconds } from '#runtime/base/limit';
 import { OptionError } from '../base/errors.ts';
 import { choice, lastBoxed } from './boxed.ts';
 
@@ -16,6 +17,7 @@ export type Extract =
 
 /** Seconds for one response. */
 const LIMIT = 2;
+const TOO_LONG = `took longer than ${LIMIT} s`;
 
 /** Extracts final answers. What throws, or takes longer than two seconds, has no answer; `trouble` tells of the first such case. @internal */
 export class Extractor {
@@ -43,9 +45,9 @@ export class Extractor {
       // Wrapped: a promise must not be waited for before it has a time limit.
       const { begun } = this.known
         ? { begun: this.extract(text) }
-        : await interruptible(() => ({ begun: this.extract(text) }));
+        : interruptible(() => ({ begun: this.extract(text) }));
       const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`took longer than ${LIMIT} s`)), 1000 * LIMIT);
+        timer = setTimeout(() => reject(new Error(TOO_LONG)), 1000 * LIMIT);
       });
       const found = await Promise.race([begun, late]);
       if (found === null || found === undefined) return null;
@@ -66,14 +68,11 @@ function lastMatch(pattern: RegExp, text: string): string | undefined {
   return match && (match[1] ?? match[0]);
 }
 
-/** Runs code that may never return. Only Node can end it; elsewhere it runs as it is. */
-async function interruptible<T>(work: () => T): Promise<T> {
-  if (!globalThis.process?.versions?.node || 'Deno' in globalThis) return work();
-  const { runInNewContext } = await import('node:vm');
+/** Runs code that may never return, where that can be ended. */
+function interruptible<T>(work: () => T): T {
   try {
-    return runInNewContext('work()', { work }, { timeout: 1000 * LIMIT });
+    return withinMilliseconds(1000 * LIMIT, work);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException)?.code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
-    throw new Error(`took longer than ${LIMIT} s`);
+    throw error instanceof TimeLimitError ? new Error(TOO_LONG) : error;
   }
 }

@@ -1,3 +1,4 @@
+import { openModel } from '#runtime/api/open-model';
 import { disposing } from '../base/disposable.ts';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
 import { KvCache, PAGE } from '../cache/kv-cache.ts';
@@ -5,6 +6,7 @@ import { type KvType, kvTypeOf } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
+import type { ModelFiles } from '../checkpoint/source.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { Activation } from '../engine/activations.ts';
 import { Engine } from '../engine/engine.ts';
@@ -13,14 +15,10 @@ import type { Profile } from '../engine/profile.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import { type AdapterDescription, Gpu } from '../gpu/device.ts';
 import { Kernels } from '../gpu/kernel.ts';
-import { findModel } from '../hub/find.ts';
-import { RemoteModel } from '../hub/remote-model.ts';
 import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import { trust, trustQuantized } from '../selftest/trusted.ts';
-import { checkFits } from './fits.ts';
 import { cachePositions, MemoryPlan } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 import { type QuantizeOptions, quantizeOf } from './quantize.ts';
@@ -40,7 +38,7 @@ export interface LoadOptions extends AdapterChoice, QuantizeOptions {
   onAdapter?(adapter: AdapterDescription): void;
   /** Told while weights go to the GPU. */
   onProgress?(loadedBytes: number, totalBytes: number): void;
-  /** Told while files come from the Hub; both count what an interrupted run has left. */
+  /** Told while files come from the Hub or, in a browser, from their address; both count what an earlier run has left. */
   onFetch?(fetchedBytes: number, totalBytes: number): void;
 }
 
@@ -77,28 +75,20 @@ export interface Model extends LanguageModel {
 /**
  * Loads a model of Hugging Face's format: config.json, model.safetensors (or shards), and where there are any tokenizer.json,
  * generation_config.json and egps.json.
- * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched
- * @throws HubError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
+ * @param model its folder; or its name on the Hub, ID or ID@REVISION: what is not in the cache is fetched. In a browser the address of its
+ *   folder, or its name on the Hub
+ * @throws HubError, FetchError, OutputError, CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
   kvTypeOf(options.kvCache); // before anything is fetched
-  const { signal, onFetch } = options;
-  let local = await findModel(model, signal);
-  if (local instanceof RemoteModel) {
-    checkComputed(local.description.config);
-    const quantize = quantizeOf(options, local.description);
-    const gpu = await Gpu.open(options); // refuses an adapter that is not to be had while that costs nothing
-    gpu.dispose();
-    const { cachePositions, kvCache } = options;
-    await checkFits(local.description, gpu.adapter, { cachePositions, quantize, kvType: kvTypeOf(kvCache) });
-    local = await local.fetch({ signal, onProgress: onFetch });
-  }
-  const loaded = await loadFolder(local.dir, options);
-  return Object.assign(loaded, { warnings: [...local.warnings, ...loaded.warnings] });
+  quantizeOf(options, {});
+  const { files, warnings } = await openModel(model, options, checkComputed);
+  const loaded = await loadFolder(files, options);
+  return Object.assign(loaded, { warnings: [...warnings, ...loaded.warnings] });
 }
 
 /** @throws CheckpointError, UnsupportedModelError, AdapterError, KernelError, OutOfMemoryError @internal */
-export async function loadFolder(dir: string, options: LoadOptions = {}): Promise<Model> {
+export async function loadFolder(dir: string | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   const folder = await ModelFolder.open(dir, options.signal);
   try {
     const { config, tokenizer, unexpectedTensors } = folder;
@@ -137,6 +127,7 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
+    const { trust, trustQuantized } = await import('../selftest/trusted.ts'); // not before there is a device: it is a tenth of the program
     await trust(gpu, kvType);
     if (quantize || (source.quantized?.size ?? 0) > 0) await trustQuantized(gpu);
     gpu.device.pushErrorScope('out-of-memory');

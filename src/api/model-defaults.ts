@@ -1,6 +1,7 @@
-import { join } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
+import { fittedBeside } from '#runtime/hub/fitted';
 import { readJson } from '../checkpoint/json.ts';
-import { fittedDefaults } from '../hub/cache.ts';
+import type { ModelFiles } from '../checkpoint/source.ts';
 import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
 
 /**
@@ -8,13 +9,21 @@ import { type ModelDefaults, modelDefaults } from '../sampling/options.ts';
  * doubtful in them.
  * @throws CheckpointError
  */
-export async function loadDefaults(dir: string, warn?: (message: string) => void): Promise<ModelDefaults> {
-  const files = new Set([join(dir, 'egps.json'), fittedDefaults(dir)]);
-  return Object.assign({}, ...(await Promise.all([...files].map((file) => readDefaults(file, warn)))));
+export async function loadDefaults(
+  dir: string | ModelFiles,
+  warn?: (message: string) => void,
+): Promise<ModelDefaults> {
+  const own = await readDefaults(filesIn(dir), 'egps.json', warn);
+  const fitted = fittedBeside(dir);
+  return fitted ? { ...own, ...(await readDefaults(...fitted, warn)) } : own;
 }
 
 /** @throws CheckpointError */
-export async function readDefaults(file: string, warn?: (message: string) => void): Promise<ModelDefaults> {
-  const json = await readJson(file, warn);
-  return json === undefined ? {} : modelDefaults(file, json);
+export async function readDefaults(
+  files: ModelFiles,
+  name: string,
+  warn?: (message: string) => void,
+): Promise<ModelDefaults> {
+  const json = await readJson(files, name, warn);
+  return json === undefined ? {} : modelDefaults(files.path(name), json);
 }

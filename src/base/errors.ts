@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   OutputError: 'output',
   GraderError: 'grader',
   HubError: 'hub',
+  FetchError: 'fetch',
 } as const;
 
 /** One of ERROR_CODES. */
@@ -245,5 +246,22 @@ export class HubError extends EgpsError {
     this.model = model;
     this.status = at.status;
     this.missing = at.missing ?? [];
+  }
+}
+
+/** A file that cannot be had from its address: which, why, and what to do. */
+export class FetchError extends EgpsError {
+  static {
+    named(FetchError, 'FetchError');
+  }
+  /** Of the file. */
+  readonly url: string;
+  /** The HTTP status, where there was an answer. */
+  readonly status?: number;
+  /** `at`: what is known of it. */
+  constructor(url: string, message: string, at: { status?: number; cause?: unknown } = {}) {
+    super(`${url}: ${message}`, at);
+    this.url = url;
+    this.status = at.status;
   }
 }

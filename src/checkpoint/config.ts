@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
 import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
@@ -7,6 +7,7 @@ import type { Quantization } from './quantization/quantization.ts';
 import { INT32_MAX, isCount, isPositive, POSITIVE } from './ranges.ts';
 import { parseRope, type RopeScaling } from './rope.ts';
 import type { Checkpoint } from './safetensors.ts';
+import type { ModelFiles } from './source.ts';
 import { parseWindow, type SlidingWindow } from './window.ts';
 
 /** A decoder-only transformer of the Qwen2 graph, which llama, mistral and qwen3 differ from in little. */
@@ -171,7 +172,7 @@ export function parseConfigs(json: unknown, file: string, generationConfig?: unk
 
   let tokens = eosTokens(json.eos_token_id, vocabSize, file);
   if (generationConfig !== undefined) {
-    const generationFile = join(dirname(file), 'generation_config.json');
+    const generationFile = file.replace(/[^/\\]*$/, 'generation_config.json');
     if (!isObject(generationConfig)) throw new CheckpointError(generationFile, 'is not a JSON object');
     tokens = tokens.concat(eosTokens(generationConfig.eos_token_id, vocabSize, generationFile));
   }
@@ -217,15 +218,23 @@ function eosTokens(value: unknown, vocabSize: number, file: string): number[] {
  * @throws CheckpointError, UnsupportedModelError
  * @internal
  */
-export async function loadConfigs(dir: string, warn?: (message: string) => void): Promise<Configs> {
-  const file = join(dir, 'config.json');
-  const json = await readJson(file, warn);
-  if (json === undefined) throw new CheckpointError(file, 'the file is missing');
-  return parseConfigs(json, file, await readJson(join(dir, 'generation_config.json'), warn));
+export async function loadConfigs(
+  dir: string | ModelFiles,
+  warn?: (message: string) => void,
+): Promise<Configs> {
+  const files = filesIn(dir);
+  const name = 'config.json';
+  const file = files.path(name);
+  const json = await readJson(files, name, warn);
+  if (json === undefined) throw new CheckpointError(file, `the file is missing${files.why(name)}`);
+  return parseConfigs(json, file, await readJson(files, 'generation_config.json', warn));
 }
 
 /** The same without how weights are stored. @throws CheckpointError, UnsupportedModelError @internal */
-export async function loadConfig(dir: string, warn?: (message: string) => void): Promise<ModelConfig> {
+export async function loadConfig(
+  dir: string | ModelFiles,
+  warn?: (message: string) => void,
+): Promise<ModelConfig> {
   return (await loadConfigs(dir, warn)).config;
 }
 

@@ -1,6 +1,6 @@
 import { CheckpointError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
-import { decodeText, readBytes } from './files.ts';
+import { decodeText, type ModelFiles, readBytes } from './source.ts';
 
 /** Nesting that Python's json gives up at as well; whatever walks a value of less has stack for it. */
 const MAX_DEPTH = 1000;
@@ -20,9 +20,13 @@ export function parseJson(file: string, bytes: Uint8Array): unknown {
 }
 
 /** A file as Python's json reads it; undefined where there is none. @throws CheckpointError */
-export async function readJson(file: string, warn?: (message: string) => void): Promise<unknown> {
-  const bytes = await readBytes(file);
-  return bytes && parseAsPython(file, bytes, warn);
+export async function readJson(
+  files: ModelFiles,
+  name: string,
+  warn?: (message: string) => void,
+): Promise<unknown> {
+  const bytes = await readBytes(files, name);
+  return bytes && parseAsPython(files.path(name), bytes, warn);
 }
 
 /**

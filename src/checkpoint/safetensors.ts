@@ -1,10 +1,9 @@
-import type { FileHandle } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
 import { CheckpointError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
-import { openFile, readFully } from './files.ts';
 import { isObject, parseJson, readJson } from './json.ts';
 import type { QuantizedMatrix } from './quantized.ts';
+import type { ModelFiles, OpenFile } from './source.ts';
 
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
@@ -32,6 +31,9 @@ const BYTES = new Map<string, number>([
   ['BF16', 2],
 ]);
 const MAX_HEADER = 100_000_000;
+/** The file of all tensors, and what stands in its place where they are in several. */
+export const SINGLE = 'model.safetensors';
+export const INDEX = 'model.safetensors.index.json';
 
 /**
  * The tensors of one safetensors file, by name, in the order of their bytes.
@@ -146,13 +148,13 @@ export class Checkpoint implements TensorSource, Listing {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly others: ReadonlyMap<string, StoredTensor>;
-  private readonly handles: ReadonlyMap<string, FileHandle>;
+  private readonly files: ReadonlyMap<string, OpenFile>;
 
-  private constructor({ file, tensors, others }: Listing, handles: ReadonlyMap<string, FileHandle>) {
+  private constructor({ file, tensors, others }: Listing, files: ReadonlyMap<string, OpenFile>) {
     this.file = file;
     this.tensors = tensors;
     this.others = others;
-    this.handles = handles;
+    this.files = files;
   }
 
   /**
@@ -160,25 +162,25 @@ export class Checkpoint implements TensorSource, Listing {
    * is doubtful in the index.
    * @throws CheckpointError
    */
-  static async open(dir: string, warn?: (message: string) => void): Promise<Checkpoint> {
-    const handles = new Map<string, FileHandle>();
+  static async open(dir: string | ModelFiles, warn?: (message: string) => void): Promise<Checkpoint> {
+    const model = filesIn(dir);
+    const files = new Map<string, OpenFile>();
     try {
-      const single = join(dir, 'model.safetensors');
-      const tensors = await openTensors(single, handles);
-      if (tensors) return new Checkpoint(listTensors(single, [tensors]), handles);
-      const file = join(dir, 'model.safetensors.index.json');
-      const index = await readJson(file, warn);
+      const tensors = await openTensors(model, SINGLE, files);
+      if (tensors) return new Checkpoint(listTensors(model.path(SINGLE), [tensors]), files);
+      const index = await readJson(model, INDEX, warn);
       if (index === undefined)
-        throw new CheckpointError(dir, 'has neither model.safetensors nor model.safetensors.index.json');
+        throw new CheckpointError(model.place, `has neither ${SINGLE} nor ${INDEX}${model.why(SINGLE)}`);
+      const file = model.path(INDEX);
       const shards: ReadonlyMap<string, StoredTensor>[] = [];
       for (const shard of shardsOf(file, index)) {
-        const found = await openTensors(join(dir, shard), handles);
-        if (!found) throw new CheckpointError(file, `shard ${shard} is missing`);
+        const found = await openTensors(model, shard, files);
+        if (!found) throw new CheckpointError(file, `shard ${shard} is missing${model.why(shard)}`);
         shards.push(found);
       }
-      return new Checkpoint(listTensors(file, shards), handles);
+      return new Checkpoint(listTensors(file, shards), files);
     } catch (error) {
-      await closeAll(handles);
+      await closeAll(files);
       throw error;
     }
   }
@@ -186,13 +188,13 @@ export class Checkpoint implements TensorSource, Listing {
   /** @throws CheckpointError */
   async readInto(tensor: StoredTensor, offset: number, target: Uint8Array): Promise<void> {
     const { name, file, begin, end } = tensor;
-    const handle = this.handles.get(file);
-    if (!handle) throw new CheckpointError(file, 'is not part of this checkpoint', { tensor: name });
+    const opened = this.files.get(file);
+    if (!opened) throw new CheckpointError(file, 'is not part of this checkpoint', { tensor: name });
     if (!Number.isSafeInteger(offset) || offset < 0 || offset + target.length > end - begin) {
       const asked = `bytes ${offset} to ${offset + target.length} were asked for`;
       throw new CheckpointError(file, `${asked}, the tensor has ${end - begin}`, { tensor: name });
     }
-    const read = await readFully(handle, file, begin + offset, target);
+    const read = await opened.read(begin + offset, target);
     if (read < target.length) {
       const at = { tensor: name, offset: begin + offset + read };
       throw new CheckpointError(file, `the file ends ${target.length - read} bytes early`, at);
@@ -200,7 +202,7 @@ export class Checkpoint implements TensorSource, Listing {
   }
 
   async close(): Promise<void> {
-    await closeAll(this.handles);
+    await closeAll(this.files);
   }
 }
 
@@ -213,26 +215,37 @@ export function shardsOf(indexFile: string, index: unknown): Set<string> {
 
 /** A shard's path within the folder, in one form. Neither it nor what Windows makes of it leads out of the folder. */
 function shardPath(indexFile: string, name: string, shard: unknown): string {
-  const path = typeof shard === 'string' ? posix.normalize(shard) : '';
-  if (!path.endsWith('.safetensors') || /^\/|^\.\.\/|[\\:\0]/.test(path)) {
+  const path = typeof shard === 'string' && shard.endsWith('.safetensors') ? normalize(shard) : '';
+  if (path === '' || /^\/|^\.\.\/|[\\:\0]/.test(path)) {
     const message = `shard ${show(shard)} is not the path of a .safetensors file in this folder`;
     throw new CheckpointError(indexFile, message, { tensor: name });
   }
   return path;
 }
 
+/** Without `.`, `..` behind a folder, and empty parts. */
+function normalize(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return (path.startsWith('/') ? '/' : '') + parts.join('/');
+}
+
 /** undefined where the file does not exist. */
 async function openTensors(
-  file: string,
-  handles: Map<string, FileHandle>,
+  model: ModelFiles,
+  name: string,
+  files: Map<string, OpenFile>,
 ): Promise<Map<string, StoredTensor> | undefined> {
-  const opened = await openFile(file);
+  const opened = await model.open(name);
   if (!opened) return undefined;
-  const { handle, size } = opened;
-  handles.set(file, handle);
-  return readHeader(file, size, async (from, to) => {
+  const file = model.path(name);
+  files.set(file, opened);
+  return readHeader(file, opened.size, async (from, to) => {
     const bytes = new Uint8Array(to - from);
-    if ((await readFully(handle, file, from, bytes)) < bytes.length)
+    if ((await opened.read(from, bytes)) < bytes.length)
       throw new CheckpointError(file, 'the file became shorter while its header was read');
     return bytes;
   });
@@ -256,6 +269,6 @@ export async function readHeader(
   return parseHeader(file, await read(8, 8 + Number(length)), size);
 }
 
-async function closeAll(handles: ReadonlyMap<string, FileHandle>): Promise<void> {
-  await Promise.all([...handles.values()].map((handle) => handle.close()));
+async function closeAll(files: ReadonlyMap<string, OpenFile>): Promise<void> {
+  await Promise.all([...files.values()].map((file) => file.close()));
 }

@@ -1,9 +1,17 @@
-import { join } from 'node:path';
+import { filesIn } from '#runtime/checkpoint/files';
+import { ready } from '#runtime/checkpoint/tokenizer/library';
+import { renderer } from '#runtime/checkpoint/tokenizer/renderer';
 import { CheckpointError } from '../base/errors.ts';
-import { readText } from './files.ts';
 import { isObject, readJson } from './json.ts';
+import { type ModelFiles, readText } from './source.ts';
 import { readAddedTokens, type Section, sectioner } from './tokenizer/added-tokens.ts';
-import { configTemplate, type Message, readTokenNames, renderChat } from './tokenizer/chat-template.ts';
+import {
+  type ChatTemplate,
+  configTemplate,
+  type Message,
+  readTokenNames,
+  renderChat,
+} from './tokenizer/chat-template.ts';
 import { byteOf, type Decoder, isByteToken, levelBytes, readDecoder } from './tokenizer/decoders.ts';
 import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
@@ -38,13 +46,13 @@ export class Tokenizer {
   private readonly levelsBytes: boolean;
   /** Whether regular expressions of the file take part, which might not end. */
   private readonly watched: { readonly encode: boolean; readonly decode: boolean };
-  private readonly chatTemplate: string | undefined;
+  private readonly chatTemplate: ChatTemplate | undefined;
   private readonly tokenNames: Record<string, string>;
 
   private constructor(
     file: string,
     json: unknown,
-    chatTemplate: string | undefined,
+    chatTemplate: ChatTemplate | undefined,
     tokenNames: Record<string, string>,
   ) {
     this.file = file;
@@ -83,15 +91,15 @@ export class Tokenizer {
    * null where the folder has no tokenizer. `warn` is told what is odd but can be used.
    * @throws CheckpointError also where tokenizer_config.json stands without tokenizer.json
    */
-  static async load(dir: string, warn?: (message: string) => void): Promise<Tokenizer | null> {
-    const [file, configFile, mapFile] = [
-      'tokenizer.json',
-      'tokenizer_config.json',
-      'special_tokens_map.json',
-    ].map((name) => join(dir, name));
-    const [json, config, map] = await Promise.all(
-      [file, configFile, mapFile].map((path) => readJson(path, warn)),
-    );
+  static load(dir: string, warn?: (message: string) => void): Promise<Tokenizer | null> {
+    return Tokenizer.from(filesIn(dir), warn);
+  }
+
+  /** @internal */
+  static async from(files: ModelFiles, warn?: (message: string) => void): Promise<Tokenizer | null> {
+    const names = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+    const [file, configFile, mapFile] = names.map((name) => files.path(name));
+    const [json, config, map] = await Promise.all(names.map((name) => readJson(files, name, warn)));
     for (const [path, value] of [
       [configFile, config],
       [file, json],
@@ -103,14 +111,15 @@ export class Tokenizer {
       return null;
     }
     const settings = (config ?? {}) as Record<string, unknown>;
-    const names = readTokenNames(configFile, settings);
+    const tokenNames = readTokenNames(configFile, settings);
     // As in transformers: a configuration that lists the added tokens names the special ones as well.
     if (map && settings.added_tokens_decoder === undefined)
-      Object.assign(names, readTokenNames(mapFile, map as Record<string, unknown>));
+      Object.assign(tokenNames, readTokenNames(mapFile, map as Record<string, unknown>));
     const template =
-      (await readText(join(dir, 'chat_template.jinja'))) ??
-      configTemplate(configFile, settings.chat_template);
-    const tokenizer = new Tokenizer(file, json, template, names);
+      (await readText(files, 'chat_template.jinja')) ?? configTemplate(configFile, settings.chat_template);
+    await ready();
+    const chat = template === undefined ? undefined : { template, render: await renderer() };
+    const tokenizer = new Tokenizer(file, json, chat, tokenNames);
     tokenizer.warnOfHoles(warn);
     return tokenizer;
   }

@@ -1,12 +1,13 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { abacus } from '../api/abacus.ts';
 import { type Calibration, calibrate } from '../api/calibrate.ts';
 import { withModelDefaults } from '../api/generate.ts';
 import { readDefaults } from '../api/model-defaults.ts';
 import { encodePrompt } from '../api/prompt.ts';
 import { CheckpointError, OptionError } from '../base/errors.ts';
-import { fittedDefaults } from '../hub/cache.ts';
+import { filesIn } from '../checkpoint/files.ts';
+import { fittedDefaults } from '../hub/fitted.ts';
 import { seed, value, whole } from './args.ts';
 import { type Command, checkWritable, type Folder, MODEL_OPTIONS, openFolder, openModel } from './command.ts';
 import { json, rate, table } from './format.ts';
@@ -224,7 +225,7 @@ async function checkTarget(file: string): Promise<void> {
  */
 export async function writeDefaults(dir: string, values: { gate: number; blockSize: number }): Promise<void> {
   const file = fittedDefaults(dir);
-  const defaults = { ...(await readDefaults(file)), ...values };
+  const defaults = { ...(await readDefaults(filesIn(dirname(file)), basename(file))), ...values };
   const temporary = temporaryFor(file);
   try {
     await writeFile(temporary, `${JSON.stringify(defaults, null, 2)}\n`);

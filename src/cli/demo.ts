@@ -5,6 +5,7 @@ import type { Model } from '../api/load-model.ts';
 import { encodePrompt } from '../api/prompt.ts';
 import { CheckpointError } from '../base/errors.ts';
 import { RUNTIME } from '../base/runtime.ts';
+import { filesIn } from '../checkpoint/files.ts';
 import { readJson } from '../checkpoint/json.ts';
 import { warmUp } from '../engine/warm-up.ts';
 import { checkPrompt } from '../sampling/sample.ts';
@@ -166,8 +167,9 @@ async function writePage(
 }
 
 async function readProblems(dir: string): Promise<Required<Problem>[]> {
-  const file = join(dir, 'heldout.json');
-  const problems = await readJson(file);
+  const name = 'heldout.json';
+  const file = join(dir, name);
+  const problems = await readJson(filesIn(dir), name);
   if (problems === undefined) throw new CheckpointError(file, 'no held-out problems to demonstrate');
   const wellFormed = (p: unknown): p is Required<Problem> =>
     typeof (p as Problem)?.prompt === 'string' && typeof (p as Problem).answer === 'string';

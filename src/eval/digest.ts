@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { openFile, readBytes, readFully } from '../checkpoint/files.ts';
+import { relative, sep } from 'node:path';
+import { filesIn } from '../checkpoint/files.ts';
 import { Checkpoint } from '../checkpoint/safetensors.ts';
+import { readBytes } from '../checkpoint/source.ts';
 import { isFile, reading } from './files.ts';
 
 const PARTS = 64;
@@ -23,29 +24,29 @@ export async function fileDigest(path: string): Promise<string> {
  */
 export async function modelDigest(dir: string): Promise<string> {
   const hash = createHash('sha256');
+  const model = filesIn(dir);
   const names = (await reading(dir, () => readdir(dir))).sort();
   for (const name of names.filter((each) =>
     /^((config|generation_config|tokenizer.*|special_tokens_map|egps)\.json|chat_template\.jinja)$/.test(
       each,
     ),
   )) {
-    const bytes = await readBytes(join(dir, name));
+    const bytes = await readBytes(model, name);
     if (bytes) hash.update(`${name} ${createHash('sha256').update(bytes).digest('hex')}\n`);
   }
   for (const name of await weightFiles(dir, names)) {
-    const file = join(dir, name);
-    const opened = await openFile(file);
-    if (!opened) continue;
-    const { handle, size } = opened;
+    const file = await model.open(name);
+    if (!file) continue;
+    const { size } = file;
     try {
       hash.update(`${name} ${size}\n`);
       const buffer = Buffer.alloc(PART_BYTES);
       for (let part = 0; part < PARTS; part++) {
         const at = Math.floor((Math.max(0, size - PART_BYTES) * part) / (PARTS - 1));
-        hash.update(buffer.subarray(0, await readFully(handle, file, at, buffer)));
+        hash.update(buffer.subarray(0, await file.read(at, buffer)));
       }
     } finally {
-      await handle.close();
+      await file.close();
     }
   }
   return hash.digest('hex');

@@ -1,5 +1,5 @@
+import { dawn, NO_ADAPTER } from '#runtime/gpu/dawn';
 import { AdapterError, OptionError } from '../base/errors.ts';
-import { dawn } from './dawn.ts';
 import type { Device } from './device-like.ts';
 
 /** Which adapter computes. */
@@ -54,10 +54,7 @@ export async function findAdapter(name?: string): Promise<GPUAdapter> {
   }
   const adapter = name === undefined ? await best(own ?? (await dawn())) : await named(name);
   if (adapter) return adapter;
-  throw new AdapterError(
-    'no WebGPU adapter found (looked for Vulkan, Metal and Direct3D 12). On Linux install a Vulkan driver: ' +
-      'the GPU vendor’s, or mesa-vulkan-drivers 23 or newer, which computes on the CPU',
-  );
+  throw new AdapterError(NO_ADAPTER);
 }
 
 const best = (gpu: GPU) => gpu.requestAdapter({ powerPreference: 'high-performance' });

@@ -1,5 +1,10 @@
 import { AdapterError } from '../base/errors.ts';
 
+/** What to do where there is no adapter. */
+export const NO_ADAPTER: string =
+  'no WebGPU adapter found (looked for Vulkan, Metal and Direct3D 12). On Linux install a Vulkan driver: ' +
+  'the GPU vendor’s, or mesa-vulkan-drivers 23 or newer, which computes on the CPU';
+
 /** By the adapter asked for, each with its promise. An instance must outlive every object made from it: if it is collected, the process crashes. */
 const instances = new Map<string, GPU>();
 

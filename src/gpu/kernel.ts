@@ -1,5 +1,5 @@
+import { shaders } from '#runtime/gpu/shaders';
 import { type Gpu, Usage } from './device.ts';
-import { shaders } from './shaders.ts';
 
 export type ShaderName = keyof typeof shaders;
 export type Sources = Readonly<Record<ShaderName, string>>;
@@ -80,7 +80,7 @@ export class Kernels {
 
   /** struct Sizes: its members in order, four bytes each; 0 where the kernel does not read one. */
   private sizesFor(files: readonly ShaderName[], code: string, constants: Constants): GPUBuffer {
-    const members = [...this.sources.sizes.matchAll(/^ {2}(\w+): ([uf])32,/gm)];
+    const members = [...this.sources.sizes.matchAll(/^\s*(\w+): ([uf])32,/gm)];
     const data = new DataView(new ArrayBuffer(4 * members.length));
     for (const [i, [, name, type]] of members.entries()) {
       if (!new RegExp(`\\bsizes\\.${name}\\b`).test(code)) continue;

@@ -10,7 +10,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { CheckpointError, OutputError } from '../base/errors.ts';
 import { FolderLock } from '../base/lock.ts';
 import { isCommit, type ModelName } from './name.ts';
@@ -28,17 +28,6 @@ async function ifThere<T>(file: string, look: (file: string) => Promise<T>): Pro
     const reason = `cannot be read: ${message}; HF_HUB_CACHE names another cache`;
     throw new CheckpointError(file, reason, { cause: error });
   }
-}
-
-/**
- * Where the sampler options stand that were fitted here to the model of a folder. A snapshot is what its commit is, for all who share
- * the cache: beside the snapshots, then, and by the commit whose weights they were fitted to.
- */
-export function fittedDefaults(dir: string): string {
-  const snapshot = resolve(dir);
-  const [commit, snapshots, model] = [0, 1, 2].map((up) => basename(resolve(snapshot, '../'.repeat(up))));
-  const isSnapshot = isCommit(commit) && snapshots === 'snapshots' && model.startsWith('models--');
-  return isSnapshot ? resolve(snapshot, '../../egps', `${commit}.json`) : join(dir, 'egps.json');
 }
 
 /**

@@ -2,18 +2,23 @@ import { join } from 'node:path';
 import { CheckpointError, HubError } from '../base/errors.ts';
 import { type ModelConfig, parseConfigs } from '../checkpoint/config.ts';
 import { contentsOf, lacksQuantization } from '../checkpoint/contents.ts';
-import { MAX_TEXT, openFile, readFully } from '../checkpoint/files.ts';
+import { openFile } from '../checkpoint/files.ts';
 import { parseAsPython } from '../checkpoint/json.ts';
 import { SMALL_FILES } from '../checkpoint/model-folder.ts';
 import { parseQuantizeConfig } from '../checkpoint/quantization/parse.ts';
 import type { QuantizedShape } from '../checkpoint/quantized.ts';
-import { listTensors, readHeader, shardsOf, type TensorInfo } from '../checkpoint/safetensors.ts';
+import {
+  INDEX,
+  listTensors,
+  readHeader,
+  SINGLE,
+  shardsOf,
+  type TensorInfo,
+} from '../checkpoint/safetensors.ts';
+import { MAX_TEXT, type OpenFile } from '../checkpoint/source.ts';
 import type { ModelCache } from './cache.ts';
 import { show } from './name.ts';
 import type { HubFile, Repository } from './repository.ts';
-
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
 
 /** A file of a commit, wherever it is. */
 interface View {
@@ -141,25 +146,22 @@ export class Commit {
 }
 
 async function openView(file: string): Promise<View | undefined> {
-  const size = await withFile(file, async (_, size) => size);
+  const size = await withFile(file, async ({ size }) => size);
   const read = (from: number, to: number) =>
-    withFile(file, async (handle) => {
+    withFile(file, async (opened) => {
       const bytes = new Uint8Array(to - from);
-      return bytes.subarray(0, await readFully(handle, file, from, bytes));
+      return bytes.subarray(0, await opened.read(from, bytes));
     });
   return { size, hub: undefined, read };
 }
 
-async function withFile<T>(
-  file: string,
-  work: (handle: Parameters<typeof readFully>[0], size: number) => Promise<T>,
-): Promise<T> {
+async function withFile<T>(file: string, work: (opened: OpenFile) => Promise<T>): Promise<T> {
   const opened = await openFile(file);
   if (!opened) throw new CheckpointError(file, 'the file is missing');
   try {
-    return await work(opened.handle, opened.size);
+    return await work(opened);
   } finally {
-    await opened.handle.close();
+    await opened.close();
   }
 }
 
@@ -171,9 +173,9 @@ export async function missingInCache(cache: ModelCache, commit: string | undefin
   if (await isHere(SINGLE)) return missing;
   if (commit === undefined || !(await isHere(INDEX))) return [...missing, `${SINGLE} (or ${INDEX})`];
   const file = join(cache.snapshot(commit), INDEX);
-  const bytes = await withFile(file, async (handle, size) => {
-    const bytes = new Uint8Array(size);
-    await readFully(handle, file, 0, bytes);
+  const bytes = await withFile(file, async (opened) => {
+    const bytes = new Uint8Array(opened.size);
+    await opened.read(0, bytes);
     return bytes;
   });
   for (const shard of shardsOf(file, parseAsPython(file, bytes)))

@@ -8,8 +8,20 @@ import { bellShaped } from './random-tensors.ts';
 
 type Shape = Pick<QuantizedShape, 'rows' | 'columns' | 'code' | 'group' | 'hasZeros'>;
 
+/** Signed codes but for FP8, whose bits they are; scales and zero points of each group. */
+interface CodesOfRow {
+  readonly codes: Int32Array;
+  readonly scales: Float32Array;
+  /** Empty where there are none. */
+  readonly zeros: Uint8Array;
+}
+
 /** A row as shaders/quantized.wgsl has it: signed codes, those of FP8 as they are; scales; zero points. */
-export function rowOf(words: Uint32Array, row: number, { columns, code, group, hasZeros }: Shape) {
+export function rowOf(
+  words: Uint32Array,
+  row: number,
+  { columns, code, group, hasZeros }: Shape,
+): CodesOfRow {
   const bits = code === 'int4' ? 4 : 8;
   const chunks = Math.ceil(columns / 32);
   const groups = Math.ceil(columns / group);

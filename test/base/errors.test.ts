@@ -27,6 +27,7 @@ const ARGUMENTS: Record<keyof typeof ERROR_CODES, unknown[]> = {
   OutputError: ['p', 'm'],
   GraderError: ['m'],
   HubError: ['i@r', 'm'],
+  FetchError: ['u', 'm'],
 };
 
 test('every class has a code of its own and its name, and hands on its cause', () => {

@@ -7,16 +7,22 @@ import { npm } from './npm.ts';
 /** What the tests use of Playwright, whose own types come only with the package. */
 export interface Browser {
   newContext(options: {
-    viewport: { width: number; height: number };
-    colorScheme: 'light' | 'dark';
+    viewport?: { width: number; height: number };
+    colorScheme?: 'light' | 'dark';
     reducedMotion?: 'reduce';
-    offline: boolean;
+    offline?: boolean;
     hasTouch?: boolean;
   }): Promise<Context>;
+  /** Chromium's own protocol. */
+  newBrowserCDPSession(): Promise<Protocol>;
   close(): Promise<void>;
+}
+interface Protocol {
+  send(method: string, params?: object): Promise<unknown>;
 }
 export interface Context {
   newPage(): Promise<Page>;
+  newCDPSession(page: Page): Promise<Protocol>;
   close(): Promise<void>;
 }
 export interface Page {
@@ -31,7 +37,8 @@ export interface Page {
   hover(selector: string): Promise<void>;
   tap(selector: string): Promise<void>;
   click(selector: string, options?: { position: { x: number; y: number } }): Promise<void>;
-  waitForFunction(run: () => unknown): Promise<unknown>;
+  fill(selector: string, text: string): Promise<void>;
+  waitForFunction(run: () => unknown, argument?: undefined, options?: { timeout: number }): Promise<unknown>;
   keyboard: { press(key: string): Promise<void> };
 }
 
@@ -39,8 +46,11 @@ const folder = resolve('test/browser');
 /** Where the package's Chromium is unpacked. */
 const unpacked = join(folder, 'node_modules/.chromium');
 
+/** What gives a page WebGPU on SwiftShader, which comes with the browser. */
+export const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 /** Starts the system's Chromium or, where there is none, the one of test/browser's package, which is installed if it is missing. */
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(flags: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   install();
   const system = systemChromium();
   if (!system) unpack();
@@ -56,7 +66,7 @@ export async function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: system ?? join(unpacked, 'chromium'),
     // Pages of our own alone; the sandbox does not start for root.
-    args: ['--no-sandbox', '--disable-gpu'],
+    args: ['--no-sandbox', ...flags],
     env,
   });
 }

@@ -1,7 +1,7 @@
 import { CheckpointError } from '../../base/errors.ts';
 import { describe } from '../../base/show.ts';
 import { isObject } from '../json.ts';
-import { render } from './jinja.ts';
+import type { render as Render } from './jinja.ts';
 import { TimeLimitError, withinLimit } from './limit.ts';
 
 /** A message of a conversation. */
@@ -12,10 +12,16 @@ export interface Message {
   readonly content: string;
 }
 
+/** With what renders it. @internal */
+export interface ChatTemplate {
+  readonly template: string;
+  readonly render: typeof Render;
+}
+
 /** The text of a conversation up to the beginning of the assistant's turn, as transformers renders it. @throws CheckpointError @internal */
 export function renderChat(
   file: string,
-  template: string,
+  { template, render }: ChatTemplate,
   messages: readonly Message[],
   tokenNames: Record<string, string>,
 ): string {

@@ -9,3 +9,6 @@ const parts = library as unknown as Parts;
 
 export const BPE: Parts['BPE'] = parts.BPE;
 export const SplitPreTokenizer: Parts['SplitPreTokenizer'] = parts.SplitPreTokenizer;
+
+/** To be waited for before either is used: a browser fetches them. */
+export const ready = async (): Promise<void> => {};

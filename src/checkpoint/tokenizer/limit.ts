@@ -1,38 +1,12 @@
-import { createContext, Script } from 'node:vm';
-import { RUNTIME } from '../../base/runtime.ts';
+import { withinMilliseconds } from '#runtime/base/limit';
+
+export { TimeLimitError } from '#runtime/base/limit';
 
 const TIME_LIMIT = 3_000;
 /** Milliseconds more for each character: a long text is no fault. */
 const PER_CHARACTER = 0.05;
 
-const context = createContext({}) as { work?: () => unknown };
-const script = new Script('work()');
-
-export class TimeLimitError extends Error {
-  override name = 'TimeLimitError';
-}
-
-/**
- * What `work` returns. A file's regular expression or template may take for ever: past the time limit, and at Ctrl-C, it
- * ends with an error, though the thread has not answered its events meanwhile. (Where node:vm has no watchdog, as in
- * Deno, there is no limit. Under Bun Ctrl-C waits for the limit.) It costs a thread for the time being: less than a millisecond.
- */
+/** What `work` returns. A file's regular expression or template may take for ever. @throws TimeLimitError */
 export function withinLimit<T>(characters: number, work: () => T): T {
-  const timeout = Math.ceil(TIME_LIMIT + characters * PER_CHARACTER);
-  const outer = context.work;
-  context.work = work;
-  try {
-    // Once Bun has listened for it, Ctrl-C never ends a process again that does not listen itself.
-    return script.runInContext(context, { timeout, breakOnSigint: RUNTIME !== 'bun' }) as T;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      throw new TimeLimitError(`did not end within ${timeout} ms`, { cause: error });
-    if (code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
-    // The watchdog kept the signal from whoever waits for it; where nobody does, it ends the process.
-    if (!process.emit('SIGINT', 'SIGINT')) process.kill(process.pid, 'SIGINT');
-    throw new TimeLimitError('was interrupted', { cause: error });
-  } finally {
-    context.work = outer;
-  }
+  return withinMilliseconds(Math.ceil(TIME_LIMIT + characters * PER_CHARACTER), work);
 }

@@ -1,5 +1,5 @@
+import { SplitPreTokenizer } from '#runtime/checkpoint/tokenizer/library';
 import { describe } from '../../base/show.ts';
-import { SplitPreTokenizer } from './library.ts';
 import { withinLimit } from './limit.ts';
 import { MAX_DEPTH, type Part } from './part.ts';
 import { asOniguruma } from './unicode.ts';

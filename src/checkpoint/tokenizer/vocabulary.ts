@@ -1,7 +1,7 @@
+import { BPE } from '#runtime/checkpoint/tokenizer/library';
 import { CheckpointError } from '../../base/errors.ts';
 import { describe } from '../../base/show.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { BPE } from './library.ts';
 import { isId, type Part } from './part.ts';
 
 /** The tokens of a file by id and by name, and the model that makes them out of pieces. */
