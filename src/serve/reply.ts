@@ -73,8 +73,10 @@ export async function reply(
         state: (state: StateEvent) => tell([{ ...shape.text(i, '', []), egps: progressOf(state) }]),
       });
       const told = async (draw: Draw, i: number) => {
-        if (shape.first) await tell([shape.first(i)]);
-        const outcome = await seated(server, life, (signal) => draw(signal, listener(i)));
+        const outcome = await seated(server, life, async (signal) => {
+          if (shape.first) await tell([shape.first(i)]);
+          return draw(signal, listener(i));
+        });
         count(outcome);
         await tell([noted(shape.last(i, outcome), outcome)]);
       };

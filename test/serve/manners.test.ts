@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
+import type { Server } from '../../src/serve/context.ts';
+import { Desk } from '../../src/serve/desk.ts';
+import { Life } from '../../src/serve/life.ts';
+import { reply, type Shape } from '../../src/serve/reply.ts';
+import type { Wants } from '../../src/serve/wants.ts';
 import {
   eventsOf,
   PROBLEM,
@@ -97,6 +102,49 @@ test('the queue has an end, and who finds no room is told when to come again', (
     assert.is((await post(server.url, COMPLETIONS, SHORT)).status, 200);
     await Promise.all(others.map(({ leave }) => leave()));
   }));
+
+test('whoever leaves at once, in whatever state of the request, leaves no place behind', () =>
+  withServer(model, { concurrency: 2, queue: 6 }, async (server) => {
+    const { url } = server;
+    const talk = { model: 'abacus', messages: [{ role: 'user', content: PROBLEM }], max_tokens: 3, n: 2 };
+    for (let i = 0; i < 60; i++) {
+      const given = new AbortController();
+      const chat = i % 2 === 0;
+      const body = chat ? { ...talk, stream: i % 4 === 0 } : { ...SHORT, n: 2, stream: i % 4 === 1 };
+      const told = fetch(url + (chat ? '/v1/chat/completions' : COMPLETIONS), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: given.signal,
+      });
+      setTimeout(() => given.abort(), i / 4);
+      await told.then((response) => response.text()).catch(() => {});
+    }
+    await until(() => server.underWay === 0);
+    const full = await Promise.all(Array.from({ length: 8 }, () => post(url, COMPLETIONS, SHORT)));
+    assert.equal(
+      full.map(({ status }) => status),
+      Array(8).fill(200),
+    );
+  }));
+
+test('a stream that nobody reads from the start gives its places back', async () => {
+  const desk = new Desk(2, 0);
+  const life = new Life(new AbortController().signal, 60, () => {});
+  const server = { desk, name: 'm', fingerprint: 'f' } as unknown as Server;
+  const shape = { id: 'x', answer: 'x', piece: 'x', first: () => ({}) } as unknown as Shape;
+  const wants = { resolved: { seed: 0n, sampler: 'sample' } } as unknown as Wants;
+  const never = () => Promise.reject(new Error('drawn for nobody'));
+  const answering = await reply(server, life, shape, [never, never], wants, { stream: true });
+  assert.throws(() => desk.check());
+  const gone = () => {
+    throw new Error('gone');
+  };
+  const failure = await ('events' in answering && answering.events(gone).catch(({ message }) => message));
+  assert.is(failure, 'gone');
+  desk.check(2);
+  life.end();
+});
 
 test('an answer that takes longer than the deadline is given up', () =>
   withServer(model, { deadline: 0.2 }, async (server) => {
