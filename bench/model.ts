@@ -1,7 +1,8 @@
 /** Prefill and decoding of a whole model with random weights, at the shapes people run. */
 import { buildModel } from '../src/api/load-model.ts';
 import { OptionError } from '../src/base/errors.ts';
-import { bytesPerPosition, kvTypeOf } from '../src/cache/kv-cache.ts';
+import { bytesPerPosition } from '../src/cache/kv-cache.ts';
+import { kvTypeOf } from '../src/cache/kv-type.ts';
 import type { ModelConfig } from '../src/checkpoint/config.ts';
 import { value, whole } from '../src/cli/args.ts';
 import type { Sequence } from '../src/engine/language-model.ts';

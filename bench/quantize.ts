@@ -47,7 +47,10 @@ export async function run(args: string[]): Promise<void> {
   const dir = value(parsed, 'model');
   if (dir === undefined) throw new OptionError('--model is missing: a folder with a language model');
   const noisy = value(parsed, 'noise');
-  if (noisy !== undefined) return addNoise(dir, noisy, SEED);
+  if (noisy !== undefined) {
+    await addNoise(dir, noisy, SEED);
+    return console.log(`${basename(dir)} with noise: ${noisy}`);
+  }
   const tokens = whole('--tokens', value(parsed, 'tokens') ?? (quick ? '64' : '2048'));
   if (tokens === 0) throw new OptionError('--tokens is 0: at least 1');
   const variants = (value(parsed, 'variants') ?? (quick ? 'int4-32' : VARIANTS.join()))
@@ -88,7 +91,9 @@ export async function run(args: string[]): Promise<void> {
         progress(`${name}: text ${i + 1} of ${texts.length}`);
         comparison.add(i, text, await model.logits(text.tokens));
       }
-      losses.push({ name, weights: model.memory.weights, ...comparison.loss() });
+      const loss = comparison.loss();
+      progress(`${name}: KL ${short(loss.divergence.mean)}`);
+      losses.push({ name, weights: model.memory.weights, ...loss });
       model.dispose();
     };
     for (const name of variants) await hold(name, await open(dir, optionsOf(name)));

@@ -24,6 +24,7 @@ export {
   type TokenEvent,
 } from './api/stream.ts';
 export * from './base/errors.ts';
+export type { KvType } from './cache/kv-type.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';
 export type { Message } from './checkpoint/tokenizer/chat-template.ts';

@@ -29,6 +29,8 @@ const LONG = [
   'report/trace-page',
   'package',
 ];
+/** Those that wait for most of their time: they run beside the others, one after another. */
+const WAITING = ['base/lock', 'hub/refusals'];
 /** Tests against Python programs. */
 const PYTHON = `python${sep}`;
 /** Seconds after which a test is named while it runs, where nobody watches a terminal. */
@@ -166,14 +168,14 @@ async function main(): Promise<void> {
   const watched = new Watched();
   let passed = 0;
   let failed = 0;
-  const queue = files.values();
+  const waits = (file: string) => WAITING.includes(nameOf(file));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       for (const kill of running) kill();
       process.exit(1);
     });
   }
-  const worker = async () => {
+  const worker = async (queue: Iterable<string>) => {
     for (const file of queue) {
       const started = performance.now();
       const outcome = await run(file, values.name, (begun) => watched.begin(file, begun));
@@ -191,7 +193,9 @@ async function main(): Promise<void> {
       failed += outcome.failed;
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  const computing = files.filter((file) => !waits(file)).values();
+  const workers = Array.from({ length: CONCURRENCY }, () => worker(computing));
+  await Promise.all([worker(files.filter(waits)), ...workers]);
   if (!withPython && positionals.length === 0)
     console.log('left out: the tests against Python programs, npm run test:python');
   if (passed + failed === 0) {

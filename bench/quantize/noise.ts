@@ -4,12 +4,11 @@
  */
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { nearestBf16s, toFloat64 } from '../../reference/weights.ts';
 import { OptionError } from '../../src/base/errors.ts';
 import { withHeader } from '../../src/checkpoint/encode-safetensors.ts';
 import { Checkpoint, type TensorInfo } from '../../src/checkpoint/safetensors.ts';
-import { progress } from '../harness/figures.ts';
 
 /** Neighbouring columns whose grid has one step. */
 const GROUP = 32;
@@ -28,7 +27,6 @@ export async function addNoise(dir: string, target: string, seed: number): Promi
       await file.write(withHeader(JSON.stringify(headerOf(tensors))));
       const random = uniform(seed);
       for (const tensor of tensors) {
-        progress(`noise: ${tensor.name}`);
         const bytes = new Uint8Array(tensor.end - tensor.begin);
         await checkpoint.readInto(tensor, 0, bytes);
         const weights = toFloat64(bytes.buffer, tensor.dtype);
@@ -40,10 +38,8 @@ export async function addNoise(dir: string, target: string, seed: number): Promi
       await file.close();
     }
   } finally {
-    progress();
     await checkpoint.close();
   }
-  console.log(`${basename(dir)} with noise: ${target}`);
 }
 
 function headerOf(tensors: readonly TensorInfo[]): Record<string, unknown> {

@@ -1,7 +1,8 @@
 import { openModel } from '#runtime/api/open-model';
 import { disposing } from '../base/disposable.ts';
 import { OutOfMemoryError, UnsupportedModelError } from '../base/errors.ts';
-import { KvCache, type KvType, kvTypeOf, PAGE } from '../cache/kv-cache.ts';
+import { KvCache, PAGE } from '../cache/kv-cache.ts';
+import { type KvType, kvTypeOf } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
 import type { TensorSource } from '../checkpoint/safetensors.ts';
@@ -126,8 +127,9 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
-    const { trust } = await import('../selftest/trusted.ts'); // not before there is a device: it is a tenth of the program
+    const { trust, trustQuantized } = await import('../selftest/trusted.ts'); // not before there is a device: it is a tenth of the program
     await trust(gpu, kvType);
+    if (quantize || (source.quantized?.size ?? 0) > 0) await trustQuantized(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

@@ -1,5 +1,6 @@
 import { OptionError } from '../base/errors.ts';
-import { bytesPerPosition, type KvType, PAGE } from '../cache/kv-cache.ts';
+import { bytesPerPosition, PAGE } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { sizeBuffers } from '../model/buffers.ts';

@@ -1,4 +1,4 @@
-import { kvTypeOf } from '../cache/kv-cache.ts';
+import { kvTypeOf } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/source.ts';
 import { Gpu } from '../gpu/device.ts';

@@ -12,10 +12,12 @@ export interface QuantizeOptions {
   quantizeGroup?: 32 | 64 | 128;
 }
 
+/** @internal */
 export const GROUPS = [32, 64, 128] as const;
+/** @internal */
 export const DEFAULT_GROUP = 64;
 
-/** @throws OptionError */
+/** @throws OptionError @internal */
 export function quantizeOf(
   { quantize, quantizeHead, quantizeGroup }: QuantizeOptions,
   { quantized }: Pick<Parts, 'quantized'>,

@@ -1,19 +1,9 @@
 import { OptionError, OutOfMemoryError } from '../base/errors.ts';
-import { show } from '../base/show.ts';
 import type { Gpu } from '../gpu/device.ts';
+import type { KvType } from './kv-type.ts';
 
 /** Positions a page holds. */
 export const PAGE = 16;
-
-/** What keys and values are kept in. */
-export type KvType = 'f32' | 'bf16';
-
-/** @throws OptionError for anything but a type or nothing */
-export function kvTypeOf(asked: unknown, option = 'kvCache'): KvType {
-  if (asked === undefined || asked === 'f32') return 'f32';
-  if (asked === 'bf16') return asked;
-  throw new OptionError(`${option} is ${show(asked)}: f32 or bf16`);
-}
 
 /** Words of 32 bits of a head's key or value: one for each number, or two of them, padded to a multiple of four. */
 export const headWords = (headDim: number, type: KvType): number =>

@@ -8,7 +8,7 @@ import { loadFolder, type Model } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
 import { OptionError } from '../base/errors.ts';
-import { type KvType, kvTypeOf } from '../cache/kv-cache.ts';
+import { type KvType, kvTypeOf } from '../cache/kv-type.ts';
 import { loadConfig, type ModelConfig } from '../checkpoint/config.ts';
 import { Tokenizer } from '../checkpoint/tokenizer.ts';
 import type { AdapterDescription } from '../gpu/device.ts';

@@ -22,7 +22,15 @@ import type { AdapterDescription } from '../gpu/device.ts';
 import { tracePage } from '../report/trace-page.ts';
 import { sayAdapter } from './adapter.ts';
 import { type Parsed, seed, value, whole } from './args.ts';
-import { type Command, type Folder, MODEL_OPTIONS, openFolder, openModel, version } from './command.ts';
+import {
+  type Command,
+  chosenKvType,
+  type Folder,
+  MODEL_OPTIONS,
+  openFolder,
+  openModel,
+  version,
+} from './command.ts';
 import { EXPORT_OPTIONS, exportRun } from './eval-export.ts';
 import { merge } from './eval-merge.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
@@ -196,6 +204,7 @@ async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
     );
   }
   const data = value(parsed, 'data');
+  const kvType = chosenKvType(parsed);
   const task = await loadTask(name, { data, seed: number, limit, skipBad: parsed.flags.has('skip-bad') });
   const folder = await openFolder(parsed, io);
   const common = { alpha: value(parsed, 'alpha'), 'max-new-tokens': value(parsed, 'max-new-tokens') };
@@ -211,6 +220,7 @@ async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
     modelDigest: await modelDigest(folder.dir),
     ...chosenQuantize(parsed),
     promptStyle: style,
+    kvCache: kvType === 'f32' ? undefined : kvType,
     samplers: entries.flatMap(({ options, readings }) =>
       readings.map(({ sampler, finalSteps = options.finalSteps }) => {
         const { seed, chain, ...resolved } = { ...options, finalSteps };

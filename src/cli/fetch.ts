@@ -4,7 +4,7 @@ import { checkComputed, type LoadOptions } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS, MemoryPlan, type Taken } from '../api/memory.ts';
 import { quantizeOf } from '../api/quantize.ts';
 import { isAllowed } from '../base/runtime.ts';
-import { kvTypeOf } from '../cache/kv-cache.ts';
+import { kvTypeOf } from '../cache/kv-type.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';

@@ -172,7 +172,10 @@ function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: 
     ...where,
     ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
     ['parameters', `${parameters}, ${bytes(stored)} as stored`],
-    ...Array.from(kinds, ([kind, count]): Line => ['  quantised', `${count} matrices, ${kind}`]),
+    ...Array.from(
+      kinds,
+      ([kind, count]): Line => ['  quantised', `${count} ${count === 1 ? 'matrix' : 'matrices'}, ${kind}`],
+    ),
     ['tokenizer', tokenizer],
     ['egps.json', ''],
     ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),
@@ -225,13 +228,17 @@ async function testKernels(parsed: Parsed, io: Io): Promise<void> {
   if (parsed.values.memory)
     throw new OptionError('--memory and --self-test are given: --self-test tells of kernels only');
   const kvType = chosenKvType(parsed);
-  const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
+  const { config, tensors, quantized, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
   const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
     warn(warnings, io);
-    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32', kvType };
-    const checks = await selfTest(gpu, shape, (done, of) => {
+    const formOf = (name: string) => {
+      const codes = quantized.get(name);
+      // Orders are held by a shape of their own.
+      return codes ? { ...codes, hasOrder: false } : (tensors.get(name)?.dtype ?? 'F32');
+    };
+    const checks = await selfTest(gpu, { config, formOf, kvType }, (done, of) => {
       io.signal.throwIfAborted();
       const facts = ['checking kernels', `${done} of ${of} passes`];
       io.redraw.update(() => ({ text: '', done: done / of, facts }));

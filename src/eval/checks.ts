@@ -33,6 +33,7 @@ const planShape = object<Plan>(
     quantizeHead: optional(text),
     quantizeGroup: optional(whole(1)),
     promptStyle: text,
+    kvCache: optional(text),
     samplers: list(
       object<Plan['samplers'][number]>({
         sampler: text,

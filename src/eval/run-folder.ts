@@ -25,6 +25,8 @@ export interface Plan {
   readonly quantizeHead?: string;
   readonly quantizeGroup?: number;
   readonly promptStyle: string;
+  /** Keys and values where they are not f32. */
+  readonly kvCache?: string;
   /** As on the command line, with the options resolved. */
   readonly samplers: readonly {
     readonly sampler: string;

@@ -25,7 +25,8 @@ async function ifThere<T>(file: string, look: (file: string) => Promise<T>): Pro
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new CheckpointError(file, `cannot be read: ${message}; HF_HUB_CACHE names another cache`);
+    const reason = `cannot be read: ${message}; HF_HUB_CACHE names another cache`;
+    throw new CheckpointError(file, reason, { cause: error });
   }
 }
 

@@ -44,7 +44,7 @@ const BODY = `<body>
 <main>
   <form id="ask">
     <label for="problem">Problem</label>
-    <textarea id="problem" rows="4" required spellcheck="false">Tom has 14 coins. He finds 27 and gives away 9. How many has he now?</textarea>
+    <textarea id="problem" rows="4" required spellcheck="false">Tom has 64 coins. Tom finds 27. Tom loses 15. Tom buys 38. How many coins now?</textarea>
     <details id="settings">
       <summary>Settings</summary>
       <div class="settings">

@@ -20,6 +20,27 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
     return exact(cacheBits(subject, after), expected);
   },
 
+  permute: ({ config, model, tensors }, { before, after }) => {
+    const { hidden, squares } = model.sizes;
+    const stride = 2 * hidden + squares;
+    const stream = before.u32('stream');
+    const permuted = after.u32('permuted');
+    const ours: number[] = [];
+    const expected: number[] = [];
+    for (const [i, name] of ['gate', 'up'].entries()) {
+      const order = tensors.quantized.get(`model.layers.0.mlp.${name}_proj.weight`)?.order() as Uint32Array;
+      for (const row of range(rowsIn(before).length)) {
+        for (const word of range(stride)) {
+          const column = word - hidden;
+          const to = column >= 0 && column < config.hiddenSize ? hidden + order[column] : word;
+          ours.push(permuted[i * model.capacity * stride + row * stride + to]);
+          expected.push(stream[row * stride + word]);
+        }
+      }
+    }
+    return exact(ours, expected);
+  },
+
   embed: (subject, { before, after }) => {
     const width = subject.config.hiddenSize;
     const h = rowsIn(before).map(({ token }) =>
@@ -205,7 +226,7 @@ function streamIs(
   ]);
 }
 
-/** Whether the cache holds what it held but for the keys or values that these rows write. */
+/** Whether the cache holds what it held but for the keys or values that these rows write, padded with zeros. */
 function othersStay(
   subject: Subject,
   before: Contents,
@@ -219,8 +240,12 @@ function othersStay(
     if (position < valid) continue;
     const page = tables[table + Math.floor(position / PAGE)];
     for (let head = 0; head < subject.config.numKeyValueHeads; head++) {
-      for (const region of written) {
-        for (const place of region.all(page, head, position % PAGE)) old[place] = now[place];
+      for (const { all, at } of written) {
+        for (const place of all(page, head, position % PAGE)) old[place] = 0; // the padding
+        for (const i of range(subject.config.headDim)) {
+          const place = at(page, head, position % PAGE, i);
+          old[place] = now[place];
+        }
       }
     }
   }

@@ -1,4 +1,5 @@
-import { KvCache, type KvType, type PageCopy } from '../cache/kv-cache.ts';
+import { KvCache, type PageCopy } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { type RowState, writeRows } from '../engine/write-rows.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -45,6 +46,7 @@ export interface Trial {
 /** The buffers that a kernel, by its file in shaders/, writes. */
 const WRITES = {
   'copy-pages': ['cache'],
+  permute: ['permuted'],
   embed: ['stream'],
   qkv: ['queries', 'projected', 'cache'],
   'qk-norm': ['queries', 'cache'],
@@ -109,7 +111,7 @@ export async function runTrial({ gpu, model, cache }: Subject, trial: Trial): Pr
   const buffer = (name: BufferName) => (name === 'cache' ? cache.layers[0] : buffers[name]);
   const sizeOf = (name: BufferName) => {
     const { size } = buffer(name);
-    if (name === 'cache' || name === 'spans' || name === 'tables') return size;
+    if (name === 'cache' || name === 'spans' || name === 'tables' || name === 'permuted') return size;
     const most = /logits|slices|results/.test(name) ? buffers.logitRows : capacity;
     return (size / most) * rows;
   };

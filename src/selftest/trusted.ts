@@ -2,9 +2,9 @@ import { shaders } from '#runtime/gpu/shaders';
 import { hasPassed, platform, remember } from '#runtime/selftest/passed';
 import { KernelError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
-import type { KvType } from '../cache/kv-cache.ts';
+import type { KvType } from '../cache/kv-type.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
+import { type KernelCheck, quickQuantizedTest, quickSelfTest, quickTuning } from './self-test.ts';
 
 type Test = (gpu: Gpu, kvType: KvType) => Promise<readonly KernelCheck[]>;
 
@@ -22,7 +22,7 @@ export async function trust(
   test: Test = (device, type) => quickSelfTest(device, undefined, undefined, type),
   passed: Map<string, Promise<void>> = inProcess,
 ): Promise<void> {
-  const identity = await identityOf(gpu, kvType);
+  const identity = await identityOf(gpu, kvType, test);
   let passing = passed.get(identity);
   if (!passing) {
     passing = pass(gpu, identity, () => test(gpu, kvType));
@@ -40,6 +40,11 @@ export function refuseWrong({ adapter }: Pick<Gpu, 'adapter'>, checks: readonly 
   throw new KernelError(adapter.description, form ? `${kernel} (${form})` : kernel, error, bound);
 }
 
+const CODES: Test = (gpu) => quickQuantizedTest(gpu);
+
+/** The same for models with codes for weights. @throws KernelError */
+export const trustQuantized = (gpu: Gpu): Promise<void> => trust(gpu, 'f32', CODES);
+
 async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): Promise<void> {
   const name = `adapter-${(await sha256(identity)).slice(0, 16)}`;
   if (await hasPassed(name, identity)) return;
@@ -48,13 +53,14 @@ async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): P
 }
 
 /** All that a kernel's results may depend on. Neither Dawn nor Deno tells of a driver more than its name and, in the description, its version. */
-async function identityOf(gpu: Gpu, kvType: KvType): Promise<string> {
+async function identityOf(gpu: Gpu, kvType: KvType, test: Test): Promise<string> {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const identity = {
     adapter: { vendor, architecture, device, description },
     ...platform(),
     kernels: { ...quickTuning(gpu), kvType },
     shaders: await sha256(JSON.stringify(shaders)),
+    ...(test === CODES && { weights: 'codes' }),
   };
   return `${JSON.stringify(identity, null, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 import type { AnswerShare } from '../answers/shares.ts';
 import type { StateEvent } from '../api/stream.ts';
-import type { Account, GateUsed } from '../sampling/sample.ts';
+import type { Account, GateUsed, SamplerName } from '../sampling/sample.ts';
 import type { Outcome } from './choice.ts';
 import type { Wants } from './wants.ts';
 
@@ -29,12 +29,19 @@ export function notesOf({ answer, chain }: Outcome): Notes | undefined {
 }
 
 /** `egps` of an empty piece: how far a chain is. What it has written so far it may take back, so that it is not told. */
-export function progressOf({ step, steps, block, blocks, logProbability, account, answers }: StateEvent) {
+export function progressOf({
+  step,
+  steps,
+  block,
+  blocks,
+  logProbability,
+  account,
+  answers,
+}: StateEvent): Omit<StateEvent, 'type' | 'tokens' | 'entropy' | 'text' | 'visits'> {
   return { step, steps, block, blocks, logProbability, account, ...(answers && { answers }) };
 }
 
 /** `egps` of an answer as a whole: with this seed it comes again. */
-export const originOf = ({ resolved: { seed, sampler } }: Wants) => ({
-  seed: Number(BigInt.asIntN(64, seed)),
-  sampler,
-});
+export function originOf({ resolved: { seed, sampler } }: Wants): { seed: number; sampler: SamplerName } {
+  return { seed: Number(BigInt.asIntN(64, seed)), sampler };
+}

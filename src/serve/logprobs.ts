@@ -66,8 +66,25 @@ export function logprobsOf(tokenizer: Tokenizer, records: readonly TokenRecord[]
   };
 }
 
-/** `logprobs` of `/v1/chat/completions`. @param top how many alternatives each token is told with */
-export function chatLogprobsOf(tokenizer: Tokenizer, records: readonly TokenRecord[], top: number) {
+/** A token in a chat's `logprobs`. */
+interface ChatToken {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+}
+
+/** `logprobs` of `/v1/chat/completions`. */
+interface ChatLogprobs {
+  readonly content: (ChatToken & { readonly top_logprobs: ChatToken[] })[];
+  readonly refusal: null;
+}
+
+/** @param top how many alternatives each token is told with */
+export function chatLogprobsOf(
+  tokenizer: Tokenizer,
+  records: readonly TokenRecord[],
+  top: number,
+): ChatLogprobs {
   const told = (token: number, logProbability: number) => {
     const { text, bytes } = shown(tokenizer, token);
     return { token: text, logprob: finite(logProbability), bytes };

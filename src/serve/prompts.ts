@@ -6,7 +6,7 @@ import type { Server } from './context.ts';
 import { Refusal, wrongField } from './refusal.ts';
 
 /** Characters that a token stands for, at most on average: a longer prompt is refused before it is made tokens, which takes its time. */
-const MOST_CHARACTERS = 32;
+const MOST_CHARACTERS = 16;
 
 const tooLong = (param: string, message: string) => wrongField(param, message, 'context_length_exceeded');
 

@@ -7,6 +7,7 @@ import { parseHeader } from '../../src/checkpoint/safetensors.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { inProcess, program, type Start } from '../support/cli.ts';
 import type { Ended } from '../support/process.ts';
+import { QUANTIZED } from '../support/quantized.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
@@ -91,6 +92,8 @@ const failures: [argv: string[], code: number, ...parts: string[]][] = [
   [['debug', '--model', speaking, '--layer', '1', '--tokens', '1', 'abc'], 2, '--tokens'],
   [['debug', '--model', bare, '--layer', '1', 'abc'], 2, 'no tokenizer'],
   [['profile', '--rows', 'x'], 2, '--rows', '"x"'],
+  [['generate', '--kv-cache', 'f16', 'x'], 2, '--kv-cache', '"f16"', 'f32 or bf16'],
+  [['info', '--kv-cache', 'int8'], 2, '--kv-cache', '"int8"'],
   [['info', '--self-test', '--memory', '1'], 2, '--memory and --self-test'],
   [['generate', '--model', join(dir, 'nowhere'), 'x'], 1, 'nowhere'],
   [['demo', '--model', bare], 1, 'heldout.json'],
@@ -386,6 +389,14 @@ gpu('--trace writes a page, and where it cannot says so before anything is compu
   assert.match(lost.err, /--trace .*nowhere.* cannot be written/);
 });
 
+gpu('info counts the weights of a quantised model, and says what is not emulated', async () => {
+  const run = await egps(['info', '--model', `${QUANTIZED}/float8-tensor`]);
+  assert.is(run.code, 0);
+  assert.match(run.out, /^parameters +47616, [\d.]+ kB as stored$/m);
+  assert.match(run.out, /^ {2}quantised +7 matrices, fp8 in rows$/m);
+  assert.match(said(run).join('\n'), /input_activations, input_scale: not emulated/);
+});
+
 gpu('info tells the adapter, the model and its memory', async () => {
   const run = await egps(['info', '--model', speaking, '--memory', '1']);
   const { code, out } = run;
@@ -404,6 +415,11 @@ gpu('info tells the adapter, the model and its memory', async () => {
     assert.match(out, line);
   }
   assert.match(out, /^memory +[\d.]+ [kM]B$/m);
+  // 2 layers of 2 heads of 12 numbers: as f32, and as pairs of bf16 padded to eight words.
+  const cache = (text: string) => /^ *cache .* positions, (.*) of keys and values each$/m.exec(text)?.[1];
+  assert.is(cache(out), '384 B');
+  const bf16 = await egps(['info', '--model', speaking, '--kv-cache', 'bf16']);
+  assert.is(cache(bf16.out), '256 B');
 });
 
 gpu('demo prints each row of its table once, the score, an answer in full, and writes a page', async () => {
@@ -498,7 +514,11 @@ gpu('an interrupt ends a run with 130', async () => {
   const many = ['--max-new-tokens', '200', '--block-size', '10', '--steps', '100000', '--gate', '0'];
   const endless = [...many, '--growth', 'blocks'];
   const run = await egps(['generate', '--model', bare, '--prompt-tokens', '1,2,3', ...endless], {
-    started: (pid) => setTimeout(() => process.kill(pid, 'SIGINT'), 6000),
+    // What computes is said before the weights are read; there is nothing to see of the run itself.
+    started: (pid, stderr) =>
+      stderr.on('data', (text) => {
+        if (text.includes('adapter: ')) setTimeout(() => process.kill(pid, 'SIGINT'), 1000);
+      }),
   });
   assert.is(run.code, 130, run.err);
   assert.is(run.out, '');

@@ -1,11 +1,13 @@
 import * as assert from 'uvu/assert';
 import { inProcess, MAIN } from '../support/cli.ts';
-import { servesAsItShould } from '../support/serving.ts';
+import { endsAtTheSecondSignal, servesAsItShould } from '../support/serving.ts';
 import { test } from '../support/suite.ts';
 
 test('a server answers, notices who has left, and is stopped by signals', async () => {
   await servesAsItShould(process.execPath, [MAIN]);
 });
+
+test('the second signal ends what is under way', () => endsAtTheSecondSignal(process.execPath, [MAIN]));
 
 test('options that are wrong are refused before anything is loaded', async () => {
   for (const [option, value] of [

@@ -22,20 +22,30 @@ interface Item {
   readonly question: string;
   readonly choices: readonly string[];
   readonly right: number;
+  /** What stands behind the question: every other time what the model writes there greedily. */
+  readonly line: string;
 }
 
-/** The beginning of each answer, with sums of which one is right. */
-function items(): Item[] {
-  return problems(ITEMS).map((problem, i) => {
-    const [, first, second] = (/(\d+)\D+(\d+)/.exec(problem) ?? []).map(Number);
+/** Problems, and beginnings of answers with sums of which one is right. */
+async function items(model: Speaking): Promise<Item[]> {
+  const questions = problems(ITEMS).map((problem) => problem.trimEnd());
+  const lines = await Promise.all(questions.map((question) => firstLine(model, question)));
+  return questions.map((question, i) => {
+    const [, first, second] = (/(\d+)\D+(\d+)/.exec(question) ?? []).map(Number);
     const right = i % 4;
     const sums = [0, 1, 2, 3].map((k) => first + second + 10 * (k - right));
     return {
-      question: problem.trimEnd(),
+      question,
       choices: sums.map((sum) => `${first} + ${second} = ${sum}.`),
       right,
+      line: i % 2 === 0 ? lines[i] : `${first} + ${second}`,
     };
   });
+}
+
+async function firstLine(model: Speaking, question: string): Promise<string> {
+  const options = { sampler: 'greedy', maxNewTokens: 60, stop: ['\n'] } as const;
+  return (await generate(model, `${question}\n`, options)).text ?? '';
 }
 
 const TASKS: Readonly<Record<string, string>> = {
@@ -47,12 +57,12 @@ target_delimiter: ""
 metric_list: [{metric: acc}, {metric: acc_norm}]`,
   egps_greedy: `output_type: loglikelihood
 doc_to_text: "{{question}}\\n"
-doc_to_target: "{{choices[right]}}"
+doc_to_target: "{{line}}"
 target_delimiter: ""
 metric_list: [{metric: acc}]`,
   egps_write: `output_type: generate_until
 doc_to_text: "{{question}}\\n"
-doc_to_target: "{{choices[right]}}"
+doc_to_target: "{{line}}"
 generation_kwargs: {until: ["\\n"], max_gen_toks: 60}
 metric_list: [{metric: exact_match}]`,
 };
@@ -69,7 +79,7 @@ async function main(): Promise<void> {
   const model = await speakingModel();
   const dir = mkdtempSync(join(tmpdir(), 'egps-lm-eval-'));
   try {
-    const all = items();
+    const all = await items(model);
     mkdirSync(join(dir, 'tasks'));
     writeFileSync(join(dir, 'items.jsonl'), all.map((item) => `${JSON.stringify(item)}\n`).join(''));
     for (const [name, task] of Object.entries(TASKS)) {
@@ -124,7 +134,7 @@ async function check(model: Speaking, dir: string, all: readonly Item[]): Promis
 
   /** log p of a choice behind its question, and whether each of its tokens is the likeliest. */
   const scored = async ({ question }: Item, choice: string) => {
-    const context = model.tokenizer.encode(`${question}\n`);
+    const context = model.tokenizer.encode(question); // lm-eval counts white space at its end to what follows
     const tokens = model.tokenizer.encode(`${question}\n${choice}`);
     const { logp, alternatives } = await score(model, tokens);
     const own = logp.slice(context.length - 1);
@@ -150,14 +160,9 @@ async function check(model: Speaking, dir: string, all: readonly Item[]): Promis
     if (best(own.map(({ logp }, i) => logp / item.choices[i].length)) === item.right) rightByLength++;
   }
   let greedy = 0;
-  for (const item of all) if ((await scored(item, item.choices[item.right])).greedy) greedy++;
+  for (const item of all) if ((await scored(item, item.line)).greedy) greedy++;
   for (const { doc_id: id, resps } of samplesOf('egps_write')) {
-    const drawn = await generate(model, `${all[id].question}\n`, {
-      sampler: 'greedy',
-      maxNewTokens: 60,
-      stop: ['\n'],
-    });
-    assert.equal(resps, [[drawn.text]]);
+    assert.equal(resps, [[await firstLine(model, all[id].question)]]);
   }
   const told = (task: string, metric: string): number => results[task][`${metric},none`];
   console.log(`log-likelihoods of ${4 * all.length} choices: off by ${worst} at most`);
@@ -165,6 +170,8 @@ async function check(model: Speaking, dir: string, all: readonly Item[]): Promis
   console.log(`acc_norm ${told('egps_choice', 'acc_norm')}, by hand ${rightByLength / all.length}`);
   console.log(`greedy ${told('egps_greedy', 'acc')}, by hand ${greedy / all.length}`);
   assert.ok(worst < 1e-9, `${worst}`);
+  for (const count of [right, greedy])
+    assert.ok(count > 0 && count < all.length, 'a count that could not fail');
   assert.is(told('egps_choice', 'acc'), right / all.length);
   assert.is(told('egps_choice', 'acc_norm'), rightByLength / all.length);
   assert.is(told('egps_greedy', 'acc'), greedy / all.length);

@@ -15,10 +15,17 @@ const NORMED = ['qkv', 'gate-up', 'lm-head'];
 
 /** Of kernels that every adapter runs. */
 export const COMMON: readonly Mutant[] = [
-  { file: 'pack', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u' },
+  { file: 'source', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u', wrong: ['pack'] },
+  { file: 'pack', was: 'high << vec4u(16u)', is: 'high << vec4u(15u)' },
+  {
+    file: 'bf16',
+    was: 'w << vec4u(16u)',
+    is: 'w << vec4u(17u)',
+    wrong: ['embed', ...PRODUCTS],
+  },
   { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
   { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
-  { file: 'qkv', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  { file: 'qkv', was: 'row.position % PAGE, is_key', is: '(row.position + 1u) % PAGE, is_key' },
   { file: 'norm', was: 'sum / f32(sizes.WIDTH)', is: 'sum / f32(sizes.WIDTH + 1u)', wrong: NORMED },
   {
     file: 'weights',
@@ -82,6 +89,12 @@ export const MULTIPLICATIONS: readonly Mutant[] = [
     is: 'subgroupBroadcast(v, 6u)',
     wrong: PRODUCTS,
   },
+  {
+    file: 'same-subgroups',
+    was: 'subgroupBroadcastFirst(index)',
+    is: 'subgroupBroadcastFirst(index) + 1u',
+    wrong: ['attention'],
+  },
 ];
 export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
   { file: 'matvec', was: 'i < blocks() * slab.one', is: 'i < (blocks() - 1u) * slab.one', wrong: PRODUCTS },
@@ -92,12 +105,13 @@ export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
     is: 'min(1u, blocks() - i)',
     wrong: ['qkv', 'project', 'gate-up'],
   },
+  { file: 'same', was: 'return index', is: 'return index + 1u', wrong: ['attention'] },
 ];
 
 /** Of what only some models have: the short self-test leaves it out. */
 export const FEATURES: readonly Mutant[] = [
   { file: 'qk-norm', was: 'sum / f32(sizes.HEAD_DIM)', is: 'sum / f32(sizes.HEAD_DIM + 1u)' },
-  { file: 'qk-norm', was: 'let slot = row.position % PAGE', is: 'let slot = (row.position + 1u) % PAGE' },
+  { file: 'qk-norm', was: 'row.position % PAGE, true', is: '(row.position + 1u) % PAGE, true' },
   {
     file: 'window',
     was: 'position + 1u - sizes.WINDOW, ',
@@ -111,7 +125,48 @@ export const FEATURES: readonly Mutant[] = [
     is: '+ 1u - first_seen(row.position + 1u) / SPAN',
   },
   { file: 'project', was: 'h += bias[slab.first + n[j]]', is: 'h += bias[slab.first + n[0]]' },
+  { file: 'f32', was: 'weights[at + 8u]', is: 'weights[at + 7u]', wrong: ['qkv', 'gate-up'] },
+  { file: 'f16', was: 'unpack2x16float(w.y)', is: 'unpack2x16float(w.z)', wrong: ['lm-head'] },
   { file: 'gate-up', was: 'arrayLength(&bias) / 2u)', is: 'arrayLength(&bias) / 2u - 1u)' },
+];
+
+/** Of keys in bf16. */
+export const KEYS: readonly Mutant[] = [
+  { file: 'cache', was: 'bits + vec2u(0x7fffu)', is: 'bits + vec2u(0x6fffu)', wrong: ['qkv', 'qk-norm'] },
+  { file: 'cache', was: 'half % 4u > 0u', is: 'half % 4u > 2u', wrong: ['qkv', 'qk-norm', 'attention'] },
+  { file: 'attention', was: 'sizes.HEAD_DIM / 8u + i;', is: 'sizes.HEAD_DIM / 8u;' },
+  { file: 'attention', was: '[i % 4u]', is: '[(i + 1u) % 4u]' },
+];
+
+/** Of what models with codes for weights need. */
+export const CODES: readonly Mutant[] = [
+  { file: 'quantize', was: 'fma(w[j], q, product)', is: 'fma(w[j], q * 1.3, product)' },
+  {
+    file: 'codes',
+    was: '(BITS * chunks() + group)',
+    is: '(BITS * chunks() + group + 1u)',
+    wrong: ['quantize', 'pack-codes'],
+  },
+  { file: 'pack-codes', was: 'column % 4u * 8u)) ^ FLIP', is: 'column % 4u * 8u)) ^ 8u' },
+  {
+    file: 'quantized',
+    was: '(word >> (group % 4u * 8u))',
+    is: '(word >> (group % 2u * 8u))',
+    wrong: ['project', 'lm-head'],
+  },
+  { file: 'quantized', was: 'vec4u(0xfffu) +', is: 'vec4u(0x1fffu) +', wrong: ['project'] },
+  { file: 'quantized', was: 'vec4u(0x7fffu) +', is: 'vec4u(0xffffu) +', wrong: ['project', 'lm-head'] },
+  { file: 'int4', was: 'w << 4u', is: 'w << 3u', wrong: ['qkv', 'project'] },
+  { file: 'int8', was: 'w << 8u', is: 'w << 7u', wrong: ['embed', 'gate-up', 'lm-head'] },
+  { file: 'fp8', was: '(w << 7u) & 0x3f803f80u', is: '(w << 7u) & 0x3f003f80u', wrong: ['project'] },
+  {
+    file: 'matvec-groups',
+    was: 'subgroupBroadcast(v[m], 7u)',
+    is: 'subgroupBroadcast(v[m], 6u)',
+    wrong: ['qkv', 'project', 'gate-up'],
+  },
+  { file: 'permute', was: 'column < sizes.COLUMNS', is: 'column < sizes.COLUMNS - 1u' },
+  { file: 'gate-up', was: 'start + sizes.SECOND', is: 'start' },
 ];
 
 /** The shaders with the fault. */

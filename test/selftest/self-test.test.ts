@@ -11,17 +11,28 @@ import {
   Checks,
   EMBEDDED,
   FEATURED,
+  FEATURED_BF16,
   holdShape,
+  type Made,
+  quickQuantizedTest,
   quickSelfTest,
   quickTuning,
   selfTest,
 } from '../../src/selftest/self-test.ts';
-import { slidingPlan } from '../../src/selftest/trials.ts';
+import { fewPlans, slidingPlan } from '../../src/selftest/trials.ts';
 import { trust } from '../../src/selftest/trusted.ts';
 import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { COMMON, FEATURES, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
+import {
+  CODES,
+  COMMON,
+  FEATURES,
+  KEYS,
+  MULTIPLICATIONS,
+  OTHER_MULTIPLICATIONS,
+  withFault,
+} from './mutants.ts';
 
 const gpu = await Gpu.open();
 /** As a new process would. */
@@ -29,20 +40,29 @@ const fresh = (run: Parameters<typeof trust>[2]) => trust(gpu, 'f32', run, new M
 /** Those of this adapter: another set of multiplications is for other adapters. */
 const mutants = [...COMMON, ...(gpu.adapter.cpu && gpu.adapter.subgroups ? MULTIPLICATIONS : [])];
 
-test('every kernel that runs here is found right, by the short self-test', async () => {
-  const checks = await quickSelfTest(gpu);
-  for (const { kernel, form, error, bound, right } of checks) {
+for (const kvType of ['f32', 'bf16'] as const)
+  test(`every kernel that runs here is found right, by the short self-test: keys in ${kvType}`, async () => {
+    const checks = await quickSelfTest(gpu, undefined, undefined, kvType);
+    for (const { kernel, form, error, bound, right } of checks) {
+      assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
+      assert.ok(
+        bound === 0 || error < bound / 4,
+        `${kernel} ${form}: ${error} of ${bound} leaves no room for other adapters`,
+      );
+    }
+    assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
+  });
+
+test('codes for weights are found right: packed, quantised, multiplied, in an order of their own', async () => {
+  const checks = await quickQuantizedTest(gpu);
+  for (const { kernel, form, error, bound, right } of checks)
     assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
-    assert.ok(
-      bound === 0 || error < bound / 4,
-      `${kernel} ${form}: ${error} of ${bound} leaves no room for other adapters`,
-    );
-  }
-  assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
+  const kernels = new Set(checks.map(({ kernel }) => kernel));
+  for (const kernel of ['pack-codes', 'quantize', 'permute'] as const) assert.ok(kernels.has(kernel), kernel);
 });
 
 test('every file of shaders/ has a mutant, but for layouts', () => {
-  const files = [...COMMON, ...FEATURES, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
+  const files = [...COMMON, ...CODES, ...FEATURES, ...KEYS, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
     ({ file }) => file,
   );
   const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
@@ -50,9 +70,11 @@ test('every file of shaders/ has a mutant, but for layouts', () => {
 });
 
 /** Some of the passes that `info --self-test` adds: those of what only some models have. */
-async function holdFeatures(sources?: Sources) {
+const holdFeatures = (sources?: Sources) => holdSliding(FEATURED, sources);
+const holdKeys = (sources?: Sources) => holdSliding(FEATURED_BF16, sources);
+async function holdSliding(shape: Made, sources?: Sources) {
   const checks = new Checks();
-  await holdShape(gpu, FEATURED, quickTuning(gpu), [slidingPlan], checks, sources);
+  await holdShape(gpu, shape, quickTuning(gpu), [slidingPlan], checks, sources);
   return checks.all();
 }
 
@@ -76,6 +98,11 @@ const cases = [
     hold: (sources: Sources) => quickSelfTest(gpu, undefined, sources),
   })),
   ...FEATURES.map((mutant) => ({ mutant, hold: holdFeatures })),
+  ...KEYS.map((mutant) => ({ mutant, hold: holdKeys })),
+  ...CODES.filter(({ file }) => file !== 'matvec-groups' || gpu.adapter.subgroups).map((mutant) => ({
+    mutant,
+    hold: (sources: Sources) => quickQuantizedTest(gpu, sources, (tuning) => fewPlans(tuning).slice(0, 1)),
+  })),
 ];
 for (const [i, { mutant, hold }] of cases.entries()) {
   const { file, was, is, wrong = [file] } = mutant;

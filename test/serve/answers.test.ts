@@ -23,7 +23,7 @@ test.after(() => model.dispose());
 
 const COMPLETIONS = '/v1/completions';
 const CHAT = '/v1/chat/completions';
-const ask = (more: object) => ({ model: 'abacus', prompt: PROBLEM, max_tokens: 24, seed: 5, ...more });
+const ask = (more: object) => ({ model: 'abacus', prompt: PROBLEM, max_tokens: 12, seed: 5, ...more });
 const alone = (
   prompt: string | number[],
   more: Partial<SamplerOptions> = {},
@@ -32,7 +32,7 @@ const alone = (
 ) =>
   generate(model, prompt, {
     sampler: 'sample',
-    maxNewTokens: 24,
+    maxNewTokens: 12,
     seed: 5n,
     stop,
     extract,
@@ -70,10 +70,10 @@ test('plain sampling, greedy, n choices and prompts of every form', () =>
 
 test('a seed that was not given is told, and gives the answer again', () =>
   withServer(model, {}, async ({ url }) => {
-    const first = await post(url, COMPLETIONS, ask({ seed: undefined }));
-    const again = await post(url, COMPLETIONS, ask({ seed: first.json.egps.seed }));
+    const first = await post(url, COMPLETIONS, ask({ seed: undefined, max_tokens: 6 }));
+    const again = await post(url, COMPLETIONS, ask({ seed: first.json.egps.seed, max_tokens: 6 }));
     assert.is(again.json.choices[0].text, first.json.choices[0].text);
-    const other = await post(url, COMPLETIONS, ask({ seed: null }));
+    const other = await post(url, COMPLETIONS, ask({ seed: null, max_tokens: 1 }));
     assert.is.not(other.json.egps.seed, first.json.egps.seed);
     const negative = await post(url, COMPLETIONS, ask({ seed: -1 }));
     assert.is(negative.json.choices[0].text, (await alone(PROBLEM, { seed: 2n ** 64n - 1n })).text);
@@ -153,7 +153,7 @@ test('echo scores a prompt as egps score does, with no token drawn and with one'
 
 test('a power sampler is chosen by egps, and tells of its answers and its costs', () =>
   withServer(model, {}, async ({ url }) => {
-    const egps = { sampler: 'egps', alpha: 3, particles: 8, finalSteps: 3, extract: 'boxed', pick: 'vote' };
+    const egps = { sampler: 'egps', alpha: 3, particles: 4, finalSteps: 2, extract: 'boxed', pick: 'vote' };
     const { alpha, particles, finalSteps } = egps;
     const drawn = await generate(model, PROBLEM, {
       ...{
@@ -162,12 +162,12 @@ test('a power sampler is chosen by egps, and tells of its answers and its costs'
         particles,
         finalSteps,
         seed: 5n,
-        maxNewTokens: 100,
+        maxNewTokens: 32,
         extract: 'boxed',
         pick: 'vote',
       },
     });
-    const request = ask({ egps, max_tokens: 100, logprobs: 2 });
+    const request = ask({ egps, max_tokens: 32, logprobs: 2 });
     const { json } = await post(url, COMPLETIONS, request);
     const [choice] = json.choices;
     assert.is(choice.text, drawn.text);
@@ -241,7 +241,7 @@ test('a conversation is put by the chat template, and answered in OpenAI’s fie
       model: 'abacus',
       messages,
       seed: 5,
-      max_tokens: 24,
+      max_tokens: 12,
       logprobs: true,
       top_logprobs: 2,
       n: 2,
@@ -278,10 +278,10 @@ test('a conversation is put by the chat template, and answered in OpenAI’s fie
 
 test('answers side by side are those given alone', () =>
   withServer(model, { concurrency: 16 }, async ({ url }) => {
-    const prompts = problems(8);
+    const prompts = problems(4);
     const kinds = [
       (prompt: string) => ask({ prompt, temperature: 0.8 }),
-      (prompt: string) => ask({ prompt, egps: { sampler: 'smc', particles: 4 }, max_tokens: 16 }),
+      (prompt: string) => ask({ prompt, egps: { sampler: 'smc', particles: 4 }, max_tokens: 8 }),
       (prompt: string) => ask({ prompt, echo: true, logprobs: 1, max_tokens: 1 }),
     ];
     const requests = prompts.flatMap((prompt) => kinds.map((kind) => kind(prompt)));
@@ -301,7 +301,7 @@ test('the page gets what comes about, and the run as a page', () =>
   withServer(model, {}, async ({ url }) => {
     const drawn = await alone(PROBLEM);
     const events = [];
-    const plain = { prompt: PROBLEM, max_tokens: 24, seed: 5 };
+    const plain = { prompt: PROBLEM, max_tokens: 12, seed: 5 };
     for await (const event of eventsOf(url, '/egps/events', plain)) events.push(event);
     assert.equal(events[0], { type: 'start', seed: '5', promptTokens: drawn.promptTokens.length });
     const pieces = events.filter(({ type }) => type === 'token').map(({ piece }) => piece);

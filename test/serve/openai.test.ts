@@ -18,15 +18,15 @@ const withClient = (use: (client: OpenAI) => Promise<void>, options: object = {}
   withServer(model, { apiKey: 'key' }, ({ url }) =>
     use(new Client({ baseURL: `${url}/v1`, apiKey: 'key', maxRetries: 0, ...options })),
   );
-const ASKED = { model: 'abacus', prompt: PROBLEM, max_tokens: 20, seed: 5 };
+const ASKED = { model: 'abacus', prompt: PROBLEM, max_tokens: 12, seed: 5 };
 const TALK = {
   model: 'abacus',
   messages: [{ role: 'user', content: PROBLEM.trim() }],
-  max_tokens: 20,
+  max_tokens: 12,
   seed: 5,
 };
 const alone = (chain = 0) =>
-  generate(model, PROBLEM, { sampler: 'sample', maxNewTokens: 20, seed: 5n, chain });
+  generate(model, PROBLEM, { sampler: 'sample', maxNewTokens: 12, seed: 5n, chain });
 
 test('models, completions and chats, with n and logprobs', () =>
   withClient(async (client) => {

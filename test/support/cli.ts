@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.ts';
 import { Redraw, writers } from '../../src/cli/terminal.ts';
@@ -26,7 +27,7 @@ export interface Start {
   readonly input?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  started?(pid: number): void;
+  started?(pid: number, stderr: Readable): void;
 }
 
 /** Starts the program and waits for its end. */
@@ -35,6 +36,6 @@ export function program(argv: readonly string[], { input, cwd, env, started }: S
   const end = endOf(child);
   child.stdin.on('error', () => {}); // not every command reads it
   child.stdin.end(input ?? '');
-  started?.(child.pid ?? 0);
+  started?.(child.pid ?? 0, child.stderr);
   return end;
 }

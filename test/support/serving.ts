@@ -6,30 +6,30 @@ import { eventsOf, PROBLEM, post } from './server.ts';
 const REQUEST = { model: 'abacus', prompt: PROBLEM, max_tokens: 8, seed: 5, temperature: 0 };
 const LONG = { ...REQUEST, temperature: 1, max_tokens: 900, egps: { particles: 64, finalSteps: 500 } };
 
+/** Starts a server. */
+async function start(program: string, main: readonly string[]) {
+  const child = spawn(program, [...main, 'serve', '--port', '0'], {
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 120_000,
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const ended = once(child, 'close');
+  const [url] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended]);
+  assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+\n$/, said);
+  return { child, ended, url: String(url).trim(), said: () => said };
+}
+
 /**
- * A server in a process of its own answers, whole and streamed, gives up what a client has left, waits at SIGTERM for what is under way,
- * and ends at once at the second one.
+ * A server in a process of its own answers, whole and streamed, gives up what a client has left, and waits at SIGTERM for what is under way.
  * @param main runs the command line of egps
  * @returns the text of an answer
  */
 export async function servesAsItShould(program: string, main: readonly string[]): Promise<string> {
-  const start = async () => {
-    const child = spawn(program, [...main, 'serve', '--port', '0'], {
-      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 120_000,
-    });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      said += text;
-    });
-    const ended = once(child, 'close');
-    const [url] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended]);
-    assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+\n$/, said);
-    return { child, ended, url: String(url).trim(), said: () => said };
-  };
-
-  const first = await start();
+  const first = await start(program, main);
   const { url } = first;
   const { json } = await post(url, '/v1/completions', REQUEST);
   let text = '';
@@ -55,7 +55,12 @@ export async function servesAsItShould(program: string, main: readonly string[])
   assert.is(pieces.at(-1), '[DONE]');
   assert.equal(await first.ended, [0, null], first.said());
 
-  const second = await start();
+  return text;
+}
+
+/** The second SIGTERM ends what is under way. */
+export async function endsAtTheSecondSignal(program: string, main: readonly string[]): Promise<void> {
+  const second = await start(program, main);
   const endless = eventsOf(second.url, '/v1/completions', LONG);
   await endless.next();
   second.child.kill('SIGTERM');
@@ -70,5 +75,4 @@ export async function servesAsItShould(program: string, main: readonly string[])
     // the connection was ended before it was told
   }
   assert.equal(await second.ended, [0, null], second.said());
-  return text;
 }
