@@ -57,6 +57,22 @@ for (const dir of ['models/abacus', 'test/fixtures/golden/qwen2-sharded']) {
   }
 }
 
+for (const name of ['gptq-rows', 'packed-mixed']) {
+  test(`weights stored as codes are the same over HTTP as on the disk: ${name}`, () =>
+    withServer({}, async (server) => {
+      const dir = `test/fixtures/quantized/${name}`;
+      server.add('m/', dir);
+      const here = await ModelFolder.open(dir);
+      const there = await ModelFolder.open(new Address(at(server)));
+      assert.ok(here.quantized.size > 0);
+      assert.equal([...there.quantized.keys()], [...here.quantized.keys()]);
+      for (const [weight, matrix] of here.quantized)
+        assert.equal(await there.quantized.get(weight)?.read(), await matrix.read(), weight);
+      assert.equal([...there.tensors.keys()], [...here.tensors.keys()]);
+      await Promise.all([here.close(), there.close()]);
+    }));
+}
+
 test('a large file comes in pieces, each once, and any part of it can be read', () =>
   withFiles(async (server) => {
     const file = await new Address(at(server)).open('l');
