@@ -155,12 +155,8 @@ async function bytesOf(
       bytes = larger;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new OutOfMemoryError(
-        answer.url,
-        room,
-        undefined,
-        'a server with Range requests sends it in pieces',
-      );
+      const hint = 'a server with Range requests sends it in pieces';
+      throw new OutOfMemoryError(answer.url, room, undefined, hint, { cause: error });
     }
   };
   grow(size);
