@@ -160,6 +160,7 @@ async function bytesOf(
         room,
         undefined,
         'a server with Range requests sends it in pieces',
+        { cause: error },
       );
     }
   };
