@@ -106,7 +106,7 @@ export async function measureFused(
   if (!weights) return memory.free();
   const candidate = async (rows: number): Promise<Candidate> => {
     const { shader, threads, tile, quads } = workgroupOf(tuning, head, rows);
-    const sizes = { COLUMNS: hiddenSize, WIDTH: hiddenSize, BF16: true, EPSILON: rmsNormEps };
+    const sizes = { COLUMNS: hiddenSize, WIDTH: hiddenSize, ORDERED: false, SECOND: 0, EPSILON: rmsNormEps };
     const constants = {
       ...sizes,
       ...fused.constants,
@@ -114,7 +114,7 @@ export async function measureFused(
       TILE: tile,
       SQUARES: threads * Math.min(tile, 8),
     };
-    const files: ShaderName[] = [shader, 'sizes', 'weights', 'stream', ...fused.files];
+    const files: ShaderName[] = [shader, 'sizes', 'weights', 'bf16', 'stream', ...fused.files];
     const kernel = await kernels.compile(files, constants);
     const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
       kernel,

@@ -116,11 +116,13 @@ export async function measureProducts(
       const sizes = {
         COLUMNS: columns,
         WIDTH: outputs,
-        BF16: type === 'bf16',
         BIAS: false,
       };
       const constants = { ...sizes, THREADS: threads, TILE: tile };
-      const kernel = await kernels.compile([shader, 'sizes', 'weights', 'stream', 'project'], constants);
+      const kernel = await kernels.compile(
+        [shader, 'sizes', 'weights', type, 'stream', 'project'],
+        constants,
+      );
       const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
         kernel,
         group: kernels.bind(kernel, [range, matrix, x, ones, out, ones]),
