@@ -10,6 +10,7 @@ export {
   generateMany,
 } from './api/generate.ts';
 export { type LoadOptions, loadModel, type Model } from './api/load-model.ts';
+export type { QuantizeOptions } from './api/quantize.ts';
 export * from './base/errors.ts';
 export type { ModelConfig } from './checkpoint/config.ts';
 export type { LinearScaling, Llama3Scaling, RopeScaling, YarnScaling } from './checkpoint/rope.ts';

@@ -17,7 +17,7 @@ import { loadQwen2 } from '../model/qwen2.ts';
 import { tuningFor } from '../model/tuning.ts';
 import { WeightLoader } from '../model/weights.ts';
 import type { ModelDefaults } from '../sampling/options.ts';
-import { trust } from '../selftest/trusted.ts';
+import { trust, trustKeys, trustQuantized } from '../selftest/trusted.ts';
 import { cachePositions, MemoryPlan } from './memory.ts';
 import { loadDefaults } from './model-defaults.ts';
 import { type QuantizeOptions, quantizeOf } from './quantize.ts';
@@ -123,7 +123,8 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
-    await trust(gpu, kvType);
+    await (kvType === 'bf16' ? trustKeys(gpu) : trust(gpu));
+    if (quantize || (source.quantized?.size ?? 0) > 0) await trustQuantized(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;
 

@@ -18,6 +18,7 @@ import { type OptionSpec, type Parsed, value } from './args.ts';
 import { locateModel } from './fetch.ts';
 import { bytes } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize, QUANTIZE_OPTIONS } from './quantize.ts';
 import { oneLine } from './terminal.ts';
 
 /** A subcommand of `egps`. */
@@ -38,7 +39,9 @@ export function version(): string {
 }
 
 /** Of every command that computes. */
-export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu' | 'kv-cache', OptionSpec>> = {
+export const MODEL_OPTIONS: Readonly<
+  Record<'model' | 'adapter' | 'require-gpu' | 'kv-cache' | keyof typeof QUANTIZE_OPTIONS, OptionSpec>
+> = {
   model: {
     value: 'MODEL',
     help: 'a folder, or a name on the Hub, ID or ID@REVISION, from where what is\nmissing is fetched (default: the embedded model, abacus)',
@@ -49,6 +52,7 @@ export const MODEL_OPTIONS: Readonly<Record<'model' | 'adapter' | 'require-gpu' 
     value: 'TYPE',
     help: 'keep keys and values as f32, or in half the memory as bf16, rounded (default: f32)',
   },
+  ...QUANTIZE_OPTIONS,
 };
 
 /** What is known of a model before its weights are read. */
@@ -71,7 +75,7 @@ export async function openFolder(parsed: Parsed, io: Io): Promise<Folder> {
   chosenKvType(parsed);
   const { dir, title, warnings } = await locateModel(
     value(parsed, 'model') ?? abacus,
-    chosenAdapter(parsed),
+    { ...chosenAdapter(parsed), ...chosenQuantize(parsed) },
     io,
   );
   try {
@@ -107,6 +111,7 @@ export async function openModel(
 ): Promise<Model> {
   const model = await loadFolder(dir, {
     ...chosenAdapter(parsed),
+    ...chosenQuantize(parsed),
     cachePositions: positionsFor(positions),
     kvCache: chosenKvType(parsed),
     signal: io.signal,

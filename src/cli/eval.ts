@@ -35,6 +35,7 @@ import { merge } from './eval-merge.ts';
 import { summaryTable, writeReport } from './eval-report.ts';
 import { rate, seconds } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize } from './quantize.ts';
 import { parseSamplers, SAMPLER_OPTIONS } from './sampler-options.ts';
 
 const CHAINS = 32;
@@ -206,6 +207,7 @@ async function readArguments(parsed: Parsed, io: Io): Promise<Asked> {
     data: file && (await fileDigest(file)),
     model: folder.title,
     modelDigest: await modelDigest(folder.dir),
+    ...chosenQuantize(parsed),
     promptStyle: style,
     kvCache: kvType === 'f32' ? undefined : kvType,
     samplers: entries.flatMap(({ options, readings }) =>

@@ -1,25 +1,37 @@
 import { freemem } from 'node:os';
 import { checkComputed } from '../api/load-model.ts';
 import { DEFAULT_POSITIONS, MemoryPlan } from '../api/memory.ts';
+import { type QuantizeOptions, quantizeOf } from '../api/quantize.ts';
 import { isAllowed } from '../base/runtime.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import type { AdapterDescription } from '../gpu/device.ts';
 import { findModel } from '../hub/find.ts';
 import { type LocalModel, RemoteModel } from '../hub/remote-model.ts';
+import type { Quantize } from '../model/weight-layout.ts';
 import { lookAtAdapter } from './adapter.ts';
 import { bytes, seconds } from './format.ts';
 import type { Io } from './io.ts';
 
 /** Finds a model, fetches what is missing of it, and says beforehand how much that is and whether it fits. */
-export async function locateModel(model: string, choice: AdapterChoice, io: Io): Promise<LocalModel> {
+export async function locateModel(
+  model: string,
+  choice: AdapterChoice & QuantizeOptions,
+  io: Io,
+): Promise<LocalModel> {
   const found = await findModel(model, io.signal);
   return found instanceof RemoteModel ? fetchModel(found, choice, io) : found;
 }
 
-async function fetchModel(model: RemoteModel, choice: AdapterChoice, io: Io): Promise<LocalModel> {
+async function fetchModel(
+  model: RemoteModel,
+  choice: AdapterChoice & QuantizeOptions,
+  io: Io,
+): Promise<LocalModel> {
   checkComputed(model.description.config);
+  const quantize = quantizeOf(choice, model.description);
   const adapter = await lookAtAdapter(choice, io);
-  for (const line of [fetchLine(model), await memoryLine(model, adapter)]) io.err(`egps: ${line}\n`);
+  for (const line of [fetchLine(model), await memoryLine(model, adapter, quantize)])
+    io.err(`egps: ${line}\n`);
   const { name, begun } = model;
   let here = begun;
   let isWaiting = false;
@@ -57,8 +69,14 @@ export function fetchLine({ name, missing, begun, folder, free }: RemoteModel): 
 }
 
 /** How much memory the model takes, and as far as that can be known whether the adapter has it. */
-async function memoryLine({ description }: RemoteModel, adapter: AdapterDescription): Promise<string> {
-  const { total, positions } = (await MemoryPlan.of(description.config, description, adapter)).at();
+async function memoryLine(
+  { description }: RemoteModel,
+  adapter: AdapterDescription,
+  quantize: Quantize | undefined,
+): Promise<string> {
+  const { total, positions } = (
+    await MemoryPlan.of(description.config, description, adapter, undefined, quantize)
+  ).at();
   const most = positions < DEFAULT_POSITIONS ? ', the most that the adapter can bind' : '';
   const takes = `it takes ${bytes(total)} of memory with a cache of ${positions} positions${most}`;
   if (!adapter.cpu) return `${takes}; how much ${adapter.description} has, WebGPU does not tell`;

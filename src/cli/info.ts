@@ -2,6 +2,7 @@ import { abacus } from '../api/abacus.ts';
 import { withModelDefaults } from '../api/generate.ts';
 import { ANY_GPU, MemoryPlan } from '../api/memory.ts';
 import { loadDefaults } from '../api/model-defaults.ts';
+import { type QuantizeOptions, quantizeOf } from '../api/quantize.ts';
 import { AdapterError, OptionError } from '../base/errors.ts';
 import type { ModelConfig } from '../checkpoint/config.ts';
 import { ModelFolder } from '../checkpoint/model-folder.ts';
@@ -20,6 +21,7 @@ import { type Command, chosenKvType, MODEL_OPTIONS, positionsFor, warn } from '.
 import { fetchLine } from './fetch.ts';
 import { adapterText, bytes, table } from './format.ts';
 import type { Io } from './io.ts';
+import { chosenQuantize } from './quantize.ts';
 
 const PROMPT = 256;
 const GB = 1e9;
@@ -53,10 +55,15 @@ if a kernel is WRONG: further from float64 than its bound, in root mean squares 
     const { adapter, why } = await openedAdapter(chosenAdapter(parsed), io);
     warn(model.warnings, io);
     const { maxNewTokens } = withModelDefaults(model.defaults, {});
-    const plan = await MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, undefined, undefined, kvType);
+    const chosen = chosenQuantize(parsed);
+    const planFor = (options: QuantizeOptions) =>
+      MemoryPlan.of(model.config, model, adapter ?? ANY_GPU, undefined, quantizeOf(options, model), kvType);
+    const plan = await planFor(chosen);
+    const others: [name: string, plan: MemoryPlan][] = [];
+    for (const { name, options } of quantizations(model, chosen)) others.push([name, await planFor(options)]);
     const lines = [
       ...modelLines(model),
-      ...memoryLines(plan, model, PROMPT + maxNewTokens),
+      ...memoryLines(plan, others, model, PROMPT + maxNewTokens),
       ...(limit === undefined ? [] : [fitLine(plan, limit, maxNewTokens)]),
       ...adapterLines(adapter, why),
     ];
@@ -163,19 +170,39 @@ function modelLines({ where, config, tensors, quantized, defaults, tokenizer }: 
     ...where,
     ...Object.entries(config).map(([name, value]): Line => [`  ${name}`, plain(value)]),
     ['parameters', `${parameters}, ${bytes(stored)} as stored`],
-    ...Array.from(kinds, ([kind, count]): Line => ['  quantised', `${count} matrices, ${kind}`]),
+    ...Array.from(
+      kinds,
+      ([kind, count]): Line => ['  quantised', `${count} ${count === 1 ? 'matrix' : 'matrices'}, ${kind}`],
+    ),
     ['tokenizer', tokenizer],
     ['egps.json', ''],
     ...Object.entries(defaults).map(([name, value]): Line => [`  ${name}`, plain(value)]),
   ];
 }
 
-function memoryLines(plan: MemoryPlan, { config }: Known, positions: number): Line[] {
+/** Other ways to load the model. */
+function quantizations({ quantized }: Known, { quantize, quantizeHead, quantizeGroup }: QuantizeOptions) {
+  if (quantize !== undefined || quantizeHead !== undefined) return [];
+  const ways: QuantizeOptions[] =
+    quantized.size > 0 ? [{ quantizeHead: 'int8' }] : [{ quantize: 'int8' }, { quantize: 'int4' }];
+  return ways.map((way) => ({
+    name: `    ${way.quantize ?? 'head int8'}`,
+    options: { ...way, quantizeGroup },
+  }));
+}
+
+function memoryLines(
+  plan: MemoryPlan,
+  others: readonly (readonly [name: string, plan: MemoryPlan])[],
+  { config }: Known,
+  positions: number,
+): Line[] {
   const taken = plan.at(positionsFor(positions));
   const context = Math.min(taken.positions, config.maxPositionEmbeddings);
   return [
     ['memory', bytes(taken.total)],
     ['  weights', bytes(taken.weights)],
+    ...others.map(([name, { weights }]): Line => [name, bytes(weights)]),
     [
       '  cache',
       `${bytes(taken.cache)} for ${taken.positions} positions, ${bytes(plan.position)} of keys and values each`,
@@ -199,13 +226,17 @@ async function testKernels(parsed: Parsed, io: Io): Promise<void> {
   if (parsed.values.memory)
     throw new OptionError('--memory and --self-test are given: --self-test tells of kernels only');
   const kvType = chosenKvType(parsed);
-  const { config, tensors, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
+  const { config, tensors, quantized, warnings } = await look(value(parsed, 'model') ?? abacus, io.signal);
   const gpu = await Gpu.open(chosenAdapter(parsed));
   try {
     sayAdapter(gpu.adapter, io);
     warn(warnings, io);
-    const shape = { config, dtypeOf: (name: string) => tensors.get(name)?.dtype ?? 'F32', kvType };
-    const checks = await selfTest(gpu, shape, (done, of) => {
+    const formOf = (name: string) => {
+      const codes = quantized.get(name);
+      // Orders are held by a shape of their own.
+      return codes ? { ...codes, hasOrder: false } : (tensors.get(name)?.dtype ?? 'F32');
+    };
+    const checks = await selfTest(gpu, { config, formOf, kvType }, (done, of) => {
       io.signal.throwIfAborted();
       const facts = ['checking kernels', `${done} of ${of} passes`];
       io.redraw.update(() => ({ text: '', done: done / of, facts }));

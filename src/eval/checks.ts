@@ -29,6 +29,9 @@ const planShape = object<Plan>(
     data: optional(text),
     model: text,
     modelDigest: text,
+    quantize: optional(text),
+    quantizeHead: optional(text),
+    quantizeGroup: optional(whole(1)),
     promptStyle: text,
     kvCache: optional(text),
     samplers: list(

@@ -20,6 +20,10 @@ export interface Plan {
   /** Name of the model's folder, and a digest of what is in it. */
   readonly model: string;
   readonly modelDigest: string;
+  /** How its weights were rounded. */
+  readonly quantize?: string;
+  readonly quantizeHead?: string;
+  readonly quantizeGroup?: number;
   readonly promptStyle: string;
   /** Keys and values where they are not f32. */
   readonly kvCache?: string;

@@ -45,7 +45,7 @@ export function dequantize(
       const g = row * groups + Math.floor(place / group);
       const bits = codes[row * columns + place];
       const value = code === 'fp8' ? fp8(bits) : bits - (zeros ? zeros[g] : MIDDLE[code]);
-      target[at + j] = round(value * scales[g]);
+      target[at + j] = round(Math.fround(value * scales[g]));
     }
   }
 }

@@ -20,6 +20,27 @@ export const DEFINITIONS: Readonly<Record<KernelName, Definition>> = {
     return exact(cacheBits(subject, after), expected);
   },
 
+  permute: ({ config, model, tensors }, { before, after }) => {
+    const { hidden, squares } = model.sizes;
+    const stride = 2 * hidden + squares;
+    const stream = before.u32('stream');
+    const permuted = after.u32('permuted');
+    const ours: number[] = [];
+    const expected: number[] = [];
+    for (const [i, name] of ['gate', 'up'].entries()) {
+      const order = tensors.quantized.get(`model.layers.0.mlp.${name}_proj.weight`)?.order() as Uint32Array;
+      for (const row of range(rowsIn(before).length)) {
+        for (const word of range(stride)) {
+          const column = word - hidden;
+          const to = column >= 0 && column < config.hiddenSize ? hidden + order[column] : word;
+          ours.push(permuted[i * model.capacity * stride + row * stride + to]);
+          expected.push(stream[row * stride + word]);
+        }
+      }
+    }
+    return exact(ours, expected);
+  },
+
   embed: (subject, { before, after }) => {
     const width = subject.config.hiddenSize;
     const h = rowsIn(before).map(({ token }) =>

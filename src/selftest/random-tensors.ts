@@ -1,5 +1,6 @@
 import { type ModelConfig, tensorShapes } from '../checkpoint/config.ts';
 import type { Dtype, TensorInfo, TensorSource } from '../checkpoint/safetensors.ts';
+import { type CodesForm, RandomCodes } from './random-codes.ts';
 
 /** A prime, so that no two rows of a matrix are alike. */
 const PERIOD = 65_521;
@@ -22,16 +23,26 @@ const BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
  */
 export class RandomTensors implements TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly quantized: ReadonlyMap<string, RandomCodes>;
   private readonly noise: Int8Array = bellShaped(PERIOD, 1);
   private readonly encoded = new Map<string, Uint8Array>();
 
-  constructor(config: ModelConfig, dtypeOf: (name: string) => Dtype) {
-    const tensors = Array.from(tensorShapes(config), ([name, shape]): [string, TensorInfo] => {
-      const dtype = dtypeOf(name);
+  /** `formOf`: how it is stored, of a matrix perhaps as codes. */
+  constructor(config: ModelConfig, formOf: (name: string) => Dtype | CodesForm) {
+    const tensors: [string, TensorInfo][] = [];
+    const quantized: [string, RandomCodes][] = [];
+    for (const [name, shape] of tensorShapes(config)) {
+      const dtype = formOf(name);
+      if (typeof dtype !== 'string') {
+        const start = startOf(name);
+        quantized.push([name, new RandomCodes(shape, dtype, (i) => this.noise[(start + i) % PERIOD])]);
+        continue;
+      }
       const end = BYTES[dtype] * shape.reduce((a, b) => a * b);
-      return [name, { name, dtype, shape, file: 'random', begin: 0, end }];
-    });
+      tensors.push([name, { name, dtype, shape, file: 'random', begin: 0, end }]);
+    }
     this.tensors = new Map(tensors);
+    this.quantized = new Map(quantized);
   }
 
   async readInto(tensor: TensorInfo, offset: number, target: Uint8Array): Promise<void> {
@@ -46,6 +57,8 @@ export class RandomTensors implements TensorSource {
 
   /** Row number `row` of a matrix, or with 0 a vector; zeros for a tensor that the model has not got. */
   row(name: string, row: number, width: number): Float64Array {
+    const codes = this.quantized.get(name);
+    if (codes) return codes.row(row);
     const tensor = this.tensors.get(name);
     if (!tensor) return new Float64Array(width);
     const start = startOf(name) + row * width;
@@ -66,9 +79,10 @@ export class RandomTensors implements TensorSource {
 }
 
 /** What multiplies the noise: a power of two by its exponent; or 1 + noise / 1024, rounded, of a norm. */
-function formOf({ name, shape }: TensorInfo): number | 'norm' {
+function formOf({ name, shape, dtype }: TensorInfo): number | 'norm' {
   if (name.endsWith('norm.weight')) return 'norm';
   if (name.endsWith('bias')) return -6;
+  if (dtype === 'F16' && name === 'lm_head.weight') return -17; // a part of them subnormal
   return Math.round(Math.log2((/embed_tokens|lm_head/.test(name) ? 2 : 1) / 36 / Math.sqrt(shape[1])));
 }
 

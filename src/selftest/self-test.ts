@@ -1,22 +1,25 @@
 import { type KvType, PAGE } from '../cache/kv-cache.ts';
-import type { ModelConfig } from '../checkpoint/config.ts';
+import { type ModelConfig, tensorShapes } from '../checkpoint/config.ts';
+import type { CodeFormat } from '../checkpoint/quantized.ts';
 import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
 import { Kernels, type Sources } from '../gpu/kernel.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
-import { attentionForm } from './attention.ts';
+import { checkPackingCodes } from './codes-layout.ts';
 import { type Check, isRight, worst } from './compare.ts';
 import { DEFINITIONS } from './definitions.ts';
-import { SLIDING } from './layouts.ts';
+import { formIn } from './form.ts';
 import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
+import { checkQuantizing } from './quantizing.ts';
+import type { CodesForm } from './random-codes.ts';
 import { RandomTensors } from './random-tensors.ts';
-import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
+import { type KernelName, openSubject } from './subject.ts';
 import { allPlans, fewPlans, LONGEST, type Plan, runPlan, slidingPlan, WINDOW } from './trials.ts';
 
 /** What a kernel was found to compute. */
 export interface KernelCheck extends Check {
   /** The file in shaders/ that has its entry point. */
-  readonly kernel: KernelName | 'pack';
+  readonly kernel: KernelName | 'pack' | 'pack-codes' | 'quantize';
   /** In which of its forms it was run. */
   readonly form: string;
   /** error is at most bound. */
@@ -26,7 +29,7 @@ export interface KernelCheck extends Check {
 /** Models that are made for the test. */
 export interface Made {
   readonly config: ModelConfig;
-  readonly dtypeOf: (name: string) => Dtype;
+  readonly formOf: (name: string) => Dtype | CodesForm;
   /** Of the cache; f32 unless given. */
   readonly kvType?: KvType;
 }
@@ -65,7 +68,7 @@ export const EMBEDDED: Made = {
     headDim: 32,
     tieWordEmbeddings: true,
   }),
-  dtypeOf: () => 'BF16',
+  formOf: () => 'BF16',
 };
 
 /** Everything that only some models have. */
@@ -82,7 +85,32 @@ export const FEATURED: Made = {
     mlpBias: true,
     qkNorm: true,
   }),
-  dtypeOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
+  formOf: (name) => (/q_proj|gate_proj|lm_head/.test(name) ? 'F16' : 'BF16'),
+};
+
+const inGroups = (code: CodeFormat, group: number, more: Partial<CodesForm> = {}): CodesForm => ({
+  code,
+  group,
+  rounding: 'f32',
+  hasZeros: false,
+  hasOrder: false,
+  ...more,
+});
+
+/** Every code and rounding, groups of many sizes, zero points, orders. */
+const FORMS: readonly [names: RegExp, form: CodesForm][] = [
+  [/embed_tokens/, inGroups('int8', 64)],
+  [/lm_head/, inGroups('int8', 16, { rounding: 'bf16', hasZeros: true })],
+  [/[qkv]_proj.weight/, inGroups('int4', 32)],
+  [/o_proj.weight/, inGroups('fp8', 80, { rounding: 'bf16' })],
+  [/(gate|up)_proj.weight/, inGroups('int8', 32, { hasOrder: true })],
+  [/down_proj.weight/, inGroups('int4', 64, { rounding: 'f16', hasZeros: true })],
+];
+
+/** Everything that is stored as codes. */
+export const QUANTIZED: Made = {
+  config: made({ hiddenSize: 76, headDim: 20, numAttentionHeads: 4, intermediateSize: 131 }),
+  formOf: (name) => FORMS.find(([names]) => names.test(name))?.[1] ?? 'F32',
 };
 
 /** The same with keys and values in bf16, of which a head has no multiple of eight. */
@@ -98,9 +126,10 @@ const ODD: readonly Made[] = [
       vocabSize: 67,
       tieWordEmbeddings: true,
     }),
-    dtypeOf: () => 'F32',
+    formOf: () => 'F32',
   },
   FEATURED,
+  QUANTIZED,
 ];
 
 /** Rows of a pass here, at most. */
@@ -122,6 +151,7 @@ export async function selfTest(
   const checks = new Checks();
   await scratch(device, async (gpu) => {
     for (const packing of PACKINGS) await checkPack(gpu, new Kernels(gpu), packing, ODD_COLUMNS, checks);
+    await checkCodes(gpu, new Kernels(gpu), checks);
   });
   if (checks.all().some(({ right }) => !right)) return checks.all(); // there are no weights to go on with
   const runs = [...ODD, own].map((made) => {
@@ -158,6 +188,23 @@ export async function quickSelfTest(
   return checks.all();
 }
 
+/** In short what models with codes for weights need beside that. */
+export async function quickQuantizedTest(
+  device: Gpu,
+  tuning: Tuning = quickTuning(device),
+  sources?: Sources,
+): Promise<KernelCheck[]> {
+  const checks = new Checks();
+  await scratch(device, (gpu) => checkCodes(gpu, new Kernels(gpu, sources), checks));
+  if (checks.all().some(({ right }) => !right)) return checks.all();
+  await holdShape(device, QUANTIZED, tuning, fewPlans(tuning), checks, sources);
+  return checks.all();
+}
+
+/** The same with keys and values in bf16. */
+export const quickKeysTest = (device: Gpu): Promise<KernelCheck[]> =>
+  quickSelfTest(device, quickTuning(device), undefined, 'bf16');
+
 /** With the largest tiles alone. */
 export function quickTuning({ adapter }: Pick<Gpu, 'adapter'>): Tuning {
   const tuning = tuningFor(adapter, EMBEDDED.config.vocabSize);
@@ -177,7 +224,7 @@ async function scratch(device: Gpu, use: (gpu: Gpu) => Promise<void>): Promise<v
 /** Runs a model of this shape by these plans, and checks each kernel of each pass. */
 export async function holdShape(
   device: Gpu,
-  { config, dtypeOf, kvType = 'f32' }: Made,
+  { config, formOf, kvType = 'f32' }: Made,
   tuning: Tuning,
   plans: readonly Plan[],
   checks: Checks,
@@ -185,7 +232,7 @@ export async function holdShape(
   onPass?: () => void,
 ): Promise<void> {
   await scratch(device, async (gpu) => {
-    const tensors = new RandomTensors(config, dtypeOf);
+    const tensors = new RandomTensors(config, formOf);
     const positions = PAGE * (12 + 4 * Math.max(...tuning.tiles));
     const kernels = new Kernels(gpu, sources);
     const subject = await openSubject(gpu, kernels, config, tuning, tensors, positions, kvType);
@@ -194,7 +241,7 @@ export async function holdShape(
       const { trial, steps } = await runPlan(subject, plan, turn);
       for (const step of steps) {
         const found = DEFINITIONS[step.kernel](subject, step, trial);
-        checks.add({ kernel: step.kernel, form: formOf(subject, step, trial) }, found);
+        checks.add({ kernel: step.kernel, form: formIn(subject, step, trial) }, found);
         // What rests on numbers that are none says nothing, and what is drawn from wrong summaries is wrong.
         if (!Number.isFinite(found.error) || (step.kernel === 'summarise' && !isRight(found))) break;
       }
@@ -213,51 +260,13 @@ async function checkPack(
   checks.add({ kernel: 'pack', form }, await checkPacking(gpu, kernels, packing, columns));
 }
 
-const HEAD = ['lm_head.weight'];
-const EMBEDDING = ['model.embed_tokens.weight'];
-/** The tensors of the matrix that an operation multiplies by. */
-const MATRICES: Readonly<Record<string, readonly string[]>> = {
-  'self_attn.qkv_proj': ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
-  'self_attn.o_proj': ['self_attn.o_proj'],
-  'mlp.gate_up_proj': ['mlp.gate_proj', 'mlp.up_proj'],
-  'mlp.down_proj': ['mlp.down_proj'],
-};
-
-function formOf(subject: Subject, step: Step, trial: Trial): string {
-  const form = plainForm(subject, step, trial);
-  if (subject.cache.type === 'f32' || !/^(qkv|qk-norm|attention|copy-pages)$/.test(step.kernel)) return form;
-  return `${form}${form && ', '}bf16 keys`;
-}
-
-function plainForm({ config, tensors, tuning, model }: Subject, step: Step, trial: Trial): string {
-  const type = (names: readonly string[]) =>
-    names.every((name) => tensors.tensors.get(name)?.dtype === 'BF16') ? 'bf16' : 'f32';
-  const tile = tuning.tiles.find((rows) => rows >= trial.states.length) ?? Math.max(...tuning.tiles);
-  switch (step.kernel) {
-    case 'embed':
-      return type(EMBEDDING);
-    case 'lm-head':
-      return `${tuning.head.shader}, tiles of ${tile}, ${type(config.tieWordEmbeddings ? EMBEDDING : HEAD)}`;
-    case 'qkv':
-    case 'project':
-    case 'gate-up': {
-      const names = MATRICES[step.use];
-      const weights = type(names.map((name) => `model.layers.0.${name}.weight`));
-      const biased =
-        step.use !== 'self_attn.qkv_proj' && tensors.tensors.has(`model.layers.0.${names.at(-1)}.bias`);
-      const more = biased ? ', biases' : step.kernel === 'qkv' && config.qkNorm ? ', for norms' : '';
-      if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}${more}`;
-      return `${tuning.decode.shader}, tiles of ${tile}, ${weights}${more}`;
-    }
-    case 'attention':
-      return attentionForm(step, trial);
-    case 'attention-merge':
-      return step.use === SLIDING ? 'of a window' : '';
-    case 'summarise':
-    case 'draw':
-      return `slices: ${model.sizes.slices}`;
-    default:
-      return '';
+async function checkCodes(gpu: Gpu, kernels: Kernels, checks: Checks): Promise<void> {
+  for (const [, form] of FORMS) {
+    const found = await checkPackingCodes(gpu, kernels, form);
+    checks.add({ kernel: 'pack-codes', form: nameOf({ ...form, rounding: 'f32' }) }, found);
+  }
+  for (const code of ['int8', 'int4'] as const) {
+    checks.add({ kernel: 'quantize', form: code }, await checkQuantizing(gpu, kernels, code));
   }
 }
 

@@ -45,6 +45,7 @@ export interface Trial {
 /** The buffers that a kernel, by its file in shaders/, writes. */
 const WRITES = {
   'copy-pages': ['cache'],
+  permute: ['permuted'],
   embed: ['stream'],
   qkv: ['queries', 'projected', 'cache'],
   'qk-norm': ['queries', 'cache'],
@@ -109,7 +110,7 @@ export async function runTrial({ gpu, model, cache }: Subject, trial: Trial): Pr
   const buffer = (name: BufferName) => (name === 'cache' ? cache.layers[0] : buffers[name]);
   const sizeOf = (name: BufferName) => {
     const { size } = buffer(name);
-    if (name === 'cache' || name === 'spans' || name === 'tables') return size;
+    if (name === 'cache' || name === 'spans' || name === 'tables' || name === 'permuted') return size;
     const most = /logits|slices|results/.test(name) ? buffers.logitRows : capacity;
     return (size / most) * rows;
   };

@@ -4,31 +4,35 @@ import { createRequire } from 'node:module';
 import { isAbsolute, join } from 'node:path';
 import { KernelError } from '../base/errors.ts';
 import { isAllowed, RUNTIME } from '../base/runtime.ts';
-import type { KvType } from '../cache/kv-cache.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { shaders } from '../gpu/shaders.ts';
-import { type KernelCheck, quickSelfTest, quickTuning } from './self-test.ts';
+import {
+  type KernelCheck,
+  quickKeysTest,
+  quickQuantizedTest,
+  quickSelfTest,
+  quickTuning,
+} from './self-test.ts';
 
-type Test = (gpu: Gpu, kvType: KvType) => Promise<readonly KernelCheck[]>;
+type Test = (gpu: Gpu) => Promise<readonly KernelCheck[]>;
 
 /** Under way or passed in this process, by identity. */
 const inProcess = new Map<string, Promise<void>>();
 
 /**
- * Lets an adapter pass that computes rightly. It is tested once for each adapter, driver, runtime, set of shaders and type of keys: what has passed is
+ * Lets an adapter pass that computes rightly. It is tested once for each adapter, driver, runtime and set of shaders: what has passed is
  * remembered in the user's cache folder, or where there is none as long as the process lives.
  * @throws KernelError
  */
 export async function trust(
   gpu: Gpu,
-  kvType: KvType = 'f32',
-  test: Test = (device, type) => quickSelfTest(device, undefined, undefined, type),
+  test: Test = quickSelfTest,
   passed: Map<string, Promise<void>> = inProcess,
 ): Promise<void> {
-  const identity = identityOf(gpu, kvType);
+  const identity = identityOf(gpu, test);
   let passing = passed.get(identity);
   if (!passing) {
-    passing = pass(gpu, identity, () => test(gpu, kvType));
+    passing = pass(gpu, identity, test);
     passed.set(identity, passing);
     passing.catch(() => passed.delete(identity));
   }
@@ -43,23 +47,31 @@ export function refuseWrong({ adapter }: Pick<Gpu, 'adapter'>, checks: readonly 
   throw new KernelError(adapter.description, form ? `${kernel} (${form})` : kernel, error, bound);
 }
 
-async function pass(gpu: Gpu, identity: string, test: () => ReturnType<Test>): Promise<void> {
+/** The same for models with codes for weights. @throws KernelError */
+export const trustQuantized = (gpu: Gpu): Promise<void> => trust(gpu, quickQuantizedTest);
+
+/** The same with keys and values in bf16. @throws KernelError */
+export const trustKeys = (gpu: Gpu): Promise<void> => trust(gpu, quickKeysTest);
+
+async function pass(gpu: Gpu, identity: string, test: Test): Promise<void> {
   const file = fileOf(identity);
   if (file && (await readFile(file, 'utf8').catch(() => '')) === identity) return;
-  refuseWrong(gpu, await test());
+  refuseWrong(gpu, await test(gpu));
   if (file) await write(file, identity).catch(() => {}); // then it is tested again next time
 }
 
 /** All that a kernel's results may depend on. Neither Dawn nor Deno tells of a driver more than its name and, in the description, its version. */
-function identityOf(gpu: Gpu, kvType: KvType): string {
+function identityOf(gpu: Gpu, test: Test): string {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const hash = createHash('sha256').update(JSON.stringify(shaders)).digest('hex');
   const identity = {
     adapter: { vendor, architecture, device, description },
     system: `${process.platform} ${process.arch}`,
     runtime: runtime(),
-    kernels: { ...quickTuning(gpu), kvType },
+    kernels: quickTuning(gpu),
     shaders: hash,
+    ...(test === quickQuantizedTest && { weights: 'codes' }),
+    ...(test === quickKeysTest && { keys: 'bf16' }),
   };
   return `${JSON.stringify(identity, null, 2)}\n`;
 }

@@ -34,6 +34,7 @@ export const KINDS = {
     else files.set(name, damageBytes(random, bytesOf(files, name)));
   },
   file: damageFile,
+  codes: damageCodes,
 };
 
 /** splitmix32 of a seed. */
@@ -104,6 +105,17 @@ const ODD_VALUES: readonly string[] = [
     '"longrope"',
     '"dynamic"',
     '"mistral"',
+    ...[
+      '"gptq"',
+      '"awq"',
+      '"compressed-tensors"',
+      '"fp8"',
+      '"gptq_v2"',
+      '"pack-quantized"',
+      '"int-quantized"',
+    ],
+    ...['"group"', '"channel"', '"tensor"', '"block"', '["re:.*"]', '["Linear"]', '{"-:.*q_proj":{}}'],
+    ...['{".*":{"bits":8}}', '{"(a+)+$":{}}', '[32,32]', '32', '64', '-1'],
     '"sliding_attention"',
     '["full_attention"]',
   ],
@@ -236,6 +248,17 @@ function damageHeader(random: Random, files: Files): void {
   const prefix = new Uint8Array(8);
   new DataView(prefix.buffer).setBigUint64(0, BigInt(damaged.length), true);
   files.set(name, new Uint8Array(Buffer.concat([prefix, damaged, file.subarray(end)])));
+}
+
+/** A few bytes of what stands behind a header, such as scales, zero points and orders of columns. */
+function damageCodes(random: Random, files: Files): void {
+  const file = bytesOf(files, 'model.safetensors').slice();
+  const begin = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));
+  for (let n = 1 + random.below(4); n > 0; n--) {
+    const at = begin + random.below(file.length - begin);
+    file.fill(random.pick([0, 255, random.below(256)]), at, at + 1 + random.below(4));
+  }
+  files.set('model.safetensors', file);
 }
 
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943\nsize 12345\n';

@@ -14,10 +14,11 @@ import { fileURLToPath } from 'node:url';
 import { loadDefaults } from '../../src/api/model-defaults.ts';
 import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
+import type { QuantizedShape, QuantizedValues } from '../../src/checkpoint/quantized.ts';
 import type { Tokenizer } from '../../src/checkpoint/tokenizer.ts';
 import { rotaryTable } from '../../src/model/rotary.ts';
 import { type Files, KINDS, type Kind, put, Random } from './damage.ts';
-import { soundCheckpoint } from './sound.ts';
+import { QUANTISED_SEEDS, quantisedCheckpoint, soundCheckpoint } from './sound.ts';
 
 export interface Plan {
   readonly cases: number;
@@ -99,10 +100,19 @@ async function runCases(dir: string, from: number, to: number, seed: number, kin
     const path = join(dir, name);
     return { path, files: soundCheckpoint(path, name === 'sharded') };
   });
+  const quantised = QUANTISED_SEEDS.map((name) => {
+    const path = join(dir, name);
+    return { path, files: quantisedCheckpoint(path, name) };
+  });
+  const pick = (random: Random, kind: Kind) => {
+    if (kind === 'codes' || ((kind === 'config' || kind === 'header') && random.below(2)))
+      return random.pick(quantised);
+    return kind === 'index' || random.below(2) ? sharded : whole;
+  };
   for (let number = from; number < to; number++) {
     const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca77));
     const kind = random.pick(kinds);
-    const { path, files } = kind === 'index' || random.below(2) ? sharded : whole;
+    const { path, files } = pick(random, kind);
     const damaged: Files = new Map(files);
     KINDS[kind](random, damaged);
     const changed = [...files.keys()].filter((name) => damaged.get(name) !== files.get(name));
@@ -141,6 +151,10 @@ async function open(dir: string): Promise<string | undefined> {
     for (const tensor of folder.tensors.values()) {
       await folder.readInto(tensor, 0, new Uint8Array(tensor.end - tensor.begin));
     }
+    for (const [name, matrix] of folder.quantized) {
+      const fault = oddityOf(matrix, await matrix.read());
+      if (fault) return `${name}: ${fault}`;
+    }
   } finally {
     await folder.close();
   }
@@ -152,6 +166,22 @@ async function open(dir: string): Promise<string | undefined> {
   const size = config.slidingWindow?.size ?? 1;
   if (!(size >= 1)) return `a window of ${size} positions`;
   return undefined;
+}
+
+/** What is not as the shape of a quantised matrix says. */
+function oddityOf(
+  shape: QuantizedShape,
+  { codes, scales, zeros, order }: QuantizedValues,
+): string | undefined {
+  const { rows, columns, code, group, hasZeros, hasOrder } = shape;
+  const parameters = rows * Math.ceil(columns / group);
+  const most = code === 'int4' ? 15 : 255;
+  if (codes.length !== rows * columns || codes.some((each) => each > most)) return 'codes';
+  if (scales.length !== parameters || !scales.every(Number.isFinite)) return 'scales';
+  if (hasZeros !== (zeros !== undefined) || (zeros && zeros.length !== parameters)) return 'zero points';
+  if (zeros?.some((each) => each > most)) return 'a zero point';
+  if (hasOrder !== (order !== undefined) || (order && new Set(order).size !== columns)) return 'an order';
+  return order?.some((place) => place >= columns) ? 'a place' : undefined;
 }
 
 function speak(tokenizer: Tokenizer): void {

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { dequantise } from '../../reference/dequantise.ts';
 import { CheckpointError, UnsupportedModelError } from '../../src/base/errors.ts';
 import type { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import { failure } from '../support/folder.ts';
@@ -350,6 +351,57 @@ test('what is not emulated is said once; biases of 0 are not said at all', async
     bias,
     /has 1 tensor\(s\) that its config does not call for: model.layers.0.mlp.down_proj.bias/,
   );
+});
+
+test('FP8 with weight_scale, of rows or of the whole, is what compressed-tensors makes of the same tensors', async () => {
+  const weightsOf = async (folder: ModelFolder) => {
+    const all: Float32Array[] = [];
+    for (const matrix of folder.quantized.values()) all.push(await dequantise(matrix));
+    return all;
+  };
+  const fp8 = ({ config }: Draft) => {
+    config.quantization_config = {
+      quant_method: 'fp8',
+      activation_scheme: 'static',
+      ignored_layers: ['lm_head'],
+    };
+  };
+  for (const name of ['float8-channel', 'float8-tensor']) {
+    let expected: Float32Array[] = [];
+    await changed(
+      name,
+      () => {},
+      async (folder) => {
+        expected = await weightsOf(folder);
+      },
+    );
+    await changed(name, fp8, async (folder) => {
+      assert.equal(await weightsOf(folder), expected);
+      assert.equal(folder.unexpectedTensors, []);
+    });
+  }
+});
+
+test('zero points of FP8 may be there as long as they are 0', async () => {
+  const name = `${Q}.weight_zero_point`;
+  const zero = (value: number) => (draft: Draft) => {
+    const data = new Uint8Array(64).fill(value);
+    draft.tensors.set(name, { name, dtype: 'F8_E4M3' as never, shape: [64, 1], data });
+  };
+  await changed('float8-channel', zero(0), ({ unexpectedTensors }) => assert.equal(unexpectedTensors, []));
+  await wrong('float8-channel', zero(1), /is not 0, but FP8 has no zero points/, name);
+});
+
+test('a quantised head beside tied embeddings is used, and that is said once', async () => {
+  const tied = ({ config }: Draft) => {
+    config.tie_word_embeddings = true;
+  };
+  await changed('int8-channel', tied, ({ config, quantized, unexpectedTensors, warnings }) => {
+    assert.is(config.tieWordEmbeddings, false);
+    assert.ok(quantized.has('lm_head.weight'));
+    assert.equal(unexpectedTensors, []);
+    assert.is(warnings.filter((line) => /tie_word_embeddings is true, but/.test(line)).length, 1);
+  });
 });
 
 test('dynamic: the first pattern that matches counts, by Python’s re.match', async () => {

@@ -1,7 +1,8 @@
 /** A small checkpoint in which nothing is wrong, with every file that one may have. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import { QUANTIZED } from '../support/quantized.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import type { Files } from './damage.ts';
@@ -51,6 +52,28 @@ export function soundCheckpoint(path: string, sharded: boolean): Files {
   });
   write('special_tokens_map.json', { eos_token: '<eos>' });
   writeFileSync(join(path, 'chat_template.jinja'), TEMPLATE);
+  return filesOf(path);
+}
+
+/** The names of quantised checkpoints that make up every form of tensors. */
+export const QUANTISED_SEEDS = [
+  'gptq-v2-mixed',
+  'awq-skip',
+  'packed-mixed',
+  'packed-g-idx',
+  'int8-asym',
+  'fp8-block',
+];
+
+/** Writes one of them to folder `path`. */
+export function quantisedCheckpoint(path: string, name: string): Files {
+  cpSync(join(QUANTIZED, name), path, { recursive: true });
+  for (const file of ['expected.json', 'expected-40.f64']) rmSync(join(path, file));
+  for (const file of ['generation_config.json', 'egps.json']) writeFileSync(join(path, file), '{}');
+  return filesOf(path);
+}
+
+function filesOf(path: string): Files {
   return new Map(readdirSync(path).map((name) => [name, new Uint8Array(readFileSync(join(path, name)))]));
 }
 

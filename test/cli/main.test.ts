@@ -7,6 +7,7 @@ import { parseHeader } from '../../src/checkpoint/safetensors.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { inProcess, program, type Start } from '../support/cli.ts';
 import type { Ended } from '../support/process.ts';
+import { QUANTIZED } from '../support/quantized.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../support/safetensors-bytes.ts';
 import { suite } from '../support/suite.ts';
@@ -386,6 +387,14 @@ gpu('--trace writes a page, and where it cannot says so before anything is compu
   assert.is(lost.code, 2);
   assert.is(lost.out, '');
   assert.match(lost.err, /--trace .*nowhere.* cannot be written/);
+});
+
+gpu('info counts the weights of a quantised model, and says what is not emulated', async () => {
+  const run = await egps(['info', '--model', `${QUANTIZED}/float8-tensor`]);
+  assert.is(run.code, 0);
+  assert.match(run.out, /^parameters +47616, [\d.]+ kB as stored$/m);
+  assert.match(run.out, /^ {2}quantised +7 matrices, fp8 in rows$/m);
+  assert.match(said(run).join('\n'), /input_activations, input_scale: not emulated/);
 });
 
 gpu('info tells the adapter, the model and its memory', async () => {

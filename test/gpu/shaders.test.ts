@@ -3,9 +3,11 @@ import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
 import { KvCache } from '../../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
+import type { CodeFormat } from '../../src/checkpoint/quantized.ts';
 import { Gpu } from '../../src/gpu/device.ts';
 import { type Constants, Kernels, type ShaderName } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
+import { constantsOf, type Format, filesOf, isQuantized } from '../../src/model/format.ts';
 import { compileOperations } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
 import { EMBEDDED } from '../../src/selftest/self-test.ts';
@@ -40,23 +42,40 @@ const SIZES = {
   WINDOW: 0,
   QK_NORM: false,
   BIAS: false,
+  ORDERED: false,
+  FIRST: 0,
+  SECOND: 0,
 };
+
+const codes = (code: CodeFormat, rounding: 'f32' | 'f16' | 'bf16', hasZeros: boolean): Format => ({
+  ...{ code, rounding, hasZeros },
+  group: 32,
+});
+const FORMATS: readonly Format[] = [
+  ...(['f32', 'bf16', 'f16'] as const).map((code) => ({ code })),
+  codes('int4', 'f32', false),
+  codes('int4', 'f16', true),
+  codes('int8', 'f32', false),
+  codes('int8', 'bf16', true),
+  codes('fp8', 'bf16', false),
+];
 
 /** Every variant the model can ask for: files, then the constants that vary. */
 function* variants(shader: ShaderName, tiles: number[]): Generator<[ShaderName[], Constants]> {
-  const head: ShaderName[] = ['stream', 'norm', 'lm-head'];
-  for (const BF16 of [true, false]) {
-    for (const TILE of tiles) {
-      for (const BIAS of [false, true])
-        yield [[shader, 'sizes', 'weights', 'stream', 'project'], { BF16, TILE, BIAS }];
+  for (const format of FORMATS) {
+    if (shader === 'matvec-groups' && !isQuantized(format)) continue;
+    const files: ShaderName[] = [shader, 'sizes', ...filesOf(format), 'stream'];
+    for (const TILE of isQuantized(format) ? tiles.slice(-1) : tiles) {
+      const constants = { ...constantsOf(format), TILE };
+      for (const BIAS of [false, true]) yield [[...files, 'project'], { ...constants, BIAS }];
       if (shader === 'matmul-tiles') continue; // with norm.wgsl it needs more workgroup memory than this device has
       for (const more of [false, true]) {
-        const qkv: ShaderName[] = [shader, 'sizes', 'weights', 'stream', 'norm', 'row', 'cache', 'qkv'];
-        yield [qkv, { BF16, TILE, QK_NORM: more, KV_BF16: more }];
-        yield [[shader, 'sizes', 'weights', 'stream', 'norm', 'gate-up'], { BF16, TILE, BIAS: more }];
+        const qkv: ShaderName[] = [...files, 'norm', 'row', 'cache', 'qkv'];
+        yield [qkv, { ...constants, QK_NORM: more, KV_BF16: more }];
+        yield [[...files, 'norm', 'gate-up'], { ...constants, BIAS: more, ORDERED: false }];
       }
-      if (shader === 'matvec-split') continue;
-      yield [[shader, 'sizes', 'weights', ...head], { BF16, TILE }];
+      if (isQuantized(format)) yield [[...files, 'norm', 'gate-up'], { ...constants, ORDERED: true }];
+      if (shader !== 'matvec-split') yield [[...files, 'norm', 'lm-head'], constants];
     }
   }
 }
@@ -72,8 +91,20 @@ function* attentions(same: ShaderName): Generator<[ShaderName[], Constants]> {
 }
 
 function* others(): Generator<[ShaderName[], Constants]> {
-  for (const SOURCE of [0, 1, 2, 3]) yield [['sizes', 'pack'], { SOURCE }];
-  for (const BF16 of [true, false]) yield [['sizes', 'weights', 'row', 'stream', 'embed'], { BF16 }];
+  for (const SOURCE of [0, 1, 2]) {
+    for (const HALVES of [false, true]) yield [['sizes', 'source', 'pack'], { SOURCE, HALVES }];
+    for (const BITS of [4, 8])
+      yield [['sizes', 'source', 'codes', 'quantize'], { SOURCE, BITS, ZEROS: false }];
+  }
+  for (const [BITS, FLIP] of [
+    [4, 8],
+    [8, 128],
+    [8, 0],
+  ])
+    yield [['sizes', 'codes', 'pack-codes'], { BITS, FLIP, ZEROS: FLIP > 0 }];
+  yield [['sizes', 'permute'], {}];
+  for (const format of FORMATS)
+    yield [['sizes', ...filesOf(format), 'row', 'stream', 'embed'], constantsOf(format)];
   yield* attentions('same');
   yield [['sizes', 'row', 'window', 'attention-merge'], {}];
   for (const KV_BF16 of [false, true]) yield [['sizes', 'row', 'cache', 'qk-norm'], { KV_BF16 }];
@@ -94,14 +125,16 @@ test('every variant compiles with subgroups', async () => {
   const gpu = await nullDevice(['subgroups']);
   const kernels = new Kernels(gpu);
   let compiled = 0;
-  for (const [files, constants] of [
+  const all = [
     ...variants('matvec-subgroups', [1, 2, 4]),
+    ...variants('matvec-groups', [1, 2, 4]),
     ...attentions('same-subgroups'),
-  ]) {
+  ];
+  for (const [files, constants] of all) {
     await kernels.compile(files, { ...SIZES, ...constants });
     compiled++;
   }
-  assert.is(compiled, 42 + 12);
+  assert.is(compiled, 3 * 21 + 2 * 5 * 8 + 12);
   gpu.device.destroy();
 });
 
@@ -114,10 +147,10 @@ test('every variant compiles without subgroups and without shader-f16', async ()
     ...variants('matmul-tiles', [8]),
     ...others(),
   ];
-  assert.is(all.length, 56 + 48 + 4 + 28);
+  assert.is(all.length, 3 * (28 + 24 + 2) + 5 * (8 + 7 + 2) + 46);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
-    .compile(['matvec-subgroups', 'sizes', 'weights', 'stream', 'project'], { ...SIZES, BF16: true, TILE: 1 })
+    .compile(['matvec-subgroups', 'sizes', 'weights', 'bf16', 'stream', 'project'], { ...SIZES, TILE: 1 })
     .then(() => assert.unreachable('the null device accepted subgroups it was not asked for'))
     .catch((error) => assert.match(error.message, /subgroups/));
   gpu.device.destroy();
@@ -126,11 +159,11 @@ test('every variant compiles without subgroups and without shader-f16', async ()
 test('a wrong shader is refused with the compiler’s words; a size that it reads has to be given', async () => {
   const gpu = await nullDevice([]);
   const kernels = new Kernels(gpu);
-  const files: ShaderName[] = ['matvec', 'sizes', 'weights', 'stream', 'norm', 'gate-up'];
+  const files: ShaderName[] = ['matvec', 'sizes', 'weights', 'bf16', 'stream', 'norm', 'gate-up'];
   for (const name of ['SQUARES', 'EPSILON'] as const) {
     const { [name]: _, ...incomplete } = SIZES;
     await kernels
-      .compile(files, { ...incomplete, BF16: true, TILE: 1 })
+      .compile(files, { ...incomplete, TILE: 1 })
       .then(() => assert.unreachable(`compiled without ${name}`))
       .catch((error) => assert.match(error.message, name));
   }

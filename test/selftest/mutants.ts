@@ -15,7 +15,14 @@ const NORMED = ['qkv', 'gate-up', 'lm-head'];
 
 /** Of kernels that every adapter runs. */
 export const COMMON: readonly Mutant[] = [
-  { file: 'pack', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u' },
+  { file: 'source', was: 'column >= sizes.COLUMNS', is: 'column >= sizes.COLUMNS - 1u', wrong: ['pack'] },
+  { file: 'pack', was: 'high << vec4u(16u)', is: 'high << vec4u(15u)' },
+  {
+    file: 'bf16',
+    was: 'w << vec4u(16u)',
+    is: 'w << vec4u(17u)',
+    wrong: ['embed', ...PRODUCTS],
+  },
   { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
   { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
   { file: 'qkv', was: 'row.position % PAGE, is_key', is: '(row.position + 1u) % PAGE, is_key' },
@@ -118,6 +125,8 @@ export const FEATURES: readonly Mutant[] = [
     is: '+ 1u - first_seen(row.position + 1u) / SPAN',
   },
   { file: 'project', was: 'h += bias[slab.first + n[j]]', is: 'h += bias[slab.first + n[0]]' },
+  { file: 'f32', was: 'weights[at + 8u]', is: 'weights[at + 7u]', wrong: ['qkv', 'gate-up'] },
+  { file: 'f16', was: 'unpack2x16float(w.y)', is: 'unpack2x16float(w.z)', wrong: ['lm-head'] },
   { file: 'gate-up', was: 'arrayLength(&bias) / 2u)', is: 'arrayLength(&bias) / 2u - 1u)' },
 ];
 
@@ -127,6 +136,50 @@ export const KEYS: readonly Mutant[] = [
   { file: 'cache', was: 'half % 4u > 0u', is: 'half % 4u > 2u', wrong: ['qkv', 'qk-norm', 'attention'] },
   { file: 'attention', was: 'sizes.HEAD_DIM / 8u + i;', is: 'sizes.HEAD_DIM / 8u;' },
   { file: 'attention', was: '[i % 4u]', is: '[(i + 1u) % 4u]' },
+];
+
+/** Of what models with codes for weights need. */
+export const CODES: readonly Mutant[] = [
+  { file: 'quantize', was: 'fma(w[j], q, product)', is: 'fma(w[j], q * 1.1, product)' },
+  { file: 'quantize', was: '- 0.4 * f32(t / 2u)', is: '+ 2.0 * f32(t / 2u)' },
+  {
+    file: 'codes',
+    was: '(BITS * chunks() + group)',
+    is: '(BITS * chunks() + group + 1u)',
+    wrong: ['quantize', 'pack-codes'],
+  },
+  { file: 'pack-codes', was: 'column % 4u * 8u)) ^ FLIP', is: 'column % 4u * 8u)) ^ 8u' },
+  {
+    file: 'quantized',
+    was: '(word >> (group % 4u * 8u))',
+    is: '(word >> (group % 2u * 8u))',
+    wrong: ['project', 'lm-head'],
+  },
+  { file: 'quantized', was: 'vec4u(0xfffu) +', is: 'vec4u(0x1fffu) +', wrong: ['project'] },
+  { file: 'quantized', was: 'vec4u(0x7fffu) +', is: 'vec4u(0xffffu) +', wrong: ['project', 'lm-head'] },
+  {
+    file: 'quantized',
+    was: 'let group = 8u * i / sizes.GROUP',
+    is: 'let group = 0u',
+    wrong: ['embed', 'lm-head'],
+  },
+  { file: 'int4', was: 'w << 4u', is: 'w << 3u', wrong: ['qkv', 'project'] },
+  { file: 'int8', was: 'w << 8u', is: 'w << 7u', wrong: ['embed', 'gate-up', 'lm-head'] },
+  { file: 'fp8', was: '0x3f803f80u) | (', is: '0x3f003f80u) | (', wrong: ['project'] },
+  {
+    file: 'matvec-groups',
+    was: 'subgroupBroadcast(v[m], 7u)',
+    is: 'subgroupBroadcast(v[m], 6u)',
+    wrong: ['qkv', 'project', 'gate-up'],
+  },
+  {
+    file: 'matvec-groups',
+    was: '32u * i / sizes.GROUP',
+    is: '32u * i / sizes.GROUP / 2u',
+    wrong: ['qkv', 'project', 'gate-up'],
+  },
+  { file: 'permute', was: 'column < sizes.COLUMNS', is: 'column < sizes.COLUMNS - 1u' },
+  { file: 'gate-up', was: 'start + sizes.SECOND', is: 'start' },
 ];
 
 /** The shaders with the fault. */

@@ -14,6 +14,8 @@ import {
   FEATURED_BF16,
   holdShape,
   type Made,
+  quickKeysTest,
+  quickQuantizedTest,
   quickSelfTest,
   quickTuning,
   selfTest,
@@ -23,17 +25,25 @@ import { trust } from '../../src/selftest/trusted.ts';
 import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
 import { test } from '../support/suite.ts';
-import { COMMON, FEATURES, KEYS, MULTIPLICATIONS, OTHER_MULTIPLICATIONS, withFault } from './mutants.ts';
+import {
+  CODES,
+  COMMON,
+  FEATURES,
+  KEYS,
+  MULTIPLICATIONS,
+  OTHER_MULTIPLICATIONS,
+  withFault,
+} from './mutants.ts';
 
 const gpu = await Gpu.open();
 /** As a new process would. */
-const fresh = (run: Parameters<typeof trust>[2]) => trust(gpu, 'f32', run, new Map());
+const fresh = (run: Parameters<typeof trust>[1]) => trust(gpu, run, new Map());
 /** Those of this adapter: another set of multiplications is for other adapters. */
 const mutants = [...COMMON, ...(gpu.adapter.cpu && gpu.adapter.subgroups ? MULTIPLICATIONS : [])];
 
-for (const kvType of ['f32', 'bf16'] as const)
-  test(`every kernel that runs here is found right, by the short self-test: keys in ${kvType}`, async () => {
-    const checks = await quickSelfTest(gpu, undefined, undefined, kvType);
+for (const [keys, quick] of Object.entries({ f32: quickSelfTest, bf16: quickKeysTest }))
+  test(`every kernel that runs here is found right, by the short self-test: keys in ${keys}`, async () => {
+    const checks = await quick(gpu);
     for (const { kernel, form, error, bound, right } of checks) {
       assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
       assert.ok(
@@ -44,8 +54,16 @@ for (const kvType of ['f32', 'bf16'] as const)
     assert.is(new Set(checks.map(({ kernel }) => kernel)).size, 11);
   });
 
+test('codes for weights are found right: packed, quantised, multiplied, in an order of their own', async () => {
+  const checks = await quickQuantizedTest(gpu);
+  for (const { kernel, form, error, bound, right } of checks)
+    assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
+  const kernels = new Set(checks.map(({ kernel }) => kernel));
+  for (const kernel of ['pack-codes', 'quantize', 'permute'] as const) assert.ok(kernels.has(kernel), kernel);
+});
+
 test('every file of shaders/ has a mutant, but for layouts', () => {
-  const files = [...COMMON, ...FEATURES, ...KEYS, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
+  const files = [...COMMON, ...FEATURES, ...KEYS, ...CODES, ...MULTIPLICATIONS, ...OTHER_MULTIPLICATIONS].map(
     ({ file }) => file,
   );
   const without = (Object.keys(shaders) as ShaderName[]).filter((file) => !files.includes(file));
@@ -82,6 +100,10 @@ const cases = [
   })),
   ...FEATURES.map((mutant) => ({ mutant, hold: holdFeatures })),
   ...KEYS.map((mutant) => ({ mutant, hold: holdKeys })),
+  ...CODES.filter(({ file }) => file !== 'matvec-groups' || gpu.adapter.subgroups).map((mutant) => ({
+    mutant,
+    hold: (sources: Sources) => quickQuantizedTest(gpu, quickTuning(gpu), sources),
+  })),
 ];
 for (const [i, { mutant, hold }] of cases.entries()) {
   const { file, was, is, wrong = [file] } = mutant;

@@ -13,21 +13,9 @@ export function roundingOf({ dtype }: StoredTensor): 'f32' | 'f16' | 'bf16' {
   return dtype === 'F16' ? 'f16' : dtype === 'BF16' ? 'bf16' : 'f32';
 }
 
-let halves: Floats | undefined;
-
 /** @throws CheckpointError one is no finite number */
 export async function readScales(tensor: StoredTensor, read: ReadTensor): Promise<Floats> {
-  const bytes = await read(tensor);
-  let scales: Floats;
-  if (tensor.dtype === 'F16') {
-    halves ??= toF32(
-      'F16',
-      new Uint8Array(Uint16Array.from({ length: 1 << 16 }, (_, i) => i).buffer),
-    ) as Floats;
-    const codes = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-    scales = new Float32Array(codes.length);
-    for (let i = 0; i < codes.length; i++) scales[i] = halves[codes[i]];
-  } else scales = toF32(tensor.dtype as Dtype, bytes) as Floats;
+  const scales = toF32(tensor.dtype as Dtype, await read(tensor)) as Floats;
   for (let i = 0; i < scales.length; i++)
     if (!Number.isFinite(scales[i])) throw wrong(tensor, i, `the scale is ${scales[i]}`);
   return scales;
