@@ -1,4 +1,5 @@
 // What the forms of kernels are called, in which they were run.
+import { tensorShapes } from '../checkpoint/config.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import { commonFormat, type Format, isInChunks, isQuantized } from '../model/format.ts';
 import { attentionForm } from './attention.ts';
@@ -15,7 +16,7 @@ const MATRICES: Readonly<Record<string, readonly string[]>> = {
   'mlp.down_proj': ['mlp.down_proj'],
 };
 
-function nameOf(format: Format): string {
+export function nameOf(format: Format): string {
   if (!isQuantized(format)) return format.code;
   const { code, rounding, hasZeros } = format;
   return `${code}${hasZeros ? ' with zero points' : ''}${rounding === 'f32' ? '' : `, as ${rounding}`}`;

@@ -1,5 +1,5 @@
 import { type KvType, PAGE } from '../cache/kv-cache.ts';
-import { type ModelConfig, tensorShapes } from '../checkpoint/config.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
 import type { CodeFormat } from '../checkpoint/quantized.ts';
 import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
@@ -8,7 +8,7 @@ import { type Tuning, tuningFor } from '../model/tuning.ts';
 import { checkPackingCodes } from './codes-layout.ts';
 import { type Check, isRight, worst } from './compare.ts';
 import { DEFINITIONS } from './definitions.ts';
-import { formIn } from './form.ts';
+import { formIn, nameOf } from './form.ts';
 import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
 import { checkQuantizing } from './quantizing.ts';
 import type { CodesForm } from './random-codes.ts';
