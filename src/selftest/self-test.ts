@@ -191,13 +191,14 @@ export async function quickSelfTest(
 /** In short what models with codes for weights need beside that. */
 export async function quickQuantizedTest(
   device: Gpu,
-  tuning: Tuning = quickTuning(device),
   sources?: Sources,
+  plans: (tuning: Tuning) => Plan[] = fewPlans,
 ): Promise<KernelCheck[]> {
+  const tuning = quickTuning(device);
   const checks = new Checks();
   await scratch(device, (gpu) => checkCodes(gpu, new Kernels(gpu, sources), checks));
   if (checks.all().some(({ right }) => !right)) return checks.all();
-  await holdShape(device, QUANTIZED, tuning, fewPlans(tuning), checks, sources);
+  await holdShape(device, QUANTIZED, tuning, plans(tuning), checks, sources);
   return checks.all();
 }
 

@@ -20,7 +20,7 @@ import {
   quickTuning,
   selfTest,
 } from '../../src/selftest/self-test.ts';
-import { slidingPlan } from '../../src/selftest/trials.ts';
+import { fewPlans, slidingPlan } from '../../src/selftest/trials.ts';
 import { trust } from '../../src/selftest/trusted.ts';
 import { inProcess } from '../support/cli.ts';
 import { failure, withFolder } from '../support/folder.ts';
@@ -102,7 +102,7 @@ const cases = [
   ...KEYS.map((mutant) => ({ mutant, hold: holdKeys })),
   ...CODES.filter(({ file }) => file !== 'matvec-groups' || gpu.adapter.subgroups).map((mutant) => ({
     mutant,
-    hold: (sources: Sources) => quickQuantizedTest(gpu, quickTuning(gpu), sources),
+    hold: (sources: Sources) => quickQuantizedTest(gpu, sources, (tuning) => fewPlans(tuning).slice(0, 1)),
   })),
 ];
 for (const [i, { mutant, hold }] of cases.entries()) {
