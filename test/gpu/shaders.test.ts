@@ -43,6 +43,7 @@ const SIZES = {
   QK_NORM: false,
   BIAS: false,
   ORDERED: false,
+  GROUP: 32,
   FIRST: 0,
   SECOND: 0,
 };
