@@ -127,8 +127,9 @@ export async function buildModel(
   try {
     gpu = await Gpu.open(options);
     options.onAdapter?.(gpu.adapter);
-    const { trust, trustQuantized } = await import('../selftest/trusted.ts'); // not before there is a device: it is a tenth of the program
-    await trust(gpu, kvType);
+    // Not before there is a device: it is a tenth of the program.
+    const { trust, trustKeys, trustQuantized } = await import('../selftest/trusted.ts');
+    await (kvType === 'bf16' ? trustKeys(gpu) : trust(gpu));
     if (quantize || (source.quantized?.size ?? 0) > 0) await trustQuantized(gpu);
     gpu.device.pushErrorScope('out-of-memory');
     scoped = true;

@@ -1,22 +1,20 @@
 import { PAGE } from '../cache/kv-cache.ts';
 import type { KvType } from '../cache/kv-type.ts';
-import { type ModelConfig, tensorShapes } from '../checkpoint/config.ts';
+import type { ModelConfig } from '../checkpoint/config.ts';
 import type { CodeFormat } from '../checkpoint/quantized.ts';
-import type { Dtype, TensorInfo } from '../checkpoint/safetensors.ts';
+import type { Dtype } from '../checkpoint/safetensors.ts';
 import { Gpu } from '../gpu/device.ts';
 import { Kernels, type Sources } from '../gpu/kernel.ts';
-import { commonFormat, type Format, isInChunks, isQuantized } from '../model/format.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
-import { attentionForm } from './attention.ts';
 import { checkPackingCodes } from './codes-layout.ts';
 import { type Check, isRight, worst } from './compare.ts';
 import { DEFINITIONS } from './definitions.ts';
-import { SLIDING } from './layouts.ts';
+import { formIn, nameOf } from './form.ts';
 import { checkPacking, ODD_COLUMNS, PACKINGS, type Packing } from './packing.ts';
 import { checkQuantizing } from './quantizing.ts';
 import type { CodesForm } from './random-codes.ts';
 import { RandomTensors } from './random-tensors.ts';
-import { type KernelName, openSubject, type Step, type Subject, type Trial } from './subject.ts';
+import { type KernelName, openSubject } from './subject.ts';
 import { allPlans, fewPlans, LONGEST, type Plan, runPlan, slidingPlan, WINDOW } from './trials.ts';
 
 /** What a kernel was found to compute. */
@@ -205,6 +203,10 @@ export async function quickQuantizedTest(
   return checks.all();
 }
 
+/** The same with keys and values in bf16. */
+export const quickKeysTest = (device: Gpu): Promise<KernelCheck[]> =>
+  quickSelfTest(device, quickTuning(device), undefined, 'bf16');
+
 /** With the largest tiles alone. */
 export function quickTuning({ adapter }: Pick<Gpu, 'adapter'>): Tuning {
   const tuning = tuningFor(adapter, EMBEDDED.config.vocabSize);
@@ -267,70 +269,6 @@ async function checkCodes(gpu: Gpu, kernels: Kernels, checks: Checks): Promise<v
   }
   for (const code of ['int8', 'int4'] as const) {
     checks.add({ kernel: 'quantize', form: code }, await checkQuantizing(gpu, kernels, code));
-  }
-}
-
-const HEAD = ['lm_head.weight'];
-const EMBEDDING = ['model.embed_tokens.weight'];
-/** The tensors of the matrix that an operation multiplies by. */
-const MATRICES: Readonly<Record<string, readonly string[]>> = {
-  'self_attn.qkv_proj': ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
-  'self_attn.o_proj': ['self_attn.o_proj'],
-  'mlp.gate_up_proj': ['mlp.gate_proj', 'mlp.up_proj'],
-  'mlp.down_proj': ['mlp.down_proj'],
-};
-
-function nameOf(format: Format): string {
-  if (!isQuantized(format)) return format.code;
-  const { code, rounding, hasZeros } = format;
-  return `${code}${hasZeros ? ' with zero points' : ''}${rounding === 'f32' ? '' : `, as ${rounding}`}`;
-}
-
-function formIn(subject: Subject, step: Step, trial: Trial): string {
-  const form = weightsForm(subject, step, trial);
-  if (subject.cache.type === 'f32' || !/^(qkv|qk-norm|attention|copy-pages)$/.test(step.kernel)) return form;
-  return `${form}${form && ', '}bf16 keys`;
-}
-
-function weightsForm({ config, tensors, tuning, model }: Subject, step: Step, trial: Trial): string {
-  const format = (names: readonly string[]) =>
-    commonFormat(
-      names.map((name) => tensors.quantized.get(name) ?? (tensors.tensors.get(name) as TensorInfo)),
-    );
-  const type = (names: readonly string[]) => nameOf(format(names));
-  const shaderFor = (shader: string, names: readonly string[], columns: number) =>
-    shader === 'matvec-subgroups' && isInChunks(format(names), columns) ? 'matvec-groups' : shader;
-  const tile = tuning.tiles.find((rows) => rows >= trial.states.length) ?? Math.max(...tuning.tiles);
-  switch (step.kernel) {
-    case 'embed':
-      return type(EMBEDDING);
-    case 'lm-head': {
-      const names = config.tieWordEmbeddings ? EMBEDDING : HEAD;
-      const shader = shaderFor(tuning.head.shader, names, config.hiddenSize);
-      return `${shader}, tiles of ${tile}, ${type(names)}`;
-    }
-    case 'qkv':
-    case 'project':
-    case 'gate-up': {
-      const names = MATRICES[step.use];
-      const all = names.map((name) => `model.layers.0.${name}.weight`);
-      const weights = type(all);
-      const biased =
-        step.use !== 'self_attn.qkv_proj' && tensors.tensors.has(`model.layers.0.${names.at(-1)}.bias`);
-      const more = biased ? ', biases' : step.kernel === 'qkv' && config.qkNorm ? ', for norms' : '';
-      if (trial.prefill && tuning.tiledPrefill) return `matmul-tiles, ${weights}${more}`;
-      const [, columns] = tensorShapes(config).get(all[0]) ?? [];
-      return `${shaderFor(tuning.decode.shader, all, columns)}, tiles of ${tile}, ${weights}${more}`;
-    }
-    case 'attention':
-      return attentionForm(step, trial);
-    case 'attention-merge':
-      return step.use === SLIDING ? 'of a window' : '';
-    case 'summarise':
-    case 'draw':
-      return `slices: ${model.sizes.slices}`;
-    default:
-      return '';
   }
 }
 

@@ -31,7 +31,6 @@ const SIZES = {
   WIDTH: 80,
   VOCABULARY: 131,
   COLUMNS: 76,
-  GROUP: 32,
   OUT_STRIDE: 200,
   THREADS: 64,
   REPEAT: 2,
@@ -44,6 +43,7 @@ const SIZES = {
   QK_NORM: false,
   BIAS: false,
   ORDERED: false,
+  GROUP: 32,
   FIRST: 0,
   SECOND: 0,
 };

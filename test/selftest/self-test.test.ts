@@ -14,6 +14,7 @@ import {
   FEATURED_BF16,
   holdShape,
   type Made,
+  quickKeysTest,
   quickQuantizedTest,
   quickSelfTest,
   quickTuning,
@@ -36,13 +37,13 @@ import {
 
 const gpu = await Gpu.open();
 /** As a new process would. */
-const fresh = (run: Parameters<typeof trust>[2]) => trust(gpu, 'f32', run, new Map());
+const fresh = (run: Parameters<typeof trust>[1]) => trust(gpu, run, new Map());
 /** Those of this adapter: another set of multiplications is for other adapters. */
 const mutants = [...COMMON, ...(gpu.adapter.cpu && gpu.adapter.subgroups ? MULTIPLICATIONS : [])];
 
-for (const kvType of ['f32', 'bf16'] as const)
-  test(`every kernel that runs here is found right, by the short self-test: keys in ${kvType}`, async () => {
-    const checks = await quickSelfTest(gpu, undefined, undefined, kvType);
+for (const [keys, quick] of Object.entries({ f32: quickSelfTest, bf16: quickKeysTest }))
+  test(`every kernel that runs here is found right, by the short self-test: keys in ${keys}`, async () => {
+    const checks = await quick(gpu);
     for (const { kernel, form, error, bound, right } of checks) {
       assert.ok(right, `${kernel} ${form}: ${error} of ${bound}`);
       assert.ok(
