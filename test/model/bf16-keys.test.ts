@@ -29,6 +29,7 @@ test('numbers are rounded to the nearest bf16, ties to even; what is no number s
     return ((i % 65536) << 16) | lower[Math.floor(i / 65536)];
   });
   const code = `@group(0) @binding(0) var<storage, read_write> cache: array<u32>;
+${shaders.sizes}
 ${shaders.cache}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -39,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     layout: 'auto',
     compute: {
       module: device.createShaderModule({ code }),
-      constants: { KV_HEADS: 1, HEAD_DIM: 4, PAGE: 16, KV_BF16: 1 },
+      constants: { PAGE: 16, KV_BF16: 1 },
     },
   });
   const buffer = device.createBuffer({
