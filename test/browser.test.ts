@@ -88,7 +88,7 @@ test('bundled for a browser the library needs nothing of Node and nothing heavy,
   assert.equal(warnings, []);
   const inputs = Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs));
   const heavy = inputs.filter((file) =>
-    /compute-engine|chart\.js|csv-parse|src\/report\/|src\/eval\/|src\/cli\//.test(file),
+    /compute-engine|chart\.js|csv-parse|hono|valibot|src\/(report|eval|serve|cli)\//.test(file),
   );
   assert.equal(heavy, []);
   const outputs = Object.entries(metafile.outputs).filter(
