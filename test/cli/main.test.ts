@@ -540,6 +540,7 @@ const computing: Record<string, string[]> = {
     '--dry-run',
   ],
   info: [],
+  serve: ['--port', '0'],
   debug: ['--layer', '0', 'a'],
   profile: ['--context', '1'],
   demo: ['1 or 2?'],
@@ -551,6 +552,7 @@ gpu('every command that computes refuses to do so on the CPU where a GPU is requ
   assert.not.match(any.err, 'artificially reduced');
   const [, name, cpu] = /^adapter: (.*?)( \(computes on the CPU\))?$/m.exec(any.err) ?? [];
   for (const [command, rest] of Object.entries(computing)) {
+    if (!cpu && command === 'serve') continue; // it would go on
     const run = await egps([command, '--model', speaking, ...rest, '--require-gpu'], { cwd: dir });
     assert.is(run.code, cpu ? 1 : 0, run.err);
     if (!cpu) said(run);
