@@ -8,7 +8,10 @@ export const QUANTIZE_OPTIONS: Readonly<Record<Names, OptionSpec>> = {
     value: 'CODE',
     help: 'round the weights to int8 or int4 as they are read, embedding and head\nto int8 (default: they stay as they are)',
   },
-  'quantize-head': { value: 'int8', help: 'round embedding and head alone, of a quantised model too' },
+  'quantize-head': {
+    value: 'CODE',
+    help: 'round embedding and head alone, to int8, of a quantised model too',
+  },
   'quantize-group': {
     value: 'N',
     help: `neighbouring columns with one scale: 32, 64 or 128 (default: ${DEFAULT_GROUP})`,
