@@ -54,11 +54,12 @@ export class RandomCodes implements QuantizedMatrix {
     return Float64Array.from(weights);
   }
 
-  /** Where each column stands among the codes. */
+  /** Where each column stands among the codes: elsewhere in every matrix. */
   order(): Uint32Array<ArrayBuffer> {
     const { columns } = this;
     const step = [7, 11, 13, 17].find((n) => columns % n !== 0) ?? 1;
-    return Uint32Array.from({ length: columns }, (_, j) => (step * j + 3) % columns);
+    const offset = 128 + this.noiseAt(0);
+    return Uint32Array.from({ length: columns }, (_, j) => (step * j + offset) % columns);
   }
 
   private values(first: number, rows: number) {

@@ -165,7 +165,12 @@ export const CODES: readonly Mutant[] = [
     is: 'subgroupBroadcast(v[m], 6u)',
     wrong: ['qkv', 'project', 'gate-up'],
   },
-  { file: 'permute', was: 'column < sizes.COLUMNS', is: 'column < sizes.COLUMNS - 1u' },
+  {
+    file: 'permute',
+    was: 'column < sizes.COLUMNS',
+    is: 'column < sizes.COLUMNS - 1u',
+    wrong: ['permute', 'gate-up'],
+  },
   { file: 'gate-up', was: 'start + sizes.SECOND', is: 'start' },
 ];
 
