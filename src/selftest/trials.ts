@@ -134,7 +134,8 @@ export interface Plan {
 
 /** The least that runs every kernel. */
 export function fewPlans(tuning: Tuning): Plan[] {
-  const plans: Plan[] = [{ rows: short(1) }, { rows: long(Math.max(...tuning.tiles) + 1) }];
+  const most = Math.max(...tuning.tiles);
+  const plans: Plan[] = [{ rows: short(most) }, { rows: long(most + 1) }];
   if (tuning.tiledPrefill) plans.push({ rows: prompt(66, SPAN - 6), prefill: true });
   return plans;
 }
