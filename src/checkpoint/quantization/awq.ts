@@ -10,8 +10,8 @@ export function parseAwq(settings: Settings): Quantization {
   settings.oneOf(key, ['gemm'], 'gemm');
   settings.oneOf('bits', [4]);
   settings.flag('zero_point', true); // they are stored in any case
-  settings.only('desc_act', false);
-  for (const other of ['adapter', 'rotation', 'dynamic']) settings.only(other, null);
+  settings.fixed('desc_act', false);
+  for (const other of ['adapter', 'rotation', 'dynamic']) settings.fixed(other, null);
   const group = settings.groupSize('group_size', 128);
   const skipped = new Skipped(settings, 'modules_to_not_convert');
   return {

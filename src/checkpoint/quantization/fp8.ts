@@ -22,7 +22,7 @@ const SCALES = ['F32', 'BF16', 'F16'] as const;
 export function parseFp8(settings: Settings, dtype: QuantizedShape['rounding'] | undefined): Quantization {
   settings.oneOf('fmt', ['e4m3'], 'e4m3');
   settings.oneOf('scale_fmt', ['float'], 'float');
-  settings.only('modules_to_convert', null);
+  settings.fixed('modules_to_convert', null);
   const block = parseBlock(settings, 'weight_block_size', [128, 128]);
   const lists = ['modules_to_not_convert', 'ignored_layers'].map((key) => new Skipped(settings, key));
   return {

@@ -33,9 +33,9 @@ interface Rule {
 export function parseGptq(settings: Settings): Quantization {
   const format = settings.get('checkpoint_format') === undefined ? 'format' : 'checkpoint_format';
   const storesLess = settings.oneOf(format, ['gptq', 'gptq_v2'], 'gptq') === 'gptq';
-  settings.only('pack_dtype', 'int32');
-  settings.only('is_marlin_format', false);
-  for (const key of ['adapter', 'rotation']) settings.only(key, null);
+  settings.fixed('pack_dtype', 'int32');
+  settings.fixed('is_marlin_format', false);
+  for (const key of ['adapter', 'rotation']) settings.fixed(key, null);
   const base = parseScheme(settings);
   const rules = parseRules(settings, base);
   const withHead = settings.flag('lm_head', false);
@@ -88,7 +88,7 @@ function parseRules(settings: Settings, base: Scheme): Rule[] {
       'checkpoint_format',
       'pack_dtype',
     ])
-      own.only(other, null);
+      own.fixed(other, null);
     return { matches, scheme: parseScheme(own, base) };
   });
 }

@@ -55,7 +55,7 @@ export class Settings {
   }
 
   /** What may only be absent, or this. @throws UnsupportedModelError */
-  only(key: string, value: unknown): void {
+  fixed(key: string, value: unknown): void {
     const found = this.get(key);
     if (found !== undefined && found !== value)
       throw this.unsupported(key, value === null ? 'none' : show(value));
