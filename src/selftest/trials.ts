@@ -18,6 +18,8 @@ const ASKS: readonly Partial<RowState>[] = [
   { ask: 'draw', topP: 0.5 },
   { ask: 'draw', topK: 2 },
 ];
+/** Among its draws are some that fall close below the end of a token's share, so that a wrong end is noticed. */
+const KEY = { seed: 0x1234_5678_9abc_def1n, chain: 3, step: 2 };
 /** A prompt longer than a span, and than a page. */
 const PROMPT = SPAN + 9;
 /** What layers that slide see in the test: more than the prompt has, so that they do not slide there, and no multiple of a span. */
@@ -167,7 +169,7 @@ export async function runPlan(
     const places = rows(sequences);
     sequences.fill();
     const states = places.map(([sequence, position], i): RowState => {
-      const key = { seed: 0x1234_5678_9abc_def0n, chain: 3, step: 2, candidate: i };
+      const key = { ...KEY, candidate: i };
       return {
         sequence,
         position,

@@ -62,7 +62,7 @@ export const COMMON: readonly Mutant[] = [
   {
     file: 'pick',
     was: 'goal < below) { return last; }',
-    is: 'goal < 0.5 * below) { return last; }',
+    is: 'goal < 0.9 * below) { return last; }',
     wrong: ['draw'],
   },
   { file: 'random', was: '0x9E3779B9u', is: '0x9E3779BAu', wrong: ['draw'] },
