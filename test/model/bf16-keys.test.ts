@@ -7,7 +7,7 @@ import { ModelFolder } from '../../src/checkpoint/model-folder.ts';
 import type { LanguageModel } from '../../src/engine/language-model.ts';
 import { Gpu, Usage } from '../../src/gpu/device.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
-import { bits, decode, prompted, type Row } from '../support/decode.ts';
+import { assertNear, bits, decode, prompted, type Row } from '../support/decode.ts';
 import { failure } from '../support/folder.ts';
 import { inTemporaryFolder, kernelSets, SHAPE } from '../support/models.ts';
 import { overwrite, randomCheckpoint } from '../support/random-checkpoint.ts';
@@ -73,18 +73,8 @@ for (const [variant, load] of Object.entries(kernelSets)) {
       const model = await load(dir, { cachePositions: 2048, kvCache: 'bf16' });
       const { vocabSize } = config;
       const expected = forward(config, await loadWeights(dir), TOKENS, undefined, nearestBf16);
-      const near = (logits: ArrayLike<number>, position: number) => {
-        let [error, power] = [0, 0];
-        for (let v = 0; v < vocabSize; v++) {
-          const right = expected[position * vocabSize + v];
-          error += (right - logits[v]) ** 2;
-          power += right ** 2;
-        }
-        assert.ok(
-          error / power <= 1e-9,
-          `position ${position}: normalised mean square error ${error / power}`,
-        );
-      };
+      const near = (logits: ArrayLike<number>, position: number) =>
+        assertNear(logits, expected.subarray(position * vocabSize), position);
       const logits = await model.logits(TOKENS);
       for (let t = 0; t < TOKENS.length; t++) near(logits.subarray(t * vocabSize, (t + 1) * vocabSize), t);
 

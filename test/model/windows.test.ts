@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { forward } from '../../reference/oracle.ts';
 import { loadWeights, nearestBf16 } from '../../reference/weights.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
-import { bits, decode, prompted, type Row, type Step } from '../support/decode.ts';
+import { assertNear, bits, decode, prompted, type Row, type Step } from '../support/decode.ts';
 import { inTemporaryFolder, kernelSets, SHAPE } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
 import { test } from '../support/suite.ts';
@@ -14,6 +14,11 @@ const CONFIG: Partial<ModelConfig> = {
   modelType: 'qwen3',
   slidingWindow: { size: SIZE, layers: [false, true] },
 };
+/**
+ * Of weights with which no key lies so close to half-way between two of bf16 that f32 and float64 round it to different ones: that is
+ * 2^-9 of it, and no fault of a kernel.
+ */
+const SEED = 7;
 const TOKENS = Array.from({ length: 300 }, (_, i) => 2 + ((i * 37) % 200));
 /** The first position that does not see the first one, and the first from which on a whole span is not seen. */
 const EDGES = [SIZE, 128 + SIZE - 1];
@@ -22,33 +27,18 @@ const key = (chain: number) => ({ seed: 3n, chain, step: 0, candidate: 0 });
 
 const { 'portable kernels': _, ...sets } = kernelSets; // whose attention is that of the adapter's own
 const kept = { f32: (value: number) => value, bf16: nearestBf16 };
-/**
- * A key that lies half-way between two of bf16 but for f32's rounding may come to be the other one, which is 2^-9 from it. How keys are
- * rounded is for bf16-keys.test.ts.
- */
-const bounds = { f32: 1e-9, bf16: 1e-6 };
 const cases = Object.entries(sets).flatMap(([variant, load]) =>
   (['f32', 'bf16'] as const).map((kvCache) => ({ variant, load, kvCache })),
 );
 for (const { variant, load, kvCache } of cases) {
   test(`layers that slide agree with the float64 oracle, and rows do not depend on each other: ${variant}, keys in ${kvCache}`, async () => {
     await inTemporaryFolder(async (dir) => {
-      const config = randomCheckpoint(dir, CONFIG, 17, 'BF16');
+      const config = randomCheckpoint(dir, CONFIG, SEED, 'BF16');
       const model = await load(dir, { cachePositions: 4096, kvCache });
       const { vocabSize } = config;
       const expected = forward(config, await loadWeights(dir), TOKENS, undefined, kept[kvCache]);
-      const near = (logits: ArrayLike<number>, position: number) => {
-        let [error, power] = [0, 0];
-        for (let v = 0; v < vocabSize; v++) {
-          const right = expected[position * vocabSize + v];
-          error += (right - logits[v]) ** 2;
-          power += right ** 2;
-        }
-        assert.ok(
-          error / power <= bounds[kvCache],
-          `position ${position}: normalised mean square error ${error / power}`,
-        );
-      };
+      const near = (logits: ArrayLike<number>, position: number) =>
+        assertNear(logits, expected.subarray(position * vocabSize), position);
       const logits = await model.logits(TOKENS);
       for (let t = 0; t < TOKENS.length; t++) near(logits.subarray(t * vocabSize, (t + 1) * vocabSize), t);
 

@@ -1,3 +1,4 @@
+import * as assert from 'uvu/assert';
 import type {
   LanguageModel,
   Reading,
@@ -109,4 +110,17 @@ export async function prompted(
 ): Promise<Row> {
   const sequence = await model.prefill(prompt.slice(0, -1));
   return { sequence, last: prompt[prompt.length - 1], key, tokens, law: sharpening };
+}
+
+/** The normalised mean square error of logits, as f32 has it. @param expected begins with as many */
+export function assertNear(logits: ArrayLike<number>, expected: ArrayLike<number>, position: number): void {
+  let [error, power] = [0, 0];
+  for (let v = 0; v < logits.length; v++) {
+    error += (expected[v] - logits[v]) ** 2;
+    power += expected[v] ** 2;
+  }
+  assert.ok(
+    logits.length > 0 && error / power <= 1e-9,
+    `position ${position}: normalised mean square error ${error / power} of ${logits.length} logits`,
+  );
 }
