@@ -3,6 +3,8 @@ import { generate } from '../../src/api/generate.ts';
 import { score } from '../../src/api/score.ts';
 import type { SamplerOptions } from '../../src/sampling/options.ts';
 import {
+  CHAT,
+  COMPLETIONS,
   eventsOf,
   PROBLEM,
   post,
@@ -21,8 +23,6 @@ test.before(async () => {
 });
 test.after(() => model.dispose());
 
-const COMPLETIONS = '/v1/completions';
-const CHAT = '/v1/chat/completions';
 const ask = (more: object) => ({ model: 'abacus', prompt: PROBLEM, max_tokens: 12, seed: 5, ...more });
 const alone = (
   prompt: string | number[],

@@ -7,6 +7,7 @@ import { Life } from '../../src/serve/life.ts';
 import { reply, type Shape } from '../../src/serve/reply.ts';
 import type { Wants } from '../../src/serve/wants.ts';
 import {
+  COMPLETIONS,
   eventsOf,
   PROBLEM,
   post,
@@ -25,7 +26,6 @@ test.before(async () => {
 });
 test.after(() => model.dispose());
 
-const COMPLETIONS = '/v1/completions';
 const SHORT = { model: 'abacus', prompt: PROBLEM, max_tokens: 4, seed: 1 };
 /** Takes long enough for all that happens meanwhile. */
 const LONG = { ...SHORT, max_tokens: 900, egps: { particles: 64, finalSteps: 200 } };

@@ -1,5 +1,7 @@
 import * as assert from 'uvu/assert';
 import {
+  CHAT,
+  COMPLETIONS,
   PROBLEM,
   plainRequest,
   post,
@@ -18,8 +20,6 @@ test.before(async () => {
 });
 test.after(() => model.dispose());
 
-const COMPLETIONS = '/v1/completions';
-const CHAT = '/v1/chat/completions';
 const GOOD = { model: 'abacus', prompt: 'Mia has 2 coins.\n', max_tokens: 2, seed: 1 };
 const TALK = { model: 'abacus', messages: [{ role: 'user', content: 'Mia has 2 coins.' }], max_tokens: 2 };
 

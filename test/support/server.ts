@@ -35,6 +35,9 @@ export interface Under extends Serving {
   readonly lines: string[];
 }
 
+export const COMPLETIONS = '/v1/completions';
+export const CHAT = '/v1/chat/completions';
+
 export async function withServer(
   model: Speaking,
   settings: Partial<Settings>,
