@@ -7,7 +7,9 @@ import type { TensorInfo, TensorSource } from '../src/checkpoint/safetensors.ts'
 import { value } from '../src/cli/args.ts';
 import { Gpu } from '../src/gpu/device.ts';
 import { Kernels } from '../src/gpu/kernel.ts';
+import { filesOf } from '../src/model/format.ts';
 import { packRows } from '../src/model/rows.ts';
+import { tuningFor } from '../src/model/tuning.ts';
 import { WeightLoader } from '../src/model/weights.ts';
 import { chart, pointOf } from './chart.ts';
 import { type Bench, openBench, readBack } from './harness/device.ts';
@@ -87,6 +89,7 @@ export async function run(args: string[]): Promise<void> {
       bench,
       gpu,
       kernels: new Kernels(gpu),
+      holder: tuningFor(gpu.adapter, SHAPES['135m'].vocabSize).holder,
       plan,
       peaks,
       skip,
@@ -143,10 +146,13 @@ async function f16IsExact({ gpu, kernels, bench }: Lab): Promise<boolean> {
   const loader = new WeightLoader(gpu, kernels, source, () => {});
   const [{ weights, range }] = (await loader.stacked(['f16'], 1)).slabs;
   loader.done();
-  const kernel = await kernels.compile(['sizes', 'weights', 'f16', 'row', 'stream', 'embed'], {
-    COLUMNS: 256,
-    WIDTH: 256,
-  });
+  const kernel = await kernels.compile(
+    ['sizes', ...filesOf({ code: 'f16' }, 'buffer'), 'row', 'stream', 'embed'],
+    {
+      COLUMNS: 256,
+      WIDTH: 256,
+    },
+  );
   const idle = { position: 0, table: 0, valid: 0, limit: 1, slot: 0, stride: 0, spans: 0, teamSpans: 0 };
   const tokens = Array.from({ length: 256 }, (_, token) => ({ ...idle, token }));
   const rows = gpu.upload('rows', new Uint32Array(packRows(tokens, 1)));

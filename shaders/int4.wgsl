@@ -5,7 +5,7 @@ const PARTS = 1u;
 const UNIT = 0x1p-28;
 struct Codes { words: vec4u } // of 32 columns
 
-fn codes(row: u32, chunk: u32) -> Codes { return Codes(weights[place_of(row, chunk, 0u)]); }
+fn codes(row: u32, chunk: u32) -> Codes { return Codes(words(place_of(row, chunk, 0u))); }
 
 fn eight_of(w: u32) -> Eight {
   let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
@@ -17,4 +17,4 @@ fn eight_of(w: u32) -> Eight {
 fn eight(c: Codes, k: u32) -> Eight { return eight_of(c.words[k]); }
 
 // Eight columns alone.
-fn codes8(row: u32, i: u32) -> Eight { return eight_of(weights[place_of(row, i / 4u, 0u)][i % 4u]); }
+fn codes8(row: u32, i: u32) -> Eight { return eight_of(words(place_of(row, i / 4u, 0u))[i % 4u]); }

@@ -5,7 +5,7 @@ const UNIT = 0x1p-24; // see int4.wgsl
 struct Codes { low: vec4u, high: vec4u } // of 32 columns
 
 fn codes(row: u32, chunk: u32) -> Codes {
-  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(words(place_of(row, chunk, 0u)), words(place_of(row, chunk, 1u)));
 }
 
 fn four_of(w: u32) -> vec4f {
@@ -20,7 +20,7 @@ fn eight(c: Codes, k: u32) -> Eight {
 
 // Eight columns alone.
 fn codes8(row: u32, i: u32) -> Eight {
-  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let w = words(place_of(row, i / 4u, i / 2u % 2u));
   let j = i % 2u * 2u;
-  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  return Eight(four_of(w[j]), four_of(w[j + 1u]));
 }

@@ -15,13 +15,13 @@ fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chu
 
 fn scale(row: u32, group: u32) -> f32 {
   let at = group * 8u + row % 8u;
-  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+  return bitcast<f32>(words(rows_at(row) + 8u * PARTS * chunks() + at / 4u)[at % 4u]);
 }
 
 fn zero(row: u32, group: u32) -> f32 {
   if (!ZEROS) { return 0.0; }
   let at = group / 4u * 8u + row % 8u;
-  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  let word = words(rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u)[at % 4u];
   return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 

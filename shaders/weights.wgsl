@@ -5,7 +5,7 @@
 // that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
 struct Slab { first: u32, count: u32, one: u32 }
 @group(0) @binding(0) var<uniform> slab: Slab;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+// words(i): four words, from word 4i on, see in-buffer.wgsl and in-texture.wgsl.
 
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
 

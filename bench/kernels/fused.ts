@@ -4,8 +4,9 @@ import { rotations } from '../../reference/rotations.ts';
 import { PAGE } from '../../src/cache/kv-cache.ts';
 import type { ModelConfig } from '../../src/checkpoint/config.ts';
 import type { ShaderName } from '../../src/gpu/kernel.ts';
+import { filesOf, LINE } from '../../src/model/format.ts';
 import { type Tuning, tuningFor } from '../../src/model/tuning.ts';
-import type { Matrix } from '../../src/model/weight-layout.ts';
+import type { Matrix, Slab } from '../../src/model/weight-layout.ts';
 import type { WeightLoader } from '../../src/model/weights.ts';
 import { compare } from '../../src/selftest/compare.ts';
 import { rmsNorm, rotary, siluGate } from '../../src/selftest/float64.ts';
@@ -106,7 +107,14 @@ export async function measureFused(
   if (!weights) return memory.free();
   const candidate = async (rows: number): Promise<Candidate> => {
     const { shader, threads, tile, quads } = workgroupOf(tuning, head, rows);
-    const sizes = { COLUMNS: hiddenSize, WIDTH: hiddenSize, ORDERED: false, SECOND: 0, EPSILON: rmsNormEps };
+    const sizes = {
+      COLUMNS: hiddenSize,
+      WIDTH: hiddenSize,
+      ORDERED: false,
+      SECOND: 0,
+      EPSILON: rmsNormEps,
+      LINE,
+    };
     const constants = {
       ...sizes,
       ...fused.constants,
@@ -114,14 +122,20 @@ export async function measureFused(
       TILE: tile,
       SQUARES: threads * Math.min(tile, 8),
     };
-    const files: ShaderName[] = [shader, 'sizes', 'weights', 'bf16', 'stream', ...fused.files];
+    const files: ShaderName[] = [
+      shader,
+      'sizes',
+      ...filesOf({ code: 'bf16' }, lab.holder),
+      'stream',
+      ...fused.files,
+    ];
     const kernel = await kernels.compile(files, constants);
-    const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
+    const dispatch = ({ range, weights, count }: Slab): Dispatch => ({
       kernel,
-      group: kernels.bind(kernel, [range, matrix, ...buffers]),
+      group: kernels.bind(kernel, [range, weights, ...buffers]),
       size: [Math.ceil((Math.ceil(count / fused.perGroup) * 8) / quads), Math.ceil(rows / tile), 1],
     });
-    const copies = weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));
+    const copies = weights.copies.map((slabs) => slabs.map(dispatch));
     const run: Run = async () => {
       const [dispatches] = copies;
       const encoder = bench.device.createCommandEncoder();

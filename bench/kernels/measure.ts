@@ -1,6 +1,7 @@
 /** Checks kernels against float64 and times those that are right. */
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { Kernel, Kernels } from '../../src/gpu/kernel.ts';
+import type { Holder } from '../../src/model/format.ts';
 import type { Check } from '../../src/selftest/compare.ts';
 import { type Bench, timePass } from '../harness/device.ts';
 import { progress, type Summary, short, show, summarise, table } from '../harness/figures.ts';
@@ -36,6 +37,8 @@ export interface Lab {
   bench: Bench;
   gpu: Gpu;
   kernels: Kernels;
+  /** What holds the weights. */
+  holder: Holder;
   plan: Plan;
   peaks: { bytesPerSecond: number; flopsPerSecond: number; source: string };
   skip(what: string): void;

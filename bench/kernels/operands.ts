@@ -92,7 +92,7 @@ export async function loadWeights(
   tensors: readonly TensorInfo[],
   load: (loader: WeightLoader, names: string[]) => Promise<Matrix>,
 ): Promise<Weights | undefined> {
-  const { bench, gpu, kernels, plan, skip } = lab;
+  const { bench, gpu, kernels, holder, plan, skip } = lab;
   const size = tensors.reduce((n, { name }) => n + sizeOf(source, name), 0);
   const copyCount = Math.max(1, Math.min(COPIES, Math.ceil(plan.cold / size)));
   if (bench.cpu && copyCount * size > freeMemory() / 2) {
@@ -102,30 +102,16 @@ export async function loadWeights(
     return;
   }
   progress(`${what}: weights`);
-  const loader = new WeightLoader(gpu, kernels, source, () => {});
-  const { slabs } = await load(
-    loader,
-    tensors.map(({ name }) => name),
-  );
+  const loader = new WeightLoader(gpu, kernels, source, () => {}, undefined, holder);
+  const names = tensors.map(({ name }) => name);
+  const copies: (readonly Slab[])[] = [];
+  while (copies.length < copyCount) copies.push((await load(loader, names)).slabs);
   loader.done();
-  const encoder = bench.device.createCommandEncoder();
-  const copies = [slabs];
-  while (copies.length < copyCount) {
-    copies.push(
-      slabs.map((slab) => {
-        const weights = gpu.buffer('copy', slab.weights.size);
-        encoder.copyBufferToBuffer(slab.weights, 0, weights, 0, weights.size);
-        return { ...slab, weights };
-      }),
-    );
-  }
-  bench.device.queue.submit([encoder.finish()]);
   return {
     copies,
-    bytes: loader.bytes,
+    bytes: loader.bytes / copyCount,
     free: () => {
-      for (const { weights } of copies.flat()) gpu.free(weights);
-      for (const { range } of slabs) gpu.free(range);
+      for (const { weights, range } of copies.flat()) for (const each of [weights, range]) gpu.free(each);
     },
   };
 }

@@ -1,5 +1,7 @@
 /** Matrices times activations, by every shader. */
+import { filesOf, LINE } from '../../src/model/format.ts';
 import { gpuTuning, type Tuning, tuningFor } from '../../src/model/tuning.ts';
+import type { Slab } from '../../src/model/weight-layout.ts';
 import { compare } from '../../src/selftest/compare.ts';
 import { readBack } from '../harness/device.ts';
 import { progress, short } from '../harness/figures.ts';
@@ -78,7 +80,7 @@ export async function measureProducts(
   shaders: readonly Shader[],
   contests: boolean,
 ): Promise<void> {
-  const { bench, gpu, kernels, plan, skip } = lab;
+  const { bench, gpu, kernels, holder, plan, skip } = lab;
   const tensors = tensorsOf(matrix, shape, source);
   const outputs = tensors.reduce((n, { shape: [rows] }) => n + rows, 0);
   const [, columns] = tensors[0].shape;
@@ -117,18 +119,19 @@ export async function measureProducts(
         COLUMNS: columns,
         WIDTH: outputs,
         BIAS: false,
+        LINE,
       };
       const constants = { ...sizes, THREADS: threads, TILE: tile };
       const kernel = await kernels.compile(
-        [shader, 'sizes', 'weights', type, 'stream', 'project'],
+        [shader, 'sizes', ...filesOf({ code: type }, holder), 'stream', 'project'],
         constants,
       );
-      const dispatch = (range: GPUBuffer, matrix: GPUBuffer, count: number): Dispatch => ({
+      const dispatch = ({ range, weights, count }: Slab): Dispatch => ({
         kernel,
-        group: kernels.bind(kernel, [range, matrix, x, ones, out, ones]),
+        group: kernels.bind(kernel, [range, weights, x, ones, out, ones]),
         size: [Math.ceil(pad(count, 32) / 4 / quads), Math.ceil(rows / tile), 1],
       });
-      const copies = weights.copies.map((slabs) => slabs.map((s) => dispatch(s.range, s.weights, s.count)));
+      const copies = weights.copies.map((slabs) => slabs.map(dispatch));
       const check = async () => {
         const encoder = bench.device.createCommandEncoder();
         encoder.clearBuffer(out);

@@ -159,6 +159,7 @@ export async function buildModel(
         onProgress?.(loaded, total);
       },
       quantize,
+      tuning.holder,
     );
     const qwen2 = await loadQwen2(gpu, kernels, config, loader, cache, contextLength, tuning);
     loader.done();

@@ -88,7 +88,7 @@ export class MemoryPlan {
     { tune = tuningFor, quantize, kvType = 'f32' }: Taken = {},
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
-    const sizes = new WeightSizes(parts, maxBindingOf(adapter), quantize);
+    const sizes = new WeightSizes(parts, maxBindingOf(adapter), quantize, tuning.holder);
     await loadWeights(sizes, config, sizesOf(config, tuning).part);
     return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes, kvType);
   }

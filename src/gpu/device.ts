@@ -10,7 +10,11 @@ export const Usage = {
   UNIFORM: 0x40,
   STORAGE: 0x80,
 } as const;
+const TEXTURE_COPY_DST = 0x2;
+const STORAGE_BINDING = 0x8;
 const MAP_MODE_READ = 0x1;
+/** The format of textures that hold weights. @internal */
+export const WORDS = 'rgba32uint';
 
 /** What computes. */
 export interface AdapterDescription {
@@ -45,7 +49,7 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
   private readonly owned: boolean;
-  private readonly buffers = new Set<GPUBuffer>();
+  private readonly taken = new Set<GPUBuffer | GPUTexture>();
   private readonly idle: GPUBuffer[] = [];
   private failure: Error | undefined;
   private closed = false;
@@ -122,8 +126,22 @@ export class Gpu {
   ): GPUBuffer {
     this.check();
     const buffer = this.device.createBuffer({ label, size: Math.max(16, Math.ceil(size / 4) * 4), usage });
-    this.buffers.add(buffer);
+    this.taken.add(buffer);
     return buffer;
+  }
+
+  /** A texture that shaders load four words of at once, holding what `buffer` does: lines of so many texels of 16 bytes. */
+  texture(buffer: GPUBuffer, line: number): GPUTexture {
+    this.check();
+    const bytesPerRow = 16 * line;
+    const size = [line, buffer.size / bytesPerRow];
+    const usage = TEXTURE_COPY_DST | STORAGE_BINDING;
+    const texture = this.device.createTexture({ label: buffer.label, size, format: WORDS, usage });
+    this.taken.add(texture);
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToTexture({ buffer, bytesPerRow }, { texture }, size);
+    this.device.queue.submit([encoder.finish()]);
+    return texture;
   }
 
   /** A buffer holding `data`. */
@@ -133,9 +151,9 @@ export class Gpu {
     return buffer;
   }
 
-  free(buffer: GPUBuffer): void {
-    this.buffers.delete(buffer);
-    buffer.destroy();
+  free(taken: GPUBuffer | GPUTexture): void {
+    this.taken.delete(taken);
+    taken.destroy();
   }
 
   /**
@@ -171,13 +189,13 @@ export class Gpu {
     if (this.failure) throw this.failure;
   }
 
-  /** Frees every buffer and, if it was opened here, the device: the process can then exit. */
+  /** Frees every buffer and texture and, if it was opened here, the device: the process can then exit. */
   dispose(): void {
     if (this.closed) return;
     this.closed = true;
     this.device.removeEventListener('uncapturederror', this.onError);
-    for (const buffer of this.buffers) buffer.destroy();
-    this.buffers.clear();
+    for (const each of this.taken) each.destroy();
+    this.taken.clear();
     if (this.owned) this.device.destroy();
   }
 }

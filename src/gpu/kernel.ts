@@ -1,5 +1,5 @@
 import { shaders } from '#runtime/gpu/shaders';
-import { type Gpu, Usage } from './device.ts';
+import { type Gpu, Usage, WORDS } from './device.ts';
 
 export type ShaderName = keyof typeof shaders;
 export type Sources = Readonly<Record<ShaderName, string>>;
@@ -121,7 +121,7 @@ export class Kernels {
     let layout = this.layouts.get(key);
     if (!layout) {
       const bindings = code.matchAll(
-        /@group\(0\) @binding\((\d+)\) var<(uniform|storage, read|storage, read_write)>/g,
+        /@group\(0\) @binding\((\d+)\) var(?:<(uniform|storage, read|storage, read_write)>| \w+: texture_)/g,
       );
       const types = {
         uniform: 'uniform',
@@ -132,7 +132,9 @@ export class Kernels {
         entries: Array.from(bindings, ([, binding, kind]) => ({
           binding: Number(binding),
           visibility: 4, // compute
-          buffer: { type: types[kind as keyof typeof types] },
+          ...(kind
+            ? { buffer: { type: types[kind as keyof typeof types] } }
+            : { storageTexture: { access: 'read-only', format: WORDS } }),
         })),
       });
       this.layouts.set(key, layout);
@@ -140,9 +142,12 @@ export class Kernels {
     return layout;
   }
 
-  /** A bind group of whole buffers, at bindings 0, 1, …, and of the kernel's sizes. `label`: what for. */
-  bind({ layout, sizes }: Kernel, buffers: readonly GPUBuffer[], label?: string): GPUBindGroup {
-    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+  /** A bind group of whole buffers and textures, at bindings 0, 1, …, and of the kernel's sizes. `label`: what for. */
+  bind({ layout, sizes }: Kernel, bound: readonly (GPUBuffer | GPUTexture)[], label?: string): GPUBindGroup {
+    const entries: GPUBindGroupEntry[] = bound.map((each, binding) => ({
+      binding,
+      resource: 'createView' in each ? each.createView() : { buffer: each },
+    }));
     entries.push({ binding: SIZES_BINDING, resource: { buffer: sizes } });
     return this.gpu.device.createBindGroup({ label, layout, entries });
   }

@@ -214,7 +214,7 @@ fn quad_of(first: u32, quad: u32) -> vec4f {
 }
 `,
   'bf16': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
-  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let w = words(((row / 8u) * blocks() + i) * 8u + row % 8u);
   return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
 }
 `,
@@ -398,7 +398,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `,
   'f16': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
-  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let w = words(((row / 8u) * blocks() + i) * 8u + row % 8u);
   let a = unpack2x16float(w.x);
   let b = unpack2x16float(w.y);
   let c = unpack2x16float(w.z);
@@ -408,7 +408,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 `,
   'f32': /* wgsl */ `fn weights8(row: u32, i: u32) -> Eight {
   let at = ((row / 8u) * blocks() + i) * 16u + row % 8u;
-  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+  return Eight(bitcast<vec4f>(words(at)), bitcast<vec4f>(words(at + 8u)));
 }
 `,
   'fp8': /* wgsl */ `const MIDDLE = 0.0;
@@ -416,7 +416,7 @@ const PARTS = 2u;
 const UNIT = 256.0;
 struct Codes { low: vec4u, high: vec4u }
 fn codes(row: u32, chunk: u32) -> Codes {
-  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(words(place_of(row, chunk, 0u)), words(place_of(row, chunk, 1u)));
 }
 fn four_of(w: u32) -> vec4f {
   let even = unpack2x16float(((w << 8u) & 0x80008000u) | ((w << 7u) & 0x3f803f80u));
@@ -428,9 +428,9 @@ fn eight(c: Codes, k: u32) -> Eight {
   return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
 }
 fn codes8(row: u32, i: u32) -> Eight {
-  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let w = words(place_of(row, i / 4u, i / 2u % 2u));
   let j = i % 2u * 2u;
-  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  return Eight(four_of(w[j]), four_of(w[j + 1u]));
 }
 `,
   'gate-up': /* wgsl */ `override BIAS: bool;
@@ -464,25 +464,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
+  'in-buffer': /* wgsl */ `@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+fn words(i: u32) -> vec4u { return weights[i]; }
+`,
+  'in-texture': /* wgsl */ `override LINE: u32;
+@group(0) @binding(1) var weights: texture_storage_2d<rgba32uint, read>;
+fn words(i: u32) -> vec4u { return textureLoad(weights, vec2u(i % LINE, i / LINE)); }
+`,
   'int4': /* wgsl */ `const MIDDLE = 8.0;
 const PARTS = 1u;
 const UNIT = 0x1p-28;
 struct Codes { words: vec4u }
-fn codes(row: u32, chunk: u32) -> Codes { return Codes(weights[place_of(row, chunk, 0u)]); }
+fn codes(row: u32, chunk: u32) -> Codes { return Codes(words(place_of(row, chunk, 0u))); }
 fn eight_of(w: u32) -> Eight {
   let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
   let high = vec4u(w << 12u, w << 8u, w << 4u, w) & vec4u(0xf0000000u);
   return Eight(vec4f(bitcast<vec4i>(low)), vec4f(bitcast<vec4i>(high)));
 }
 fn eight(c: Codes, k: u32) -> Eight { return eight_of(c.words[k]); }
-fn codes8(row: u32, i: u32) -> Eight { return eight_of(weights[place_of(row, i / 4u, 0u)][i % 4u]); }
+fn codes8(row: u32, i: u32) -> Eight { return eight_of(words(place_of(row, i / 4u, 0u))[i % 4u]); }
 `,
   'int8': /* wgsl */ `const MIDDLE = 128.0;
 const PARTS = 2u;
 const UNIT = 0x1p-24;
 struct Codes { low: vec4u, high: vec4u }
 fn codes(row: u32, chunk: u32) -> Codes {
-  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(words(place_of(row, chunk, 0u)), words(place_of(row, chunk, 1u)));
 }
 fn four_of(w: u32) -> vec4f {
   return vec4f(bitcast<vec4i>(vec4u(w << 24u, w << 16u, w << 8u, w) & vec4u(0xff000000u)));
@@ -492,9 +499,9 @@ fn eight(c: Codes, k: u32) -> Eight {
   return Eight(four_of(w[k % 2u * 2u]), four_of(w[k % 2u * 2u + 1u]));
 }
 fn codes8(row: u32, i: u32) -> Eight {
-  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let w = words(place_of(row, i / 4u, i / 2u % 2u));
   let j = i % 2u * 2u;
-  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  return Eight(four_of(w[j]), four_of(w[j + 1u]));
 }
 `,
   'lm-head': /* wgsl */ `override REPEAT: u32;
@@ -1081,12 +1088,12 @@ fn rows_at(row: u32) -> u32 {
 fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
 fn scale(row: u32, group: u32) -> f32 {
   let at = group * 8u + row % 8u;
-  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+  return bitcast<f32>(words(rows_at(row) + 8u * PARTS * chunks() + at / 4u)[at % 4u]);
 }
 fn zero(row: u32, group: u32) -> f32 {
   if (!ZEROS) { return 0.0; }
   let at = group / 4u * 8u + row % 8u;
-  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  let word = words(rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u)[at % 4u];
   return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 fn rounded(v: vec4f) -> vec4f {
@@ -1331,7 +1338,6 @@ fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
 `,
   'weights': /* wgsl */ `struct Slab { first: u32, count: u32, one: u32 }
 @group(0) @binding(0) var<uniform> slab: Slab;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 struct Eight { low: vec4f, high: vec4f }
 fn blocks() -> u32 { return (sizes.COLUMNS + 7u) / 8u; }
 fn dot8(sum: f32, w: Eight, low: vec4f, high: vec4f) -> f32 {

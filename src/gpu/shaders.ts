@@ -239,7 +239,7 @@ fn quad_of(first: u32, quad: u32) -> vec4f {
 `,
   'bf16': /* wgsl */ `// weights[rows / 8][COLUMNS / 8][8 rows], a vec4u holding eight columns; word j has column j low, column j + 4 high.
 fn weights8(row: u32, i: u32) -> Eight {
-  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let w = words(((row / 8u) * blocks() + i) * 8u + row % 8u);
   return Eight(bitcast<vec4f>(w << vec4u(16u)), bitcast<vec4f>(w & vec4u(0xffff0000u)));
 }
 `,
@@ -452,7 +452,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   'f16': /* wgsl */ `// As bf16.wgsl. WGSL leaves it to an adapter what becomes of subnormal halves: pack.wgsl is followed by a check that they stay, see
 // src/selftest/packing.ts.
 fn weights8(row: u32, i: u32) -> Eight {
-  let w = weights[((row / 8u) * blocks() + i) * 8u + row % 8u];
+  let w = words(((row / 8u) * blocks() + i) * 8u + row % 8u);
   let a = unpack2x16float(w.x);
   let b = unpack2x16float(w.y);
   let c = unpack2x16float(w.z);
@@ -463,7 +463,7 @@ fn weights8(row: u32, i: u32) -> Eight {
   'f32': /* wgsl */ `// weights[rows / 8][COLUMNS / 8][2 halves][8 rows], a vec4u holding four columns.
 fn weights8(row: u32, i: u32) -> Eight {
   let at = ((row / 8u) * blocks() + i) * 16u + row % 8u;
-  return Eight(bitcast<vec4f>(weights[at]), bitcast<vec4f>(weights[at + 8u]));
+  return Eight(bitcast<vec4f>(words(at)), bitcast<vec4f>(words(at + 8u)));
 }
 `,
   'fp8': /* wgsl */ `// E4M3: [COLUMNS / 32][2][8 rows], a vec4u holding 16 columns, the first in the lowest bits.
@@ -473,7 +473,7 @@ const UNIT = 256.0; // as halves, their exponents have another bias
 struct Codes { low: vec4u, high: vec4u } // of 32 columns
 
 fn codes(row: u32, chunk: u32) -> Codes {
-  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(words(place_of(row, chunk, 0u)), words(place_of(row, chunk, 1u)));
 }
 
 fn four_of(w: u32) -> vec4f {
@@ -490,9 +490,9 @@ fn eight(c: Codes, k: u32) -> Eight {
 
 // Eight columns alone.
 fn codes8(row: u32, i: u32) -> Eight {
-  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let w = words(place_of(row, i / 4u, i / 2u % 2u));
   let j = i % 2u * 2u;
-  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  return Eight(four_of(w[j]), four_of(w[j + 1u]));
 }
 `,
   'gate-up': /* wgsl */ `// The first half of the SwiGLU feed-forward: silu(gate_proj · x) ∘ (up_proj · x), x the normed stream. A slab holds rows of gate_proj and
@@ -529,6 +529,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 }
 `,
+  'in-buffer': /* wgsl */ `// Where the words of a matrix are: in a buffer.
+@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+
+fn words(i: u32) -> vec4u { return weights[i]; }
+`,
+  'in-texture': /* wgsl */ `// Where the words of a matrix are: in a texture, four a texel. Of a buffer a software driver loads every word of every lane by itself, and
+// looks each time whether the lane is active and the word inside; of a texture it loads a lane's four words at once.
+override LINE: u32; // texels of a line
+@group(0) @binding(1) var weights: texture_storage_2d<rgba32uint, read>;
+
+fn words(i: u32) -> vec4u { return textureLoad(weights, vec2u(i % LINE, i / LINE)); }
+`,
   'int4': /* wgsl */ `// Codes of four bits, two's complement: [COLUMNS / 32][8 rows], a vec4u holding 32 columns, the first in the lowest bits.
 const MIDDLE = 8.0; // what is subtracted from an unsigned code to make it signed
 const PARTS = 1u;
@@ -536,7 +548,7 @@ const PARTS = 1u;
 const UNIT = 0x1p-28;
 struct Codes { words: vec4u } // of 32 columns
 
-fn codes(row: u32, chunk: u32) -> Codes { return Codes(weights[place_of(row, chunk, 0u)]); }
+fn codes(row: u32, chunk: u32) -> Codes { return Codes(words(place_of(row, chunk, 0u))); }
 
 fn eight_of(w: u32) -> Eight {
   let low = vec4u(w << 28u, w << 24u, w << 20u, w << 16u) & vec4u(0xf0000000u);
@@ -548,7 +560,7 @@ fn eight_of(w: u32) -> Eight {
 fn eight(c: Codes, k: u32) -> Eight { return eight_of(c.words[k]); }
 
 // Eight columns alone.
-fn codes8(row: u32, i: u32) -> Eight { return eight_of(weights[place_of(row, i / 4u, 0u)][i % 4u]); }
+fn codes8(row: u32, i: u32) -> Eight { return eight_of(words(place_of(row, i / 4u, 0u))[i % 4u]); }
 `,
   'int8': /* wgsl */ `// Codes of eight bits, two's complement: [COLUMNS / 32][2][8 rows], a vec4u holding 16 columns, the first in the lowest bits.
 const MIDDLE = 128.0; // see int4.wgsl
@@ -557,7 +569,7 @@ const UNIT = 0x1p-24; // see int4.wgsl
 struct Codes { low: vec4u, high: vec4u } // of 32 columns
 
 fn codes(row: u32, chunk: u32) -> Codes {
-  return Codes(weights[place_of(row, chunk, 0u)], weights[place_of(row, chunk, 1u)]);
+  return Codes(words(place_of(row, chunk, 0u)), words(place_of(row, chunk, 1u)));
 }
 
 fn four_of(w: u32) -> vec4f {
@@ -572,9 +584,9 @@ fn eight(c: Codes, k: u32) -> Eight {
 
 // Eight columns alone.
 fn codes8(row: u32, i: u32) -> Eight {
-  let at = place_of(row, i / 4u, i / 2u % 2u);
+  let w = words(place_of(row, i / 4u, i / 2u % 2u));
   let j = i % 2u * 2u;
-  return Eight(four_of(weights[at][j]), four_of(weights[at][j + 1u]));
+  return Eight(four_of(w[j]), four_of(w[j + 1u]));
 }
 `,
   'lm-head': /* wgsl */ `// The normed stream times the LM head (or the tied embedding): the logits. A thread computes four neighbouring ones, REPEAT times.
@@ -1255,13 +1267,13 @@ fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chu
 
 fn scale(row: u32, group: u32) -> f32 {
   let at = group * 8u + row % 8u;
-  return bitcast<f32>(weights[rows_at(row) + 8u * PARTS * chunks() + at / 4u][at % 4u]);
+  return bitcast<f32>(words(rows_at(row) + 8u * PARTS * chunks() + at / 4u)[at % 4u]);
 }
 
 fn zero(row: u32, group: u32) -> f32 {
   if (!ZEROS) { return 0.0; }
   let at = group / 4u * 8u + row % 8u;
-  let word = weights[rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u][at % 4u];
+  let word = words(rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u)[at % 4u];
   return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 
@@ -1559,7 +1571,7 @@ fn total_of(sums: Sums, thread: u32, one: u32) -> Sums {
 // that must stay loops: software drivers take tens of milliseconds to compile each load of an unrolled one.
 struct Slab { first: u32, count: u32, one: u32 }
 @group(0) @binding(0) var<uniform> slab: Slab;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+// words(i): four words, from word 4i on, see in-buffer.wgsl and in-texture.wgsl.
 
 struct Eight { low: vec4f, high: vec4f } // columns 8i … 8i+3 and 8i+4 … 8i+7
 

@@ -29,9 +29,19 @@ function formatOf(part: TensorInfo | QuantizedShape): Format {
   return { code, group, rounding, hasZeros };
 }
 
+/** What holds the words of a matrix on the GPU. */
+export type Holder = 'buffer' | 'texture';
+
 /** The files of shaders/ that read the format. */
-export const filesOf = (format: Format): ShaderName[] =>
-  isQuantized(format) ? ['weights', 'quantized', format.code] : ['weights', format.code];
+export const filesOf = (format: Format, holder: Holder): ShaderName[] => [
+  `in-${holder}`,
+  'weights',
+  ...(isQuantized(format) ? (['quantized'] as const) : []),
+  format.code,
+];
+
+/** Texels of a line of a texture that holds a matrix, 16 bytes each; the last line is filled up. */
+export const LINE = 1024;
 
 const ROUNDINGS = { f32: 0, f16: 1, bf16: 2 } as const;
 

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../checkpoint/config.ts';
 import { EMBEDDING, HEAD } from '../checkpoint/contents.ts';
 import type { Constants, Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import type { Recorder } from '../gpu/recorder.ts';
-import { constantsOf, type Format, filesOf, isInChunks } from './format.ts';
+import { constantsOf, type Format, filesOf, isInChunks, LINE } from './format.ts';
 import type { Tuning } from './tuning.ts';
 import type { WeightLayout } from './weight-layout.ts';
 
@@ -113,7 +113,7 @@ export async function compileOperations(
   config: ModelConfig,
   tuning: Tuning,
   cache: KvCache,
-  layout: Pick<WeightLayout, 'format' | 'hasOrder' | 'permutes'>,
+  layout: Pick<WeightLayout, 'format' | 'hasOrder' | 'holder' | 'permutes'>,
 ) {
   const { hiddenSize, intermediateSize, vocabSize, headDim, numAttentionHeads, mlpBias } = config;
   const { hidden, squares, attended, activated, share, team, slices } = sizesOf(config, tuning);
@@ -129,6 +129,7 @@ export async function compileOperations(
     WIDTH: hiddenSize,
     VOCABULARY: vocabSize,
     REPEAT: tuning.head.repeat,
+    LINE,
   };
   const compile = (files: ShaderName[], constants: Constants) =>
     kernels.compile(files, { ...sizes, ...constants });
@@ -149,14 +150,17 @@ export async function compileOperations(
     const shader = name === 'matvec-subgroups' && isInChunks(format, columns) ? 'matvec-groups' : name;
     return Promise.all(
       tuning.tiles.map(async (TILE): Promise<Variant> => {
-        const kernel = await compile([shader, 'sizes', ...filesOf(format), 'stream', ...files], {
-          ...constantsOf(format),
-          ...constants,
-          COLUMNS: columns,
-          THREADS: threads,
-          TILE,
-          SQUARES: threads * TILE,
-        });
+        const kernel = await compile(
+          [shader, 'sizes', ...filesOf(format, layout.holder), 'stream', ...files],
+          {
+            ...constantsOf(format),
+            ...constants,
+            COLUMNS: columns,
+            THREADS: threads,
+            TILE,
+            SQUARES: threads * TILE,
+          },
+        );
         return { kernel, rows: TILE, quads };
       }),
     );
@@ -166,7 +170,13 @@ export async function compileOperations(
     const { shader, threads, quads } = tuning.decode;
     const decode = await tiled(shader, threads, quads, format, columns, files, more);
     if (!tuning.tiledPrefill) return { decode, prefill: decode };
-    const tiles: ShaderName[] = ['matmul-tiles', 'sizes', ...filesOf(format), 'stream', ...files];
+    const tiles: ShaderName[] = [
+      'matmul-tiles',
+      'sizes',
+      ...filesOf(format, layout.holder),
+      'stream',
+      ...files,
+    ];
     const constants = { ...constantsOf(format), ...more, COLUMNS: columns, SQUARES: 256 * 8 };
     return { decode, prefill: [{ kernel: await compile(tiles, constants), rows: 64, quads: 32 }] };
   };
@@ -217,7 +227,7 @@ export async function compileOperations(
     permuteAttention: permute(numAttentionHeads * headDim, 0, attended),
     permuteActivation: permute(intermediateSize, 0, activated),
     layers: Promise.all(Array.from({ length: config.numHiddenLayers }, (_, i) => layer(i))),
-    embed: single(['sizes', ...filesOf(embedding), 'row', 'stream', 'embed'], {
+    embed: single(['sizes', ...filesOf(embedding, layout.holder), 'row', 'stream', 'embed'], {
       ...constantsOf(embedding),
       COLUMNS: hiddenSize,
     }),

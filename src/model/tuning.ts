@@ -1,7 +1,10 @@
 import type { AdapterDescription } from '../gpu/device.ts';
+import type { Holder } from './format.ts';
 
 /** How the multiplications by weight matrices are laid out on a class of adapters. Results agree bit by bit within one tuning, not between two. */
 export interface Tuning {
+  /** What holds the weight matrices: a buffer, but where a driver reads textures faster. */
+  readonly holder: Holder;
   /** The shader for decoding, its threads a workgroup, and the quads of outputs that a workgroup computes. */
   readonly decode: {
     readonly shader: 'matvec' | 'matvec-subgroups' | 'matvec-split';
@@ -38,6 +41,7 @@ const TILES_BYTES = 20 << 10;
 
 /** Many threads in flight for each row of a matrix; prompts by tiles in workgroup memory. */
 export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tuning => ({
+  holder: 'buffer',
   decode: { shader: 'matvec-split', threads: 256, quads: 8 },
   head: { shader: 'matvec', threads: 64, repeat: 1 },
   summaryThreads: 256,
@@ -56,6 +60,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
 const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
   const shader = subgroups ? 'matvec-subgroups' : 'matvec';
   return {
+    holder: subgroups ? 'texture' : 'buffer',
     decode: { shader, threads: 8, quads: 8 },
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1 },
     summaryThreads: vocabSize >= 4096 ? 64 : 8,

@@ -1,11 +1,15 @@
 import { EMBEDDING, HEAD } from '../checkpoint/contents.ts';
 import type { QuantizedShape } from '../checkpoint/quantized.ts';
 import type { TensorInfo } from '../checkpoint/safetensors.ts';
-import { commonFormat, eightRows, type Format, isQuantized } from './format.ts';
+import { commonFormat, eightRows, type Format, type Holder, isQuantized, LINE } from './format.ts';
 
-/** Rows of a matrix in one buffer, in the interleaved layout of shaders/weights.wgsl. */
+const LINE_BYTES = 16 * LINE;
+/** WebGPU promises no taller textures. */
+const MOST_LINES = 8192;
+
+/** Rows of a matrix in one buffer or texture, in the interleaved layout of shaders/weights.wgsl. */
 export interface Slab {
-  readonly weights: GPUBuffer;
+  readonly weights: GPUBuffer | GPUTexture;
   /** struct Slab of shaders/weights.wgsl, in the units the matrix is cut by. */
   readonly range: GPUBuffer;
   readonly count: number;
@@ -37,7 +41,7 @@ export interface SlabPlan {
   readonly columns: number;
   readonly format: Format;
   readonly hasOrder: boolean;
-  /** Of its buffer. */
+  /** Of what holds it: a texture has whole lines. */
   readonly bytes: number;
   /** What its range says. */
   readonly first: number;
@@ -70,13 +74,15 @@ export interface Quantize {
 export abstract class WeightLayout {
   /** Bytes of GPU memory taken so far. */
   bytes = 0;
+  readonly holder: Holder;
   private readonly parts: Parts;
-  private readonly maxBinding: number;
+  private readonly maxBytes: number; // of a slab
   private readonly quantize: Quantize | undefined;
 
-  constructor(parts: Parts, maxBinding: number, quantize?: Quantize) {
+  constructor(parts: Parts, maxBinding: number, quantize?: Quantize, holder: Holder = 'buffer') {
     this.parts = parts;
-    this.maxBinding = maxBinding;
+    this.holder = holder;
+    this.maxBytes = holder === 'texture' ? Math.min(maxBinding, MOST_LINES * LINE_BYTES) : maxBinding;
     this.quantize = quantize;
   }
 
@@ -183,7 +189,7 @@ export abstract class WeightLayout {
 
   private rowsPerSlab(columns: number, format: Format, unit: number): number {
     // Rows are interleaved by eight: a slab whose rows are no multiple of it is padded.
-    const rows = Math.floor(this.maxBinding / eightRows(format, columns)) * 8;
+    const rows = Math.floor(this.maxBytes / eightRows(format, columns)) * 8;
     return Math.max(unit, Math.floor(rows / unit) * unit);
   }
 
@@ -192,7 +198,8 @@ export abstract class WeightLayout {
     rows: number,
     of: Omit<SlabPlan, 'segments' | 'bytes'>,
   ): Promise<Slab> {
-    const bytes = Math.ceil(rows / 8) * eightRows(of.format, of.columns);
+    const needed = Math.ceil(rows / 8) * eightRows(of.format, of.columns);
+    const bytes = this.holder === 'texture' ? Math.ceil(needed / LINE_BYTES) * LINE_BYTES : needed;
     this.bytes += bytes + (of.hasOrder ? 4 * of.columns * segments.length : 0);
     return this.slab({ ...of, segments, bytes });
   }

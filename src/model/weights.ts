@@ -4,7 +4,7 @@ import { toF32 } from '../checkpoint/values.ts';
 import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Constants, Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import { dequantize, rowBytes, writeRows } from './codes.ts';
-import { BITS, constantsOf, DTYPE_BYTES, type Format, isQuantized } from './format.ts';
+import { BITS, constantsOf, DTYPE_BYTES, type Format, type Holder, isQuantized, LINE } from './format.ts';
 import { type Quantize, type Segment, type Slab, type SlabPlan, WeightLayout } from './weight-layout.ts';
 
 const CHUNK_BYTES = 8 << 20;
@@ -40,8 +40,9 @@ export class WeightLoader extends WeightLayout {
     source: TensorSource,
     onRead: (bytes: number) => void,
     quantize?: Quantize,
+    holder?: Holder,
   ) {
-    super(source, gpu.maxBinding, quantize);
+    super(source, gpu.maxBinding, quantize, holder);
     this.gpu = gpu;
     this.kernels = kernels;
     this.source = source;
@@ -57,8 +58,10 @@ export class WeightLoader extends WeightLayout {
 
   protected async slab(plan: SlabPlan): Promise<Slab> {
     const { segments, columns, format, hasOrder, bytes, first, count } = plan;
-    const weights = this.gpu.buffer(segments[0].name, bytes);
-    for (const segment of segments) await this.load(await this.feed(segment.name, format), segment, weights);
+    const buffer = this.gpu.buffer(segments[0].name, bytes);
+    for (const segment of segments) await this.load(await this.feed(segment.name, format), segment, buffer);
+    const weights = this.holder === 'texture' ? this.gpu.texture(buffer, LINE) : buffer;
+    if (weights !== buffer) this.gpu.free(buffer);
     const range = this.gpu.upload(
       'range',
       new Uint32Array([first, count, 1]),

@@ -3,6 +3,7 @@ import type { Gpu } from '../gpu/device.ts';
 import type { Kernels } from '../gpu/kernel.ts';
 import { WeightLoader } from '../model/weights.ts';
 import { type Check, exact } from './compare.ts';
+import { readWords } from './packing.ts';
 import { type CodesForm, RandomCodes } from './random-codes.ts';
 import { bellShaped } from './random-tensors.ts';
 
@@ -56,7 +57,7 @@ export async function checkPackingCodes(gpu: Gpu, kernels: Kernels, form: CodesF
   const loader = new WeightLoader(gpu, kernels, source, () => {});
   const [{ weights, range, order }] = (await loader.stacked([NAME], 1)).slabs;
   loader.done();
-  const words = new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size));
+  const words = await readWords(gpu, weights as GPUBuffer);
   for (const buffer of [weights, range, order]) if (buffer) gpu.free(buffer);
   const { codes, scales, zeros = new Uint8Array() } = await matrix.read();
   const { columns, group } = matrix;

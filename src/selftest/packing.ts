@@ -35,7 +35,7 @@ export async function checkPacking(
   const all = packing.flatMap((dtype, i) => Array.from(wordsOf(dtype, source.bytes[i], isF32)));
   let error = 0;
   for (const { weights, range, count } of slabs) {
-    const words = new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size));
+    const words = await readWords(gpu, weights as GPUBuffer);
     const found = Array.from({ length: count * columns }, (_, n) =>
       element(words, columns, Math.floor(n / columns), n % columns, isF32),
     );
@@ -45,6 +45,10 @@ export async function checkPacking(
   loader.done();
   return { error, bound: 0 };
 }
+
+/** What a loader that uses buffers has made of a matrix. */
+export const readWords = async (gpu: Gpu, weights: GPUBuffer): Promise<Uint32Array> =>
+  new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), weights, weights.size));
 
 class Patterns implements TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>;

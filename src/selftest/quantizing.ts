@@ -4,6 +4,7 @@ import type { Kernels } from '../gpu/kernel.ts';
 import { WeightLoader } from '../model/weights.ts';
 import { rowOf } from './codes-layout.ts';
 import type { Check } from './compare.ts';
+import { readWords } from './packing.ts';
 import { bellShaped } from './random-tensors.ts';
 
 const ROWS = 11;
@@ -28,7 +29,7 @@ export async function checkQuantizing(gpu: Gpu, kernels: Kernels, code: 'int8' |
   };
   const loader = new WeightLoader(gpu, kernels, source, () => {}, { layers: code, group: GROUP });
   const [{ weights: buffer, range }] = (await loader.stacked([NAME], 1)).slabs;
-  const words = new Uint32Array(await gpu.read(gpu.device.createCommandEncoder(), buffer, buffer.size));
+  const words = await readWords(gpu, buffer as GPUBuffer);
   for (const each of [buffer, range]) gpu.free(each);
   loader.done();
   const bits = code === 'int4' ? 4 : 8;

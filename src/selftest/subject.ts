@@ -30,7 +30,7 @@ export async function openSubject(
   kvType: KvType,
 ): Promise<Subject> {
   const cache = new KvCache(gpu, config, positions, kvType);
-  const loader = new WeightLoader(gpu, kernels, tensors, () => {});
+  const loader = new WeightLoader(gpu, kernels, tensors, () => {}, undefined, tuning.holder);
   const model = await loadQwen2(gpu, kernels, config, loader, cache, config.maxPositionEmbeddings, tuning);
   loader.done();
   return { gpu, config, tuning, tensors, model, cache };

@@ -7,7 +7,7 @@ import type { CodeFormat } from '../../src/checkpoint/quantized.ts';
 import { Gpu } from '../../src/gpu/device.ts';
 import { type Constants, Kernels, type ShaderName } from '../../src/gpu/kernel.ts';
 import { shaders } from '../../src/gpu/shaders.ts';
-import { constantsOf, type Format, filesOf, isQuantized } from '../../src/model/format.ts';
+import { constantsOf, type Format, filesOf, type Holder, isQuantized } from '../../src/model/format.ts';
 import { compileOperations } from '../../src/model/operations.ts';
 import { tuningFor } from '../../src/model/tuning.ts';
 import { EMBEDDED } from '../../src/selftest/self-test.ts';
@@ -46,6 +46,7 @@ const SIZES = {
   GROUP: 32,
   FIRST: 0,
   SECOND: 0,
+  LINE: 1024,
 };
 
 const codes = (code: CodeFormat, rounding: 'f32' | 'f16' | 'bf16', hasZeros: boolean): Format => ({
@@ -62,10 +63,14 @@ const FORMATS: readonly Format[] = [
 ];
 
 /** Every variant the model can ask for: files, then the constants that vary. */
-function* variants(shader: ShaderName, tiles: number[]): Generator<[ShaderName[], Constants]> {
+function* variants(
+  shader: ShaderName,
+  tiles: number[],
+  holder: Holder,
+): Generator<[ShaderName[], Constants]> {
   for (const format of FORMATS) {
     if (shader === 'matvec-groups' && !isQuantized(format)) continue;
-    const files: ShaderName[] = [shader, 'sizes', ...filesOf(format), 'stream'];
+    const files: ShaderName[] = [shader, 'sizes', ...filesOf(format, holder), 'stream'];
     for (const TILE of isQuantized(format) ? tiles.slice(-1) : tiles) {
       const constants = { ...constantsOf(format), TILE };
       for (const BIAS of [false, true]) yield [[...files, 'project'], { ...constants, BIAS }];
@@ -104,8 +109,9 @@ function* others(): Generator<[ShaderName[], Constants]> {
   ])
     yield [['sizes', 'codes', 'pack-codes'], { BITS, FLIP, ZEROS: FLIP > 0 }];
   yield [['sizes', 'permute'], {}];
-  for (const format of FORMATS)
-    yield [['sizes', ...filesOf(format), 'row', 'stream', 'embed'], constantsOf(format)];
+  for (const holder of ['buffer', 'texture'] as const)
+    for (const format of FORMATS)
+      yield [['sizes', ...filesOf(format, holder), 'row', 'stream', 'embed'], constantsOf(format)];
   yield* attentions('same');
   yield [['sizes', 'row', 'window', 'attention-merge'], {}];
   for (const KV_BF16 of [false, true]) yield [['sizes', 'row', 'cache', 'qk-norm'], { KV_BF16 }];
@@ -127,8 +133,8 @@ test('every variant compiles with subgroups', async () => {
   const kernels = new Kernels(gpu);
   let compiled = 0;
   const all = [
-    ...variants('matvec-subgroups', [1, 2, 4]),
-    ...variants('matvec-groups', [1, 2, 4]),
+    ...variants('matvec-subgroups', [1, 2, 4], 'texture'),
+    ...variants('matvec-groups', [1, 2, 4], 'texture'),
     ...attentions('same-subgroups'),
   ];
   for (const [files, constants] of all) {
@@ -143,15 +149,18 @@ test('every variant compiles without subgroups and without shader-f16', async ()
   const gpu = await nullDevice([]);
   const kernels = new Kernels(gpu);
   const all = [
-    ...variants('matvec', [1, 2, 4, 8]),
-    ...variants('matvec-split', [1, 2, 4, 8]),
-    ...variants('matmul-tiles', [8]),
+    ...variants('matvec', [1, 2, 4, 8], 'buffer'),
+    ...variants('matvec-split', [1, 2, 4, 8], 'buffer'),
+    ...variants('matmul-tiles', [8], 'buffer'),
     ...others(),
   ];
-  assert.is(all.length, 3 * (28 + 24 + 2) + 5 * (8 + 7 + 2) + 46);
+  assert.is(all.length, 3 * (28 + 24 + 2) + 5 * (8 + 7 + 2) + 54);
   for (const [files, constants] of all) await kernels.compile(files, { ...SIZES, ...constants });
   await kernels
-    .compile(['matvec-subgroups', 'sizes', 'weights', 'bf16', 'stream', 'project'], { ...SIZES, TILE: 1 })
+    .compile(['matvec-subgroups', 'sizes', 'in-buffer', 'weights', 'bf16', 'stream', 'project'], {
+      ...SIZES,
+      TILE: 1,
+    })
     .then(() => assert.unreachable('the null device accepted subgroups it was not asked for'))
     .catch((error) => assert.match(error.message, /subgroups/));
   gpu.device.destroy();
@@ -160,7 +169,16 @@ test('every variant compiles without subgroups and without shader-f16', async ()
 test('a wrong shader is refused with the compiler’s words; a size that it reads has to be given', async () => {
   const gpu = await nullDevice([]);
   const kernels = new Kernels(gpu);
-  const files: ShaderName[] = ['matvec', 'sizes', 'weights', 'bf16', 'stream', 'norm', 'gate-up'];
+  const files: ShaderName[] = [
+    'matvec',
+    'sizes',
+    'in-buffer',
+    'weights',
+    'bf16',
+    'stream',
+    'norm',
+    'gate-up',
+  ];
   for (const name of ['SQUARES', 'EPSILON'] as const) {
     const { [name]: _, ...incomplete } = SIZES;
     await kernels
@@ -178,7 +196,8 @@ test('models of any size share compiled kernels', async () => {
     const config = { ...EMBEDDED.config, ...sizes };
     const adapter = { ...gpu.adapter, cpu: true };
     const cache = new KvCache(gpu, config, 64, 'f32');
-    const layout = { permutes: false, hasOrder: () => false, format: () => ({ code: 'bf16' }) as const };
+    const format = () => ({ code: 'bf16' }) as const;
+    const layout = { holder: 'buffer', permutes: false, hasOrder: () => false, format } as const;
     await compileOperations(kernels, config, tuningFor(adapter, config.vocabSize), cache, layout);
     return kernels.compiled;
   };

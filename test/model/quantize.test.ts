@@ -12,6 +12,7 @@ import { isQuantized } from '../../src/model/format.ts';
 import { gpuTuning } from '../../src/model/tuning.ts';
 import { WeightLoader } from '../../src/model/weights.ts';
 import { rowOf } from '../../src/selftest/codes-layout.ts';
+import { readWords } from '../../src/selftest/packing.ts';
 import { failure } from '../support/folder.ts';
 import { inTemporaryFolder, kernelSets, SHAPE } from '../support/models.ts';
 import { randomCheckpoint } from '../support/random-checkpoint.ts';
@@ -31,8 +32,7 @@ async function weightsAsLoaded(dir: string, options: QuantizeOptions): Promise<W
       const format = shape.length === 2 ? loader.format([name]) : undefined;
       if (format && isQuantized(format)) {
         const [slab] = (await loader.stacked([name], 1)).slabs;
-        const encoder = gpu.device.createCommandEncoder();
-        const words = new Uint32Array(await gpu.read(encoder, slab.weights, slab.weights.size));
+        const words = await readWords(gpu, slab.weights as GPUBuffer);
         const all = Array.from({ length: rows }, (_, row) => {
           const { codes, scales } = rowOf(words, row, { rows, columns, ...format });
           return Array.from(codes, (q, j) => q * scales[Math.floor(j / format.group)]);
