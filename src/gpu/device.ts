@@ -1,3 +1,4 @@
+import { patiently } from '#runtime/gpu/patience';
 import { DeviceLostError, OptionError } from '../base/errors.ts';
 import { type AdapterChoice, adapterName, checkAdapter, findAdapter, isCpu } from './adapter.ts';
 
@@ -170,7 +171,7 @@ export class Gpu {
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(MAP_MODE_READ, 0, size);
+      await this.wait(staging.mapAsync(MAP_MODE_READ, 0, size));
     } catch (error) {
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
       this.check();
@@ -181,6 +182,11 @@ export class Gpu {
     this.idle.push(staging);
     this.check();
     return data;
+  }
+
+  /** Waits for what the device does. */
+  wait<T>(promise: Promise<T>): Promise<T> {
+    return this.adapter.cpu ? patiently(promise) : promise;
   }
 
   /** Throws what has gone wrong with the device since, if anything. */

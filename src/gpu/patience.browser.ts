@@ -1,0 +1,2 @@
+/** Browsers tell by themselves that a promise of WebGPU's is kept. */
+export const patiently = <T>(promise: Promise<T>): Promise<T> => promise;

@@ -1,0 +1,47 @@
+import * as assert from 'uvu/assert';
+import { patiently } from '../../src/gpu/patience.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('patience');
+const after = (ms: number) => new Promise<string>((resolve) => setTimeout(resolve, ms, 'kept'));
+
+/** Turns of the event loop until a promise is kept. */
+async function turnsOf(promise: Promise<unknown>): Promise<number> {
+  let [turns, over] = [0, false];
+  const count = () => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+  await promise;
+  over = true;
+  return turns;
+}
+
+test('the event loop turns a few times a millisecond while something is waited for, and freely afterwards', async () => {
+  const impatient = await turnsOf(after(200));
+  const patient = await turnsOf(patiently(after(200)));
+  assert.ok(patient < 1500, `${patient} turns in 200 ms`);
+  assert.ok(patient < impatient / 4, `${patient} turns, ${impatient} without patience`);
+  assert.ok((await turnsOf(after(200))) > 4 * patient, 'turns are made to last though nothing is waited for');
+});
+
+test('many waits at once end each in its time, with what the promise gives', async () => {
+  const order: number[] = [];
+  const waits = [60, 5, 30].map(async (ms) => {
+    assert.is(await patiently(after(ms)), 'kept');
+    order.push(ms);
+  });
+  await Promise.all(waits);
+  assert.equal(order, [5, 30, 60]);
+});
+
+test('a promise that is broken throws, and ends the waiting', async () => {
+  await patiently(Promise.reject(new Error('lost')))
+    .then(() => assert.unreachable())
+    .catch((error) => assert.is(error.message, 'lost'));
+  const [free, patient] = [await turnsOf(after(50)), await turnsOf(patiently(after(50)))];
+  assert.ok(free > 4 * patient, `${free} turns after the end, ${patient} while waiting`);
+});
+
+test.run();
