@@ -745,6 +745,20 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
   }
 }
 `,
+  'norm-subgroups': /* wgsl */ `var<private> factors: array<f32, MOST>;
+fn norms(p: Place, thread: u32) {
+  for (var m = 0u; m < TILE * slab.one; m++) {
+  var s = 0.0;
+  for (var i = p.peer; i < stream_squares() * slab.one; i += peers()) {
+  s += x1((p.row + m) * stream_stride() + 2u * stream_half() + i);
+  }
+  var sum = subgroupBroadcast(s, 0u) + subgroupBroadcast(s, 1u);
+  sum = sum + subgroupBroadcast(s, 2u) + subgroupBroadcast(s, 3u) + subgroupBroadcast(s, 4u);
+  sum = sum + subgroupBroadcast(s, 5u) + subgroupBroadcast(s, 6u) + subgroupBroadcast(s, 7u);
+  factors[m] = inverseSqrt(sum / f32(sizes.WIDTH) + sizes.EPSILON);
+  }
+}
+`,
   'norm': /* wgsl */ `override SQUARES: u32;
 var<workgroup> squares: array<f32, SQUARES>;
 var<private> factors: array<f32, MOST>;

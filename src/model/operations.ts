@@ -183,7 +183,7 @@ export async function compileOperations(
   const lmHead = async (): Promise<Variants> => {
     const format = layout.format([config.tieWordEmbeddings ? EMBEDDING : HEAD]);
     const { shader, threads, repeat } = tuning.head;
-    const files: ShaderName[] = ['norm', 'lm-head'];
+    const files: ShaderName[] = [tuning.norm, 'lm-head'];
     const variants = await tiled(shader, threads, threads * repeat, format, hiddenSize, files, {});
     return { decode: variants, prefill: variants };
   };
@@ -201,11 +201,11 @@ export async function compileOperations(
     const qkv = weights('self_attn.q', 'self_attn.k', 'self_attn.v');
     const gateUp = weights('mlp.gate', 'mlp.up');
     return allOf({
-      qkv: linear(['norm', 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
+      qkv: linear([tuning.norm, 'row', 'cache', 'qkv'], qkv, hiddenSize, { QK_NORM: config.qkNorm }),
       output: linear(['project'], weights('self_attn.o'), numAttentionHeads * headDim, {
         BIAS: config.outputBias,
       }),
-      gateUp: linear(['norm', 'gate-up'], gateUp, hiddenSize, {
+      gateUp: linear([tuning.norm, 'gate-up'], gateUp, hiddenSize, {
         SECOND: secondOrder(config, tuning),
         ORDERED: layout.hasOrder(gateUp),
         OUT_STRIDE: activated,

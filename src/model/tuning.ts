@@ -21,6 +21,8 @@ export interface Tuning {
   readonly summaryThreads: number;
   /** Threads of a workgroup of the attention kernel, at least 8. */
   readonly attentionThreads: number;
+  /** The file of shaders/ that puts together what the threads of a workgroup know of a norm. */
+  readonly norm: 'norm' | 'norm-subgroups';
   /** The file of shaders/ that says what all threads of a workgroup have in common. */
   readonly same: 'same' | 'same-subgroups';
   /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
@@ -46,6 +48,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
   head: { shader: 'matvec', threads: 64, repeat: 1 },
   summaryThreads: 256,
   attentionThreads: 32,
+  norm: 'norm',
   same: 'same',
   shareSpans: false,
   capacity: 512,
@@ -65,6 +68,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
     head: { shader, threads: 8, repeat: vocabSize >= 8192 ? 16 : 1 },
     summaryThreads: vocabSize >= 4096 ? 64 : 8,
     attentionThreads: 8,
+    norm: subgroups ? 'norm-subgroups' : 'norm',
     same: subgroups ? 'same-subgroups' : 'same',
     shareSpans: true,
     capacity: 256,
