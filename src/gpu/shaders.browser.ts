@@ -250,11 +250,12 @@ override ZEROS: bool;
 fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
 fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
 fn zero_words() -> u32 { return select(0u, (groups() + 3u) / 4u, ZEROS); }
-fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + groups() + zero_words()); }
+fn scale_words() -> u32 { return (groups() + 3u) / 4u * 4u; }
+fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + scale_words() + zero_words()); }
 fn write_codes(row: u32, i: u32, word: u32) { packed[row_at(row) + (i / 4u * 8u + row % 8u) * 4u + i % 4u] = word; }
-fn write_scale(row: u32, group: u32, word: u32) { packed[row_at(row) + 8u * (BITS * chunks() + group) + row % 8u] = word; }
+fn write_scale(row: u32, group: u32, word: u32) { write_codes(row, BITS * chunks() + group, word); }
 fn write_zeros(row: u32, i: u32, word: u32) {
-  packed[row_at(row) + 8u * (BITS * chunks() + groups() + i) + row % 8u] = word;
+  packed[row_at(row) + 8u * (BITS * chunks() + scale_words() + i) + row % 8u] = word;
 }
 `,
   'copy-pages': /* wgsl */ `@group(0) @binding(0) var<storage, read> pages: array<vec2u>;
@@ -599,9 +600,15 @@ fn weights_of(c: Eight, scale: f32, zero: f32) -> Eight {
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
   for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
   let lane = subgroupExclusiveAdd(1u) % 8u;
-  for (var i = 0u; i < chunks() * slab.one; i++) {
+  let step = max(1u, sizes.GROUP / 8u);
+  for (var first = 0u; first < chunks() * slab.one; first += step) {
+  let sx = scales(n.x, first / step);
+  let sy = scales(n.y, first / step);
+  let sz = scales(n.z, first / step);
+  let sw = scales(n.w, first / step);
+  for (var i = first; i < min(first + step, chunks()); i++) {
   let g = 32u * i / sizes.GROUP;
-  let s = vec4f(scale(n.x, g), scale(n.y, g), scale(n.z, g), scale(n.w, g));
+  let s = vec4f(sx[g % 4u], sy[g % 4u], sz[g % 4u], sw[g % 4u]);
   let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
   let a = codes(n.x, i);
   let b = codes(n.y, i);
@@ -655,6 +662,7 @@ fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
   products[m] = fma(sums[m], s * UNIT, products[m]);
   } else {
   products[m] += sums[m];
+  }
   }
   }
   }
@@ -1095,19 +1103,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   'quantized': /* wgsl */ `override ZEROS: bool;
 override ROUNDING: u32;
 fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
+fn quads() -> u32 { return (groups() + 3u) / 4u; }
 fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
 fn rows_at(row: u32) -> u32 {
-  return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
+  return row / 8u * (8u * PARTS * chunks() + select(8u, 10u, ZEROS) * quads());
 }
 fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
-fn scale(row: u32, group: u32) -> f32 {
-  let at = group * 8u + row % 8u;
-  return bitcast<f32>(words(rows_at(row) + 8u * PARTS * chunks() + at / 4u)[at % 4u]);
+fn scales(row: u32, quad: u32) -> vec4f {
+  return bitcast<vec4f>(words(rows_at(row) + 8u * (PARTS * chunks() + quad) + row % 8u));
 }
 fn zero(row: u32, group: u32) -> f32 {
   if (!ZEROS) { return 0.0; }
   let at = group / 4u * 8u + row % 8u;
-  let word = words(rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u)[at % 4u];
+  let word = words(rows_at(row) + 8u * (PARTS * chunks() + quads()) + at / 4u)[at % 4u];
   return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 fn rounded(v: vec4f) -> vec4f {
@@ -1124,7 +1132,7 @@ fn dequantized(c: Eight, scale: f32, zero: f32) -> Eight {
 }
 fn weights8(row: u32, i: u32) -> Eight {
   let group = 8u * i / sizes.GROUP;
-  return dequantized(codes8(row, i), scale(row, group), zero(row, group));
+  return dequantized(codes8(row, i), scales(row, group / 4u)[group % 4u], zero(row, group));
 }
 `,
   'random': /* wgsl */ `fn multiply_high(a: u32, b: u32) -> u32 {

@@ -287,13 +287,14 @@ override ZEROS: bool;
 fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
 fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
 fn zero_words() -> u32 { return select(0u, (groups() + 3u) / 4u, ZEROS); } // of a row
-fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + groups() + zero_words()); }
+fn scale_words() -> u32 { return (groups() + 3u) / 4u * 4u; } // of a row
+fn row_at(row: u32) -> u32 { return row / 8u * 8u * (BITS * chunks() + scale_words() + zero_words()); }
 
 // Word number i of the codes of a row.
 fn write_codes(row: u32, i: u32, word: u32) { packed[row_at(row) + (i / 4u * 8u + row % 8u) * 4u + i % 4u] = word; }
-fn write_scale(row: u32, group: u32, word: u32) { packed[row_at(row) + 8u * (BITS * chunks() + group) + row % 8u] = word; }
+fn write_scale(row: u32, group: u32, word: u32) { write_codes(row, BITS * chunks() + group, word); }
 fn write_zeros(row: u32, i: u32, word: u32) {
-  packed[row_at(row) + 8u * (BITS * chunks() + groups() + i) + row % 8u] = word;
+  packed[row_at(row) + 8u * (BITS * chunks() + scale_words() + i) + row % 8u] = word;
 }
 `,
   'copy-pages': /* wgsl */ `// Copies pages of the KV cache within a layer's buffer, which WebGPU's own copies cannot do.
@@ -704,62 +705,69 @@ fn weights_of(c: Eight, scale: f32, zero: f32) -> Eight {
 fn multiply(n: vec4u, start: u32, stride: u32, thread: u32) {
   for (var m = 0u; m < TILE; m++) { products[m] = vec4f(0); }
   let lane = subgroupExclusiveAdd(1u) % 8u;
-  for (var i = 0u; i < chunks() * slab.one; i++) {
-    let g = 32u * i / sizes.GROUP;
-    let s = vec4f(scale(n.x, g), scale(n.y, g), scale(n.z, g), scale(n.w, g));
-    let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
-    let a = codes(n.x, i);
-    let b = codes(n.y, i);
-    let c = codes(n.z, i);
-    let d = codes(n.w, i);
-    var v: array<vec4f, MOST>;
-    var sums: array<vec4f, MOST>;
-    for (var m = 0u; m < TILE; m++) {
-      let quad = 8u * i + lane; // of columns; beyond the last block of eight stands something else
-      v[m] = select(vec4f(0), x[(start + m * stride) / 4u + quad], vec4<bool>(quad < 2u * blocks()));
-      sums[m] = vec4f(0);
-    }
-    {
-      let p = weights_of(eight(a, 0u), s.x, z.x);
-      let q = weights_of(eight(b, 0u), s.y, z.y);
-      let r = weights_of(eight(c, 0u), s.z, z.z);
-      let t = weights_of(eight(d, 0u), s.w, z.w);
+  let step = max(1u, sizes.GROUP / 8u); // chunks of four groups
+  for (var first = 0u; first < chunks() * slab.one; first += step) {
+    let sx = scales(n.x, first / step);
+    let sy = scales(n.y, first / step);
+    let sz = scales(n.z, first / step);
+    let sw = scales(n.w, first / step);
+    for (var i = first; i < min(first + step, chunks()); i++) {
+      let g = 32u * i / sizes.GROUP;
+      let s = vec4f(sx[g % 4u], sy[g % 4u], sz[g % 4u], sw[g % 4u]);
+      let z = vec4f(zero(n.x, g), zero(n.y, g), zero(n.z, g), zero(n.w, g));
+      let a = codes(n.x, i);
+      let b = codes(n.y, i);
+      let c = codes(n.z, i);
+      let d = codes(n.w, i);
+      var v: array<vec4f, MOST>;
+      var sums: array<vec4f, MOST>;
       for (var m = 0u; m < TILE; m++) {
-        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 0u), subgroupBroadcast(v[m], 1u));
+        let quad = 8u * i + lane; // of columns; beyond the last block of eight stands something else
+        v[m] = select(vec4f(0), x[(start + m * stride) / 4u + quad], vec4<bool>(quad < 2u * blocks()));
+        sums[m] = vec4f(0);
       }
-    }
-    {
-      let p = weights_of(eight(a, 1u), s.x, z.x);
-      let q = weights_of(eight(b, 1u), s.y, z.y);
-      let r = weights_of(eight(c, 1u), s.z, z.z);
-      let t = weights_of(eight(d, 1u), s.w, z.w);
+      {
+        let p = weights_of(eight(a, 0u), s.x, z.x);
+        let q = weights_of(eight(b, 0u), s.y, z.y);
+        let r = weights_of(eight(c, 0u), s.z, z.z);
+        let t = weights_of(eight(d, 0u), s.w, z.w);
+        for (var m = 0u; m < TILE; m++) {
+          sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 0u), subgroupBroadcast(v[m], 1u));
+        }
+      }
+      {
+        let p = weights_of(eight(a, 1u), s.x, z.x);
+        let q = weights_of(eight(b, 1u), s.y, z.y);
+        let r = weights_of(eight(c, 1u), s.z, z.z);
+        let t = weights_of(eight(d, 1u), s.w, z.w);
+        for (var m = 0u; m < TILE; m++) {
+          sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 2u), subgroupBroadcast(v[m], 3u));
+        }
+      }
+      {
+        let p = weights_of(eight(a, 2u), s.x, z.x);
+        let q = weights_of(eight(b, 2u), s.y, z.y);
+        let r = weights_of(eight(c, 2u), s.z, z.z);
+        let t = weights_of(eight(d, 2u), s.w, z.w);
+        for (var m = 0u; m < TILE; m++) {
+          sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 4u), subgroupBroadcast(v[m], 5u));
+        }
+      }
+      {
+        let p = weights_of(eight(a, 3u), s.x, z.x);
+        let q = weights_of(eight(b, 3u), s.y, z.y);
+        let r = weights_of(eight(c, 3u), s.z, z.z);
+        let t = weights_of(eight(d, 3u), s.w, z.w);
+        for (var m = 0u; m < TILE; m++) {
+          sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 6u), subgroupBroadcast(v[m], 7u));
+        }
+      }
       for (var m = 0u; m < TILE; m++) {
-        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 2u), subgroupBroadcast(v[m], 3u));
-      }
-    }
-    {
-      let p = weights_of(eight(a, 2u), s.x, z.x);
-      let q = weights_of(eight(b, 2u), s.y, z.y);
-      let r = weights_of(eight(c, 2u), s.z, z.z);
-      let t = weights_of(eight(d, 2u), s.w, z.w);
-      for (var m = 0u; m < TILE; m++) {
-        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 4u), subgroupBroadcast(v[m], 5u));
-      }
-    }
-    {
-      let p = weights_of(eight(a, 3u), s.x, z.x);
-      let q = weights_of(eight(b, 3u), s.y, z.y);
-      let r = weights_of(eight(c, 3u), s.z, z.z);
-      let t = weights_of(eight(d, 3u), s.w, z.w);
-      for (var m = 0u; m < TILE; m++) {
-        sums[m] = dot8x4(sums[m], p, q, r, t, subgroupBroadcast(v[m], 6u), subgroupBroadcast(v[m], 7u));
-      }
-    }
-    for (var m = 0u; m < TILE; m++) {
-      if (FACTORED) {
-        products[m] = fma(sums[m], s * UNIT, products[m]);
-      } else {
-        products[m] += sums[m];
+        if (FACTORED) {
+          products[m] = fma(sums[m], s * UNIT, products[m]);
+        } else {
+          products[m] += sums[m];
+        }
       }
     }
   }
@@ -1269,29 +1277,30 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `,
   'quantized': /* wgsl */ `// A matrix of codes, see int4.wgsl, int8.wgsl and fp8.wgsl: w = round((code - zero) * scale), with a scale for each row and GROUP neighbouring
-// columns. For every eight rows there are their codes, then their scales [groups][8 rows] in f32, then with ZEROS their zero points
-// [groups / 4][8 rows], a byte each, from which MIDDLE is to be subtracted.
+// columns. For every eight rows there are their codes, then their scales in f32, [groups / 4][8 rows] of four groups, then with ZEROS
+// their zero points [groups / 4][8 rows], a byte each, from which MIDDLE is to be subtracted.
 override ZEROS: bool;
 override ROUNDING: u32; // what the product is rounded to: 0 f32, 1 f16, 2 bf16
 
 fn groups() -> u32 { return (sizes.COLUMNS + sizes.GROUP - 1u) / sizes.GROUP; }
+fn quads() -> u32 { return (groups() + 3u) / 4u; } // of groups
 fn chunks() -> u32 { return (sizes.COLUMNS + 31u) / 32u; }
 
 // Where eight rows begin, and where 32 of their columns stand: in vec4u.
 fn rows_at(row: u32) -> u32 {
-  return row / 8u * (8u * PARTS * chunks() + 2u * groups() + select(0u, (groups() + 3u) / 4u * 2u, ZEROS));
+  return row / 8u * (8u * PARTS * chunks() + select(8u, 10u, ZEROS) * quads());
 }
 fn place_of(row: u32, chunk: u32, part: u32) -> u32 { return rows_at(row) + (chunk * PARTS + part) * 8u + row % 8u; }
 
-fn scale(row: u32, group: u32) -> f32 {
-  let at = group * 8u + row % 8u;
-  return bitcast<f32>(words(rows_at(row) + 8u * PARTS * chunks() + at / 4u)[at % 4u]);
+// Of groups 4 quad, …
+fn scales(row: u32, quad: u32) -> vec4f {
+  return bitcast<vec4f>(words(rows_at(row) + 8u * (PARTS * chunks() + quad) + row % 8u));
 }
 
 fn zero(row: u32, group: u32) -> f32 {
   if (!ZEROS) { return 0.0; }
   let at = group / 4u * 8u + row % 8u;
-  let word = words(rows_at(row) + 8u * PARTS * chunks() + 2u * groups() + at / 4u)[at % 4u];
+  let word = words(rows_at(row) + 8u * (PARTS * chunks() + quads()) + at / 4u)[at % 4u];
   return f32((word >> (group % 4u * 8u)) & 255u) - MIDDLE;
 }
 
@@ -1312,7 +1321,7 @@ fn dequantized(c: Eight, scale: f32, zero: f32) -> Eight {
 
 fn weights8(row: u32, i: u32) -> Eight {
   let group = 8u * i / sizes.GROUP;
-  return dequantized(codes8(row, i), scale(row, group), zero(row, group));
+  return dequantized(codes8(row, i), scales(row, group / 4u)[group % 4u], zero(row, group));
 }
 `,
   'random': /* wgsl */ `// Philox 4x32-10 (Salmon et al., 2011).

@@ -60,7 +60,6 @@ export const DTYPE_BYTES: Readonly<Record<Dtype, number>> = { BF16: 2, F16: 2, F
 /** Bytes of eight rows, interleaved. */
 export function eightRows(format: Format, columns: number): number {
   if (!isQuantized(format)) return Math.ceil(columns / 8) * 8 * BITS[format.code];
-  const groups = Math.ceil(columns / format.group);
-  const zeros = format.hasZeros ? Math.ceil(groups / 4) : 0;
-  return 8 * 4 * (Math.ceil(columns / 32) * BITS[format.code] + groups + zeros);
+  const quads = Math.ceil(Math.ceil(columns / format.group) / 4);
+  return 8 * 4 * (Math.ceil(columns / 32) * BITS[format.code] + (format.hasZeros ? 5 : 4) * quads);
 }

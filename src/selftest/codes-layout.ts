@@ -27,10 +27,11 @@ export function rowOf(
   const chunks = Math.ceil(columns / 32);
   const groups = Math.ceil(columns / group);
   const zeroWords = hasZeros ? Math.ceil(groups / 4) : 0;
-  const start = (row >> 3) * 8 * (bits * chunks + groups + zeroWords);
-  const scaleStart = start + 8 * bits * chunks + (row & 7);
+  const quads = Math.ceil(groups / 4);
+  const start = (row >> 3) * 8 * (bits * chunks + 4 * quads + zeroWords);
+  const scaleStart = start + 8 * bits * chunks;
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-  const zeroStart = scaleStart + 8 * groups;
+  const zeroStart = scaleStart + 32 * quads + (row & 7);
   return {
     codes: Int32Array.from({ length: columns }, (_, column) => {
       const i = Math.floor((column * bits) / 32); // of the words of the row
@@ -38,7 +39,10 @@ export function rowOf(
       const low = word >>> ((column * bits) % 32);
       return code === 'fp8' ? low & 255 : (low << (32 - bits)) >> (32 - bits);
     }),
-    scales: Float32Array.from({ length: groups }, (_, g) => floats[scaleStart + 8 * g]),
+    scales: Float32Array.from(
+      { length: groups },
+      (_, g) => floats[scaleStart + ((g >> 2) * 8 + (row & 7)) * 4 + (g & 3)],
+    ),
     zeros: Uint8Array.from({ length: hasZeros ? groups : 0 }, (_, g) => {
       return words[zeroStart + 8 * (g >> 2)] >>> (8 * (g & 3));
     }),

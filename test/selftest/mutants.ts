@@ -26,7 +26,6 @@ export const COMMON: readonly Mutant[] = [
   { file: 'embed', was: 'h * norm_weight[column]', is: 'h * norm_weight[column] * 1.001' },
   { file: 'qkv', was: 'fma(y.y, r.x, y.x * r.y)', is: 'fma(y.y, r.x, y.x * r.y * 1.001)' },
   { file: 'qkv', was: 'row.position % PAGE, is_key', is: '(row.position + 1u) % PAGE, is_key' },
-  { file: 'norm', was: 'sum / f32(sizes.WIDTH)', is: 'sum / f32(sizes.WIDTH + 1u)', wrong: NORMED },
   {
     file: 'weights',
     was: 's = fma(w.high.z, high.z, s);',
@@ -77,6 +76,8 @@ export const COMMON: readonly Mutant[] = [
 
 /** Of the ways to multiply, of which an adapter has some. */
 export const MULTIPLICATIONS: readonly Mutant[] = [
+  { file: 'in-texture', was: 'i % LINE', is: '(i + 1u) % LINE', wrong: ['embed', ...PRODUCTS] },
+  { file: 'norm-subgroups', was: 'subgroupBroadcast(s, 7u)', is: 'subgroupBroadcast(s, 6u)', wrong: NORMED },
   {
     file: 'matvec-subgroups',
     was: 'i < blocks() * slab.one',
@@ -97,6 +98,8 @@ export const MULTIPLICATIONS: readonly Mutant[] = [
   },
 ];
 export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
+  { file: 'in-buffer', was: 'weights[i]', is: 'weights[i + 1u]', wrong: ['embed', ...PRODUCTS] },
+  { file: 'norm', was: 'sum / f32(sizes.WIDTH)', is: 'sum / f32(sizes.WIDTH + 1u)', wrong: NORMED },
   { file: 'matvec', was: 'i < blocks() * slab.one', is: 'i < (blocks() - 1u) * slab.one', wrong: PRODUCTS },
   { file: 'matvec-split', was: 'slice < THREADS / 8u', is: 'slice < THREADS / 8u - 1u', wrong: PRODUCTS },
   {
@@ -125,7 +128,7 @@ export const FEATURES: readonly Mutant[] = [
     is: '+ 1u - first_seen(row.position + 1u) / SPAN',
   },
   { file: 'project', was: 'h += bias[slab.first + n[j]]', is: 'h += bias[slab.first + n[0]]' },
-  { file: 'f32', was: 'weights[at + 8u]', is: 'weights[at + 7u]', wrong: ['qkv', 'gate-up'] },
+  { file: 'f32', was: 'words(at + 8u)', is: 'words(at + 7u)', wrong: ['qkv', 'gate-up'] },
   { file: 'f16', was: 'unpack2x16float(w.y)', is: 'unpack2x16float(w.z)', wrong: ['lm-head'] },
   { file: 'gate-up', was: 'arrayLength(&bias) / 2u)', is: 'arrayLength(&bias) / 2u - 1u)' },
 ];
@@ -143,8 +146,8 @@ export const CODES: readonly Mutant[] = [
   { file: 'quantize', was: 'fma(w[j], q, product)', is: 'fma(w[j], q * 1.3, product)' },
   {
     file: 'codes',
-    was: '(BITS * chunks() + group)',
-    is: '(BITS * chunks() + group + 1u)',
+    was: 'BITS * chunks() + group, word',
+    is: 'BITS * chunks() + group + 1u, word',
     wrong: ['quantize', 'pack-codes'],
   },
   { file: 'pack-codes', was: 'column % 4u * 8u)) ^ FLIP', is: 'column % 4u * 8u)) ^ 8u' },
