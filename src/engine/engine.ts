@@ -77,7 +77,7 @@ export class Engine implements LanguageModel {
         first += rows;
       }
       sequence.settle(end);
-      await gpu.device.queue.onSubmittedWorkDone();
+      await gpu.settled(gpu.device.queue.onSubmittedWorkDone());
       gpu.check();
       return sequence;
     } catch (error) {

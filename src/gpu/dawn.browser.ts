@@ -36,3 +36,6 @@ const REMEDIES: readonly (readonly [browser: RegExp, remedy: string])[] = [
 export const NO_ADAPTER: string =
   'no WebGPU adapter found: the browser has WebGPU and offers no GPU for it. Switch on hardware acceleration in its settings, ' +
   'update the GPU’s driver, and see chrome://gpu or about:support for why it is not used';
+
+/** Browsers do not wait by turning. */
+export const patiently = <T>(work: Promise<T>): Promise<T> => work;

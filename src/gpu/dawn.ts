@@ -28,3 +28,32 @@ export async function dawn(adapter = ''): Promise<GPU> {
   }
   return instance;
 }
+
+/** Milliseconds. Timers have whole ones, as long as a pass of a small model takes. */
+const NAP = 0.2;
+const never = new Int32Array(new SharedArrayBuffer(4));
+let waiting = 0;
+let naps = false;
+
+/**
+ * Awaits work of an adapter that computes on the CPU. As long as any is under way, Dawn has the event loop turn without a pause, and that
+ * takes a core from those who compute: so the thread sleeps a little at each turn.
+ */
+export async function patiently<T>(work: Promise<T>): Promise<T> {
+  if (globalThis.navigator?.gpu) return work; // is not Dawn's
+  waiting++;
+  if (!naps) setImmediate(nap);
+  naps = true;
+  try {
+    return await work;
+  } finally {
+    waiting--;
+  }
+}
+
+function nap(): void {
+  naps = waiting > 0;
+  if (!naps) return;
+  Atomics.wait(never, 0, 0, NAP);
+  setImmediate(nap);
+}

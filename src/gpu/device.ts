@@ -1,3 +1,4 @@
+import { patiently } from '#runtime/gpu/dawn';
 import { DeviceLostError, OptionError } from '../base/errors.ts';
 import { type AdapterChoice, adapterName, checkAdapter, findAdapter, isCpu } from './adapter.ts';
 
@@ -152,7 +153,7 @@ export class Gpu {
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(MAP_MODE_READ, 0, size);
+      await this.settled(staging.mapAsync(MAP_MODE_READ, 0, size));
     } catch (error) {
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
       this.check();
@@ -163,6 +164,11 @@ export class Gpu {
     this.idle.push(staging);
     this.check();
     return data;
+  }
+
+  /** Awaits what the adapter does, and leaves it the cores that it computes on. */
+  settled<T>(work: Promise<T>): Promise<T> {
+    return this.adapter.cpu ? patiently(work) : work;
   }
 
   /** Throws what has gone wrong with the device since, if anything. */

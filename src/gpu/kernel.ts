@@ -26,14 +26,14 @@ const SIZES_BINDING = 15;
  * shared functions. Equal requests share one pipeline, whatever their sizes, and variants of one list of files share their bind group layout.
  */
 export class Kernels {
-  private readonly gpu: Pick<Gpu, 'device' | 'upload'>;
+  private readonly gpu: Pick<Gpu, 'device' | 'upload' | 'settled'>;
   private readonly sources: Sources;
   private readonly modules = new Map<string, Promise<GPUShaderModule>>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
   private readonly variants = new Map<string, Promise<Variant>>();
   private readonly sizes = new Map<string, GPUBuffer>();
 
-  constructor(gpu: Pick<Gpu, 'device' | 'upload'>, sources: Sources = shaders) {
+  constructor(gpu: Pick<Gpu, 'device' | 'upload' | 'settled'>, sources: Sources = shaders) {
     this.gpu = gpu;
     this.sources = sources;
   }
@@ -70,11 +70,12 @@ export class Kernels {
     const label = files.at(-1);
     const layout = this.layout(files.join(), code);
     const module = await this.module(files, code);
-    const pipeline = await device.createComputePipelineAsync({
+    const compiled = device.createComputePipelineAsync({
       label,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main', constants },
     });
+    const pipeline = await this.gpu.settled(compiled);
     return { pipeline, layout };
   }
 

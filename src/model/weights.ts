@@ -151,7 +151,7 @@ export class WeightLoader extends WeightLayout {
       // From the file straight into memory that the GPU copies from. Mapping waits until its last copy is done.
       const staging = this.staging.shift() as GPUBuffer;
       this.staging.push(staging);
-      await staging.mapAsync(MAP_MODE_WRITE);
+      await this.gpu.settled(staging.mapAsync(MAP_MODE_WRITE));
       await feed.fill(from + done, new Uint8Array(staging.getMappedRange(), 0, count * feed.rowBytes));
       staging.unmap();
       device.queue.writeBuffer(this.chunk, 0, new Uint32Array([count, to + done]));
