@@ -30,7 +30,7 @@ export async function dawn(adapter = ''): Promise<GPU> {
 }
 
 /** Milliseconds. Timers have whole ones, as long as a pass of a small model takes. */
-const NAP = 0.2;
+const NAP = 0.1;
 const never = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let naps = false;

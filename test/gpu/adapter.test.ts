@@ -62,8 +62,8 @@ test('while an adapter computes on the CPU, the thread that waits for it leaves 
     for (let i = 0; i < 4; i++) await model.logits(tokens);
     const milliseconds = performance.now() - begun;
     busy = false;
-    // It sleeps 0.2 ms at each turn, so there cannot be more; without that there are dozens a millisecond.
-    assert.ok(turns < 5 * milliseconds + 20, `${turns} turns in ${milliseconds} ms`);
+    // It sleeps 0.1 ms at each turn, so there cannot be more; without that there are several times as many.
+    assert.ok(turns < 10 * milliseconds + 20, `${turns} turns in ${milliseconds} ms`);
     assert.ok(milliseconds > 5, `${milliseconds} ms tell nothing`);
   }));
 
