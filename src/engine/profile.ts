@@ -49,16 +49,18 @@ export async function profilePass(
   let tick = 0n;
   for (let turn = -1; turn < repeats; turn++) {
     writeRows(gpu, model, states); // drawing moves rows on
-    const [begin, end] = await timePasses(device, [
+    const timed = timePasses(device, [
       (pass) => {
         for (const each of dispatches) play(pass, each);
       },
     ]);
+    const [begin, end] = await gpu.wait(timed);
     writeRows(gpu, model, states);
-    const clock = await timePasses(
+    const timedApart = timePasses(
       device,
       dispatches.map((each) => (pass: GPUComputePassEncoder) => play(pass, each)),
     );
+    const clock = await gpu.wait(timedApart);
     gpu.check();
     if (turn < 0) continue; // the driver compiles a kernel when it is first used
     whole.push(Number(end - begin) / 1e9);

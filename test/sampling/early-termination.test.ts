@@ -165,18 +165,29 @@ function compare(eager: Sample, lazy: Sample, decoding: Decoding, cost: Cost, ba
 /** Lazy steps held against an eager one, candidates drawn in both. */
 let compared = 0;
 
-/** Runs every kernel eagerly without a tree, and lazily on what is given. */
-async function sweep(
+/** What every kernel comes to, eagerly and without a tree. */
+async function runEagerly(
   model: TableModel,
   schedule: Partial<SamplerOptions>,
+): Promise<Map<SamplerOptions, Sample>> {
+  const samples = new Map<SamplerOptions, Sample>();
+  for (const kernel of kernels()) {
+    const options = { ...kernel, ...schedule };
+    samples.set(options, await run(model, options, 'eager'));
+  }
+  return samples;
+}
+
+/** Runs every kernel lazily on what is given. */
+async function sweep(
+  model: TableModel,
+  eagerly: ReadonlyMap<SamplerOptions, Sample>,
   lazily: Partial<SamplerOptions> = {},
   other: TableModel = model,
 ): Promise<Costs> {
   const costs = { lockstep: noCost(), 'best-first': noCost() };
   const bare = lazily.tree !== 'on' && other === model;
-  for (const kernel of kernels()) {
-    const options = { ...kernel, ...schedule };
-    const eager = await run(model, options, 'eager');
+  for (const [options, eager] of eagerly) {
     for (const decoding of LAZY) {
       const lazy = await run(other, { ...options, ...lazily }, decoding);
       compare(eager, lazy, decoding, costs[decoding], bare);
@@ -196,30 +207,38 @@ async function sweep(
 const saved = ({ tokens, eagerTokens }: Cost) => 1 - tokens / eagerTokens;
 
 const long = { maxNewTokens: LONG, blockSize: 8, steps: 5, finalSteps: 10 };
+let eagerlyLong: Promise<ReadonlyMap<SamplerOptions, Sample>> | undefined;
+/** Every kernel on longer responses: once for all that is held against it. */
+const longSweep = async (lazily: Partial<SamplerOptions> = {}, Model = TableModel): Promise<Costs> => {
+  eagerlyLong ??= runEagerly(longModel(), long);
+  const model = longModel();
+  return sweep(model, await eagerlyLong, lazily, Model === TableModel ? model : longModel(Model));
+};
 
 test('early termination changes nothing but the cost', async () => {
   const schedule = { maxNewTokens: toy.T, blockSize: 2, steps: 10, finalSteps: 20 };
-  const costs = await sweep(toyModel(), schedule);
+  const model = toyModel();
+  const costs = await sweep(model, await runEagerly(model, schedule));
   assert.ok(costs['best-first'].passes > costs.lockstep.passes);
   assert.ok(saved(costs.lockstep) > 0.08, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.25, `${saved(costs['best-first'])}`);
 });
 
 test('nor on longer responses, where it spares a good part of the tokens', async () => {
-  const costs = await sweep(longModel(), long);
+  const costs = await longSweep();
   assert.ok(costs['best-first'].passes > costs.lockstep.passes);
   assert.ok(saved(costs.lockstep) > 0.4, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.5, `${saved(costs['best-first'])}`);
 });
 
 test('nor where the model runs ahead, so that the outcome is asked for once in four tokens or more', async () => {
-  const costs = await sweep(longModel(), long, {}, longModel(RunningAhead));
+  const costs = await longSweep({}, RunningAhead);
   assert.ok(saved(costs.lockstep) > 0.3, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.4, `${saved(costs['best-first'])}`);
 });
 
 test('nor on a tree, with drafts and a look ahead', async () => {
-  const costs = await sweep(longModel(), long, { tree: 'on', draft: 'auto', lookAhead: 2 });
+  const costs = await longSweep({ tree: 'on', draft: 'auto', lookAhead: 2 });
   assert.ok(saved(costs.lockstep) > 0.3, `${saved(costs.lockstep)}`);
   assert.ok(saved(costs['best-first']) > 0.4, `${saved(costs['best-first'])}`);
 });
@@ -234,16 +253,17 @@ const looksAfter = (length: number, cut: number): number =>
 
 test('a step ends with the first look after which the outcome is certain', async () => {
   let early = 0;
-  for (const ahead of [false, true]) {
-    const table = longModel();
-    const lazy = ahead ? longModel(RunningAhead) : table;
-    for (const kernel of kernels()) {
-      const { alpha, proposalTemperature, tries, acceptance } = kernel;
-      if (tries === 2 || tries === 3) continue;
-      const options = { ...kernel, ...long, steps: 2, finalSteps: 4 };
-      const law = cutLaw(options.cutLaw, options.gate as number, options.blockSize);
-      const random = randomSource(options.seed, 0);
-      const { trace, visited } = await run(table, options, 'eager');
+  const table = longModel();
+  const runsAhead = longModel(RunningAhead);
+  for (const kernel of kernels()) {
+    const { alpha, proposalTemperature, tries, acceptance } = kernel;
+    if (tries === 2 || tries === 3) continue;
+    const options = { ...kernel, ...long, steps: 2, finalSteps: 4 };
+    const law = cutLaw(options.cutLaw, options.gate as number, options.blockSize);
+    const random = randomSource(options.seed, 0);
+    const { trace, visited } = await run(table, options, 'eager');
+    for (const ahead of [false, true]) {
+      const lazy = ahead ? runsAhead : table;
       const lockstep = await run(lazy, options, 'lockstep');
       const bestFirst = await run(lazy, options, 'best-first');
 
