@@ -144,10 +144,12 @@ export class Tokenizer {
 
   /** Special tokens, and ids that are no token, give nothing. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
-    const tokens = Array.from(ids).flatMap((id) => (this.isShown(id) ? [this.names.get(id)] : []));
-    if (!this.decoder) return tokens.join(' ');
-    const decoder = this.decoder;
-    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens as string[]).join(''));
+    const tokens: string[] = [];
+    for (let i = 0; i < ids.length; i++)
+      if (this.isShown(ids[i])) tokens.push(this.names.get(ids[i]) as string);
+    const { decoder } = this;
+    if (!decoder) return tokens.join(' ');
+    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens).join(''));
   }
 
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
