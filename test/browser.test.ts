@@ -1,4 +1,5 @@
 /** The library under the conditions of a browser. More in Chromium, which takes minutes: `npm run browser`. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { generate } from '../src/api/generate.ts';
@@ -101,6 +102,24 @@ test('bundled for a browser the library needs nothing of Node and nothing heavy,
   assert.is(first.length, outputs.length - 2);
   const bytes = first.reduce((sum, [, output]) => sum + output.bytes, 0);
   assert.ok(bytes > 100_000 && bytes <= MOST, `${bytes} bytes`);
+});
+
+test('a browser fetches the reading of quantised weights for models that have them, whichever file says so', () => {
+  for (const name of ['gptq-rows', 'awq-int4']) {
+    // The modules that a browser has, but for the files.
+    const script = `
+      import { filesIn } from './dist/src/checkpoint/files.js';
+      import { ModelFolder } from './dist/src/checkpoint/model-folder.js';
+      import * as methods from './dist/src/checkpoint/quantization/methods.browser.js';
+      for (const dir of ['models/abacus', 'test/fixtures/quantized/${name}']) {
+        const folder = await ModelFolder.open(filesIn(dir));
+        console.log(folder.quantized.size > 0, typeof methods.parseMethod);
+        await folder.close();
+      }`;
+    const flags = ['--conditions=browser', '--input-type=module', '-e'];
+    const told = execFileSync(process.execPath, [...flags, script], { encoding: 'utf8' });
+    assert.equal(told.trim().split('\n'), ['false undefined', 'true function'], name);
+  }
 });
 
 test('a model is named as under Node: by where it is, or by its name on the Hub', () => {
