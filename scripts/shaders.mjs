@@ -1,16 +1,22 @@
 // Writes src/gpu/shaders.ts from shaders/*.wgsl, which are the source of truth; a test compares the two. For browsers there is
-// src/gpu/shaders.browser.ts, without comments and deep indentation, which a page would have to fetch.
+// src/gpu/shaders.browser.ts, without comments and the spaces that part no tokens, which a page would have to fetch. Its lines are those
+// of the source that have code.
 import { readdirSync, readFileSync } from 'node:fs';
 import { runAsScript } from './generated.mjs';
 
 const root = new URL('..', import.meta.url);
+
+/** Between two words or two operators, which without it could be one. */
+const keptSpace = (_, word, operator, nextWord, nextOperator) =>
+  (word && nextWord) || (operator && nextOperator) ? ' ' : '';
 
 const plain = (source) =>
   source
     .replace(/[ \t]*\/\/.*$/gm, '')
     .replace(/\n+/g, '\n')
     .replace(/^\n/, '')
-    .replace(/^ {3,}/gm, '  ');
+    .replace(/^ +/gm, '')
+    .replace(/(?<=(\w)|([-+*/%&|^=!<>~])|) +(?=(\w)|([-+*/%&|^=!<>~])|)/g, keptSpace);
 
 function generate(edit = (source) => source) {
   const files = readdirSync(new URL('shaders/', root))

@@ -1,4 +1,5 @@
 /** The library under the conditions of a browser. More in Chromium, which takes minutes: `npm run browser`. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { generate } from '../src/api/generate.ts';
@@ -17,8 +18,10 @@ import { test } from './support/suite.ts';
 import { withServer } from './support/web-server.ts';
 
 const OUT = 'test-artefacts/browser-example';
-/** Bytes, minified, of all but what is fetched once it is needed: a library for tokenizers, one for templates, the self-test. */
+/** Bytes, minified, of all that is fetched to load a plain model and generate: the self-test and the library for tokenizers among them. */
 const MOST = 250_000;
+/** What only some models need: a library for chat templates, the reading of quantised weights. */
+const LATER = /(jinja|methods)-/;
 
 const sources = (readdirSync('src', { recursive: true }) as string[])
   .map((file) => file.replaceAll('\\', '/'))
@@ -62,12 +65,15 @@ function importedFrom(path: string): Set<string> {
   );
 }
 
+/** Of WGSL: a word, a number, or an operator, the longest first. Where a space is missed two of them become one. */
+const TOKEN = /\w+|<<=|>>=|&&|\|\||->|\+\+|--|<<|>>|[-+*/%&|^=!<>]=|\S/g;
+
 test('the shaders for browsers are the others without comments', () => {
   assert.equal(Object.keys(plain), Object.keys(shaders));
+  const tokens = (text: string) => text.replace(/\/\/.*/g, '').match(TOKEN);
   for (const [name, source] of Object.entries(plain)) {
-    const symbols = (text: string) => text.replace(/\/\/.*/g, '').replace(/\s/g, '');
-    assert.is(symbols(source), symbols(shaders[name as keyof typeof shaders]), name);
-    assert.not.match(source, /\/\/|^ {3}|\n\n/m, name);
+    assert.equal(tokens(source), tokens(shaders[name as keyof typeof shaders]), name);
+    assert.not.match(source, /\/\/|^ |\n\n| (?=[(){};,:])/m, name);
   }
 });
 
@@ -91,12 +97,29 @@ test('bundled for a browser the library needs nothing of Node and nothing heavy,
     /compute-engine|chart\.js|csv-parse|hono|valibot|src\/(report|eval|serve|cli)\//.test(file),
   );
   assert.equal(heavy, []);
-  const outputs = Object.entries(metafile.outputs).filter(
-    ([file]) => !/(jinja|tokenizers|trusted)-/.test(file),
-  );
-  assert.is(outputs.length, Object.keys(metafile.outputs).length - 3, 'three parts are fetched later');
-  const bytes = outputs.reduce((sum, [, output]) => sum + output.bytes, 0);
+  const outputs = Object.entries(metafile.outputs);
+  const first = outputs.filter(([file]) => !LATER.test(file));
+  assert.is(first.length, outputs.length - 2);
+  const bytes = first.reduce((sum, [, output]) => sum + output.bytes, 0);
   assert.ok(bytes > 100_000 && bytes <= MOST, `${bytes} bytes`);
+});
+
+test('a browser fetches the reading of quantised weights for models that have them, whichever file says so', () => {
+  for (const name of ['gptq-rows', 'awq-int4']) {
+    // The modules that a browser has, but for the files.
+    const script = `
+      import { filesIn } from './dist/src/checkpoint/files.js';
+      import { ModelFolder } from './dist/src/checkpoint/model-folder.js';
+      import * as methods from './dist/src/checkpoint/quantization/methods.browser.js';
+      for (const dir of ['models/abacus', 'test/fixtures/quantized/${name}']) {
+        const folder = await ModelFolder.open(filesIn(dir));
+        console.log(folder.quantized.size > 0, typeof methods.parseMethod);
+        await folder.close();
+      }`;
+    const flags = ['--conditions=browser', '--input-type=module', '-e'];
+    const told = execFileSync(process.execPath, [...flags, script], { encoding: 'utf8' });
+    assert.equal(told.trim().split('\n'), ['false undefined', 'true function'], name);
+  }
 });
 
 test('a model is named as under Node: by where it is, or by its name on the Hub', () => {

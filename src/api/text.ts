@@ -36,6 +36,8 @@ export function answerText(
 export class Writer {
   /** A stop string has come. */
   stopped = false;
+  /** Characters of all its text so far, those held back and those behind a stop string among them. */
+  length = 0;
   private readonly decoder: ReturnType<Tokenizer['stream']>;
   private readonly words: readonly Word[];
   private held = '';
@@ -48,6 +50,7 @@ export class Writer {
   /** The text that is certain with one more token, which is not EOS. */
   push(token: number): string {
     const more = this.decoder.push(token);
+    this.length += more.length;
     return this.cut(more) ?? this.cutAhead() ?? this.release();
   }
 

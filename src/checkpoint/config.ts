@@ -2,7 +2,7 @@ import { filesIn } from '#runtime/checkpoint/files';
 import { CheckpointError, UnsupportedModelError } from '../base/errors.ts';
 import { show } from '../base/show.ts';
 import { isObject, readJson } from './json.ts';
-import { parseQuantization } from './quantization/parse.ts';
+import { parseQuantization, ready, saysQuantized } from './quantization/parse.ts';
 import type { Quantization } from './quantization/quantization.ts';
 import { INT32_MAX, isCount, isPositive, POSITIVE } from './ranges.ts';
 import { parseRope, type RopeScaling } from './rope.ts';
@@ -227,6 +227,7 @@ export async function loadConfigs(
   const file = files.path(name);
   const json = await readJson(files, name, warn);
   if (json === undefined) throw new CheckpointError(file, `the file is missing${files.why(name)}`);
+  if (saysQuantized(json)) await ready();
   return parseConfigs(json, file, await readJson(files, 'generation_config.json', warn));
 }
 

@@ -4,7 +4,7 @@ import { type Contents, contents, contentsOf, EMBEDDING, HEAD, lacksQuantization
 import { readJson } from './json.ts';
 import { checkParameters, notEmulated, withoutSpare } from './quantization/check.ts';
 import { matrixOf, readerOf } from './quantization/matrix.ts';
-import { parseQuantizeConfig } from './quantization/parse.ts';
+import { parseQuantizeConfig, ready } from './quantization/parse.ts';
 import type { Quantization } from './quantization/quantization.ts';
 import type { QuantizedMatrix } from './quantized.ts';
 import { Checkpoint, type StoredTensor, type TensorInfo, type TensorSource } from './safetensors.ts';
@@ -109,7 +109,9 @@ async function loadQuantizeConfig(
 ): Promise<Quantization | null> {
   const name = 'quantize_config.json';
   const json = await readJson(files, name, warn);
-  return json === undefined ? null : parseQuantizeConfig(json, files.path(name));
+  if (json === undefined) return null;
+  await ready();
+  return parseQuantizeConfig(json, files.path(name));
 }
 
 /**

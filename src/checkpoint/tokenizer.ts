@@ -35,6 +35,8 @@ export class Tokenizer {
   private readonly names: Map<number, string>;
   /** Of tokens on their own, as far as they were asked for. */
   private readonly texts = new Map<number, string>();
+  /** Of tokens with none before them. */
+  private readonly firsts = new Map<number, string>();
   private readonly special: ReadonlySet<number>;
   private readonly sections: (text: string) => Section[];
   private readonly preTokenize: PreTokenizer;
@@ -142,10 +144,12 @@ export class Tokenizer {
 
   /** Special tokens, and ids that are no token, give nothing. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
-    const tokens = Array.from(ids).flatMap((id) => (this.isShown(id) ? [this.names.get(id)] : []));
-    if (!this.decoder) return tokens.join(' ');
-    const decoder = this.decoder;
-    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens as string[]).join(''));
+    const tokens: string[] = [];
+    for (let i = 0; i < ids.length; i++)
+      if (this.isShown(ids[i])) tokens.push(this.names.get(ids[i]) as string);
+    const { decoder } = this;
+    if (!decoder) return tokens.join(' ');
+    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens).join(''));
   }
 
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
@@ -154,7 +158,7 @@ export class Tokenizer {
     const known = this.texts.get(id);
     if (known !== undefined) return known;
     // A decoder may strip the first token's space, which the second of two equal tokens still has.
-    const once = this.decode([id]);
+    const once = this.alone(id);
     const twice = this.decode([id, id]);
     const text = twice.length > 2 * once.length ? twice.slice(once.length) : once;
     this.texts.set(id, text);
@@ -179,25 +183,28 @@ export class Tokenizer {
    */
   stream(): { push(id: number): string; held(): string; end(): string } {
     let context: number[] = []; // told already; kept because a decoder may treat the first token differently
+    let told = ''; // its text
     let pending: number[] = [];
-    const held = () => this.decode([...context, ...pending]).slice(this.decode(context).length);
-    const flush = () => {
-      const text = held();
-      context = pending.length ? pending : context;
-      pending = [];
-      return text;
+    const whole = () => this.decode([...context, ...pending]);
+    const flush = (text: string) => {
+      const more = text.slice(told.length);
+      if (pending.length > 0) {
+        context = pending;
+        told = context.length === 1 ? this.alone(context[0]) : this.decode(context);
+        pending = [];
+      }
+      return more;
     };
     return {
       push: (id) => {
         if (!this.isShown(id)) return '';
         pending.push(id);
-        const open =
-          (this.holdsBytes && isByteToken(this.names.get(id) as string)) ||
-          this.decode([...context, ...pending]).endsWith('\uFFFD');
-        return open ? '' : flush();
+        if (this.holdsBytes && isByteToken(this.names.get(id) as string)) return '';
+        const text = whole();
+        return text.endsWith('\uFFFD') ? '' : flush(text);
       },
-      held,
-      end: flush,
+      held: () => whole().slice(told.length),
+      end: () => flush(whole()),
     };
   }
 
@@ -243,6 +250,13 @@ export class Tokenizer {
     let first = 0;
     while (this.vocabulary.tokens.has(first)) first++;
     warn?.(`${this.file}: ${holes} ids below ${this.vocabSize} are no token, the first is ${first}`);
+  }
+
+  /** The text of one token with none before it. */
+  private alone(id: number): string {
+    const text = this.firsts.get(id) ?? this.decode([id]);
+    this.firsts.set(id, text);
+    return text;
   }
 
   /** Whether decoding shows it. */

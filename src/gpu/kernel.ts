@@ -82,7 +82,7 @@ export class Kernels {
 
   /** struct Sizes: its members in order, four bytes each; 0 where the kernel does not read one. */
   private sizesFor(files: readonly ShaderName[], code: string, constants: Constants): GPUBuffer {
-    const members = [...this.sources.sizes.matchAll(/^\s*(\w+): ([uf])32,/gm)];
+    const members = [...this.sources.sizes.matchAll(/^\s*(\w+): ?([uf])32,/gm)];
     const data = new DataView(new ArrayBuffer(4 * members.length));
     for (const [i, [, name, type]] of members.entries()) {
       if (!new RegExp(`\\bsizes\\.${name}\\b`).test(code)) continue;
@@ -123,19 +123,15 @@ export class Kernels {
     let layout = this.layouts.get(key);
     if (!layout) {
       const bindings = code.matchAll(
-        /@group\(0\) @binding\((\d+)\) var(?:<(uniform|storage, read|storage, read_write)>| \w+: texture_)/g,
+        /@group\(0\) ?@binding\((\d+)\) ?var(?:<(?:(uniform)|storage, ?(read|read_write))>| \w+: ?texture_)/g,
       );
-      const types = {
-        uniform: 'uniform',
-        'storage, read': 'read-only-storage',
-        'storage, read_write': 'storage',
-      } as const;
+      const types = { uniform: 'uniform', read: 'read-only-storage', read_write: 'storage' } as const;
       layout = this.gpu.device.createBindGroupLayout({
-        entries: Array.from(bindings, ([, binding, kind]) => ({
+        entries: Array.from(bindings, ([, binding, uniform, storage]) => ({
           binding: Number(binding),
           visibility: 4, // compute
-          ...(kind
-            ? { buffer: { type: types[kind as keyof typeof types] } }
+          ...(uniform || storage
+            ? { buffer: { type: types[(uniform ?? storage) as keyof typeof types] } }
             : { storageTexture: { access: 'read-only', format: WORDS } }),
         })),
       });

@@ -97,17 +97,20 @@ export function createApp(server: Server, endpoints: Readonly<Record<string, End
       const answering = await endpoint(server, json, life);
       if ('json' in answering) return c.json(answering.json);
       const told = events(
-        async (send) => {
-          try {
-            await answering.events(send);
-          } catch (error) {
-            life.failure = error;
-            await send(JSON.stringify(failureOf(error).body));
-          } finally {
-            release();
-            end(c, life.failure === undefined ? 200 : failureOf(life.failure).status);
-          }
-        },
+        (send, hurry) =>
+          life.within(async (signal) => {
+            signal.addEventListener('abort', hurry); // who reads nothing holds nothing longer than it may
+            if (signal.aborted) hurry();
+            try {
+              await answering.events(send);
+            } catch (error) {
+              life.failure = error;
+              await send(JSON.stringify(failureOf(error).body));
+            } finally {
+              release();
+              end(c, life.failure === undefined ? 200 : failureOf(life.failure).status);
+            }
+          }),
         () => life.abort(clientGone()),
       );
       c.set('streaming', true);

@@ -1,8 +1,10 @@
-import type { Alternative } from '../api/alternatives.ts';
-import type { Answer } from '../api/generate.ts';
+import { type Alternative, alternativesOf } from '../api/alternatives.ts';
+import { type Answer, finisher, untilStop } from '../api/generate.ts';
 import { score } from '../api/score.ts';
 import { type StateEvent, streamIn } from '../api/stream.ts';
+import { Writer } from '../api/text.ts';
 import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import { type Hooks, sampleIn } from '../sampling/sample.ts';
 import type { Server } from './context.ts';
 import type { Life } from './life.ts';
 import type { Wants } from './wants.ts';
@@ -56,73 +58,114 @@ export function seated<T>(
 /**
  * Draws an answer.
  * @param top how many alternatives are recorded of each token; undefined: no records
+ * @param listener where there is none the answer is drawn as the library draws it
  */
 export async function drawChoice(
   server: Server,
   prompt: Uint32Array,
-  { options, resolved, isPlain }: Wants,
+  wants: Wants,
   index: number,
   top: number | undefined,
   signal: AbortSignal,
-  listener: Listener = {},
+  listener?: Listener,
 ): Promise<Outcome> {
+  const { options, resolved, isPlain } = wants;
   const { model, forest } = server;
   const { tokenizer, eosTokens } = model;
+  const { stop: stops = [], extract, pick } = options;
   const chain = resolved.chain + index;
-  const offset = offsets(tokenizer);
-  const records: TokenRecord[] = [];
-  let waiting: TokenRecord[] = []; // of text that is held back
-  let shown = 0;
-  const release = (from: number) => {
-    const released = waiting.filter((record) => record.offset < from);
-    waiting = waiting.slice(released.length);
-    records.push(...released);
-    return released;
-  };
-  const events = streamIn(forest, model, prompt, {
-    ...options,
-    chain,
-    signal,
-    topLogprobs: isPlain ? top : undefined,
-  });
-  for await (const event of events) {
-    if (event.type === 'token') {
-      const { token, logProbability, alternatives, text } = event;
-      if (top !== undefined && !eosTokens.has(token))
-        waiting.push({ token, offset: offset(token), logProbability, alternatives });
-      if (!text) continue;
-      shown += text.length;
-      await listener.text?.(text, release(shown));
-    } else if (event.type === 'state') {
-      await listener.state?.(event);
-    } else {
-      const { answer } = event;
-      const { tokens, finish } = answer.picked;
-      const { text, stop } = answer as Answer & { readonly text: string }; // there is a tokenizer
-      if (top !== undefined && !isPlain) {
-        const written = eosTokens.has(tokens[tokens.length - 1]) ? tokens.subarray(0, -1) : tokens;
-        waiting = await recordsOf(
-          server,
-          [...prompt, ...written],
-          prompt.length,
-          top,
-          resolved.alpha,
-          signal,
-        );
+  const records = new Records();
+  const draw = async (): Promise<Answer> => {
+    if (!isPlain && listener?.state) {
+      for await (const event of streamIn(forest, model, prompt, { ...options, chain, signal })) {
+        if (event.type === 'state') await listener.state(event);
+        else if (event.type === 'end') return event.answer;
       }
-      const rest = release(stop === null ? Infinity : text.length);
-      if (!isPlain || rest.length > 0) await listener.text?.(isPlain ? '' : text, rest);
-      return {
-        text,
-        finish: stop === null && finish === 'length' ? 'length' : 'stop',
-        records,
-        answer,
-        chain,
-      };
+      throw signal.reason;
     }
+    const told = isPlain && (listener?.text || top !== undefined);
+    const hooks = told
+      ? telling(model, stops, top, records, listener)
+      : { until: untilStop(tokenizer, stops) };
+    const finish = finisher(model, stops, extract, pick);
+    const answer = await finish(
+      await sampleIn(forest, prompt, { ...resolved, chain }, { ...hooks, signal }),
+      prompt,
+    );
+    signal.throwIfAborted();
+    return answer;
+  };
+  const answer = await draw();
+  const { tokens, finish } = answer.picked;
+  const { text, stop } = answer as Answer & { readonly text: string }; // there is a tokenizer
+  if (top !== undefined && !isPlain) {
+    const written = eosTokens.has(tokens[tokens.length - 1]) ? tokens.subarray(0, -1) : tokens;
+    const all = [...prompt, ...written];
+    for (const record of await recordsOf(server, all, prompt.length, top, resolved.alpha, signal))
+      records.add(record);
   }
-  throw signal.reason;
+  const rest = records.before(stop === null ? Infinity : text.length);
+  if (!isPlain || rest.length > 0) await listener?.text?.(isPlain ? '' : text, rest);
+  return {
+    text,
+    finish: stop === null && finish === 'length' ? 'length' : 'stop',
+    records: records.all,
+    answer,
+    chain,
+  };
 }
+
+/** Records each token of an answer that is being drawn, where they are wanted, and tells its text. The text is made once: the same writer ends it. */
+function telling(
+  { tokenizer, eosTokens }: Server['model'],
+  stops: readonly string[],
+  top: number | undefined,
+  records: Records,
+  listener: Listener | undefined,
+): Pick<Hooks, 'until' | 'onToken'> {
+  const writer = new Writer(tokenizer, stops);
+  let [offset, text, told] = [0, '', 0];
+  return {
+    until: () => (token) => {
+      offset = writer.length;
+      text = writer.push(token);
+      return writer.stopped;
+    },
+    onToken({ token, logProbability, finish, alternatives }) {
+      if (eosTokens.has(token))
+        text = ''; // nobody asked whether it ends the answer
+      else if (top !== undefined) {
+        const likeliest = alternativesOf(tokenizer, alternatives(Math.max(1, top)));
+        records.add({ token, offset, logProbability, alternatives: likeliest });
+      }
+      if (finish !== null) text += writer.end();
+      if (text === '') return undefined;
+      told += text.length;
+      return listener?.text?.(text, records.before(told));
+    },
+  };
+}
+
+/** Of the tokens of an answer, of which the last wait until their text is told. */
+class Records {
+  readonly all: TokenRecord[] = [];
+  private waiting: TokenRecord[] = [];
+
+  add(record: TokenRecord): void {
+    this.waiting.push(record);
+  }
+
+  /** Those of text before character `end`, each once. */
+  before(end: number): readonly TokenRecord[] {
+    if (this.waiting.length === 0) return NONE;
+    const released = this.waiting.filter(({ offset }) => offset < end);
+    this.waiting = this.waiting.slice(released.length);
+    this.all.push(...released);
+    return released;
+  }
+}
+
+const NONE: readonly TokenRecord[] = [];
 
 /** The records of given tokens from number `from` on. */
 export async function recordsOf(

@@ -70,10 +70,18 @@ export async function completions(server: Server, json: unknown, life: Life): Pr
           const drawn: Outcome =
             maxTokens === 0
               ? { text: '', finish: 'length', records: [], answer: null, chain: wants.resolved.chain + j }
-              : await drawChoice(server, tokens, wants, j, top, signal, {
-                  ...listener,
-                  text: (text, records) => listener?.text?.(text, moved(records)),
-                });
+              : await drawChoice(
+                  server,
+                  tokens,
+                  wants,
+                  j,
+                  top,
+                  signal,
+                  listener && {
+                    ...listener,
+                    text: (text, records) => listener.text?.(text, moved(records)),
+                  },
+                );
           const records = [...(before ?? []), ...moved(drawn.records)];
           return { ...drawn, text: (echo ? texts[p] : '') + drawn.text, records };
         },

@@ -64,24 +64,26 @@ export async function reply(
   }
 
   const withUsage = streamOptions?.include_usage;
+  // What all pieces have is written once.
+  const before = `${JSON.stringify({ ...head, object: shape.piece }).slice(0, -1)},"choices":[`;
+  const after = withUsage ? '],"usage":null}' : ']}';
   return {
     async events(send) {
-      const tell = (choices: readonly object[], usage: Usage | null = null) =>
-        send(JSON.stringify({ ...head, object: shape.piece, choices, ...(withUsage && { usage }) }));
+      const tell = (choice: object) => send(before + JSON.stringify(choice) + after);
       const listener = (i: number): Listener => ({
-        text: (text, records) => tell([shape.text(i, text, records)]),
-        state: (state: StateEvent) => tell([{ ...shape.text(i, '', []), egps: progressOf(state) }]),
+        text: (text, records) => tell(shape.text(i, text, records)),
+        state: (state: StateEvent) => tell({ ...shape.text(i, '', []), egps: progressOf(state) }),
       });
       const told = async (draw: Draw, i: number) => {
         const outcome = await seated(server, life, async (signal) => {
-          if (shape.first) await tell([shape.first(i)]);
+          if (shape.first) await tell(shape.first(i));
           return draw(signal, listener(i));
         });
         count(outcome);
-        await tell([noted(shape.last(i, outcome), outcome)]);
+        await tell(noted(shape.last(i, outcome), outcome));
       };
       await all(life, draws.map(told));
-      if (withUsage) await tell([], usageOf(life));
+      if (withUsage) await send(`${before}],"usage":${JSON.stringify(usageOf(life))}}`);
       await send('[DONE]');
     },
   };

@@ -113,8 +113,7 @@ export class Distribution {
   /** log p of the likeliest entries that are listed, likeliest first, of equal ones the lowest id: so the greedy token is the first. */
   alternatives(most: number = Infinity): { token: number; logp: number }[] {
     const { ids, distances } = this.summary;
-    const order = Array.from(ids, (_, i) => i).sort((a, b) => distances[b] - distances[a]);
-    return order.slice(0, most).map((i) => ({ token: ids[i], logp: distances[i] - this.logBase }));
+    return leading(distances, most).map((i) => ({ token: ids[i], logp: distances[i] - this.logBase }));
   }
 }
 
@@ -127,6 +126,20 @@ export function suffices({ ids, distances, base, tempered }: Summary, law: Law):
   const weights = descending(distances).map((d) => Math.exp(d / law.temperature));
   const listed = weights.reduce((a, b) => a + b, 0);
   return listed - weights[weights.length - 1] >= law.topP * (listed + tempered);
+}
+
+/** Where the greatest values stand, the greatest first, of equal ones the first. */
+function leading(values: ArrayLike<number>, most: number): number[] {
+  if (most >= values.length) return Array.from(values, (_, i) => i).sort((a, b) => values[b] - values[a]);
+  const found: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    let at = found.length;
+    while (at > 0 && values[i] > values[found[at - 1]]) at--;
+    if (at === most) continue;
+    found.splice(at, 0, i);
+    if (found.length > most) found.pop();
+  }
+  return found;
 }
 
 const descending = (values: ArrayLike<number>): number[] => Array.from(values).sort((a, b) => b - a);

@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import { generate } from '../../src/api/generate.ts';
 import { score } from '../../src/api/score.ts';
 import type { SamplerOptions } from '../../src/sampling/options.ts';
+import { Distribution } from '../../src/tree/distribution.ts';
 import {
   CHAT,
   COMPLETIONS,
@@ -66,6 +67,39 @@ test('plain sampling, greedy, n choices and prompts of every form', () =>
       );
     }
     assert.is((await post(url, COMPLETIONS, ask({ prompt: ids[1] }))).json.choices[0].text, texts[1]);
+  }));
+
+test('without logprobs no alternatives are worked out, and a whole answer takes the passes that the library takes', () =>
+  withServer(model, {}, async ({ url }) => {
+    const { alternatives } = Distribution.prototype;
+    const { compute } = model;
+    let [passes, lists] = [0, 0];
+    model.compute = (feeds) => {
+      passes++;
+      return compute.call(model, feeds);
+    };
+    Distribution.prototype.alternatives = function (most) {
+      lists++;
+      return alternatives.call(this, most);
+    };
+    const counted = async (work: () => unknown): Promise<number[]> => {
+      [passes, lists] = [0, 0];
+      await work();
+      return [passes, lists];
+    };
+    try {
+      const library = await counted(() => alone(PROBLEM));
+      assert.equal(await counted(() => post(url, COMPLETIONS, ask({}))), library);
+      assert.is(library[1], 0);
+      const [, listed] = await counted(async () => {
+        for await (const _ of eventsOf(url, COMPLETIONS, ask({})));
+      });
+      assert.is(listed, 0);
+      assert.ok((await counted(() => post(url, COMPLETIONS, ask({ logprobs: 1 }))))[1] > 0);
+    } finally {
+      model.compute = compute;
+      Distribution.prototype.alternatives = alternatives;
+    }
   }));
 
 test('a seed that was not given is told, and gives the answer again', () =>

@@ -1,10 +1,15 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
+import { createApp, type Endpoint } from '../../src/serve/app.ts';
+import { BodyBudget } from '../../src/serve/body.ts';
 import type { Server } from '../../src/serve/context.ts';
 import { Desk } from '../../src/serve/desk.ts';
-import { Life } from '../../src/serve/life.ts';
+import { Life, Lives } from '../../src/serve/life.ts';
+import { Metrics } from '../../src/serve/metrics.ts';
 import { reply, type Shape } from '../../src/serve/reply.ts';
+import { SERVE_DEFAULTS } from '../../src/serve/settings.ts';
+import { Traces } from '../../src/serve/traces.ts';
 import type { Wants } from '../../src/serve/wants.ts';
 import {
   COMPLETIONS,
@@ -144,6 +149,44 @@ test('a stream that nobody reads from the start gives its places back', async ()
   assert.is(failure, 'gone');
   desk.check(2);
   life.end();
+});
+
+test('a stream that its reader leaves unread waits, and no longer than the deadline', async () => {
+  const lines: string[] = [];
+  const lives = new Lives();
+  const server = {
+    ...{
+      lives,
+      name: 'm',
+      adapter: 'a',
+      desk: new Desk(1, 0),
+      metrics: new Metrics({}),
+      traces: new Traces(),
+    },
+    settings: { ...SERVE_DEFAULTS, deadline: 0.2, maxTokens: 1, cors: [], logPrompts: false },
+    model: { tokenizer: { hasChatTemplate: false } },
+    body: { most: 100, patience: 5, budget: new BodyBudget(100) },
+    log: (line: string) => lines.push(line),
+  } as unknown as Server;
+  let sent = 0;
+  const endless: Endpoint = async (_, __, life) => ({
+    events: (send) =>
+      life.within(async (signal) => {
+        for (; ; sent++) {
+          signal.throwIfAborted();
+          await send('x');
+          await new Promise(setImmediate);
+        }
+      }),
+  });
+  const app = createApp(server, { '/endless': endless });
+  const post = { method: 'POST', headers: { host: 'localhost', 'content-type': 'application/json' } };
+  const { body } = await app.request('http://localhost/endless', { ...post, body: '{}' });
+  await until(() => lives.count === 0);
+  assert.ok(sent < 10, `${sent} events for nobody`);
+  assert.match(lines[0], / 504 .* deadline$/);
+  const text = await new Response(body).text();
+  assert.match(text, '"code":"deadline"');
 });
 
 test('an answer that takes longer than the deadline is given up', () =>

@@ -260,6 +260,9 @@ test('alternatives: every entry, likeliest first, by log p', () => {
     [1, 2, 0],
   );
   for (const { token, logp: l } of all) close(l, logp[token], `log p ${token}`);
+  // Some of them are the first of all, also where several are equal.
+  const level = new Distribution(summarise([0, 2, 1, 2, 1, 2, 0, 1], law), law, 0);
+  for (let k = 0; k <= 9; k++) assert.equal(level.alternatives(k), level.alternatives().slice(0, k));
 });
 
 test('what is listed in f32 is taken as it is', () => {

@@ -1,28 +1,14 @@
-import { CheckpointError, UnsupportedModelError } from '../../base/errors.ts';
-import { show } from '../../base/show.ts';
+import { parseMethod, ready } from '#runtime/checkpoint/quantization/methods';
+import { CheckpointError } from '../../base/errors.ts';
 import { isObject } from '../json.ts';
-import type { QuantizedShape } from '../quantized.ts';
-import { parseAwq } from './awq.ts';
-import { parseCompressedTensors } from './compressed-tensors.ts';
-import { parseFp8 } from './fp8.ts';
-import { parseGptq } from './gptq.ts';
 import type { Quantization } from './quantization.ts';
-import { Settings } from './settings.ts';
 
-type Parse = (settings: Settings, dtype: QuantizedShape['rounding'] | undefined) => Quantization;
+/** To be waited for before either of them parses a file that says that weights are quantised. */
+export { ready };
 
-const METHODS: Readonly<Record<string, Parse>> = {
-  gptq: parseGptq,
-  awq: parseAwq,
-  'compressed-tensors': parseCompressedTensors,
-  fp8: parseFp8,
-};
-const NAMES = Object.keys(METHODS).map(show).join(', ');
-const DTYPES = new Map<unknown, QuantizedShape['rounding']>([
-  ['bfloat16', 'bf16'],
-  ['float16', 'f16'],
-  ['float32', 'f32'],
-]);
+/** Whether config.json says that weights are quantised. */
+export const saysQuantized = (json: unknown): boolean =>
+  isObject(json) && (json.quantization_config != null || json.compression_config != null);
 
 /**
  * How config.json says that weights are quantised; null where it says nothing. `file` is for messages.
@@ -40,19 +26,4 @@ export function parseQuantization(json: unknown, file: string): Quantization | n
 /** What AutoGPTQ writes into a file of its own. @throws CheckpointError, UnsupportedModelError */
 export function parseQuantizeConfig(json: unknown, file: string): Quantization {
   return parseMethod('quantize_config', json, {}, file, 'gptq');
-}
-
-function parseMethod(
-  key: string,
-  value: unknown,
-  json: Record<string, unknown>,
-  file: string,
-  otherwise?: string,
-): Quantization {
-  const method = (isObject(value) ? (value.quant_method ?? value.method) : undefined) ?? otherwise;
-  const supported = `none, or an object with a quant_method of ${NAMES}`;
-  if (!isObject(value) || method === undefined) throw new UnsupportedModelError(key, value, supported);
-  if (typeof method !== 'string' || !Object.hasOwn(METHODS, method))
-    throw new UnsupportedModelError(`${key}.quant_method`, method, NAMES);
-  return METHODS[method](new Settings(file, key, value), DTYPES.get(json.dtype ?? json.torch_dtype));
 }

@@ -53,8 +53,13 @@ function byteLevel(tokens: string[]): string[] {
 
 /** A token with a character that stands for no byte is text as it is. */
 export function levelBytes(token: string): number[] {
-  const known = Array.from(token, (char) => BYTES.get(char));
-  return known.includes(undefined) ? [...encoder.encode(token)] : (known as number[]);
+  const bytes: number[] = [];
+  for (const char of token) {
+    const byte = BYTES.get(char);
+    if (byte === undefined) return [...encoder.encode(token)];
+    bytes.push(byte);
+  }
+  return bytes;
 }
 
 /** Bytes that together are not UTF-8 become a U+FFFD each. */
