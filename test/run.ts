@@ -12,27 +12,33 @@ const TIME_LIMIT = 600_000;
 const CONCURRENCY = 2;
 /** Those that take longest begin first, so that none runs on alone at the end. */
 const LONG = [
-  'sampling/exactness',
-  'cli/eval',
   'model/swiftshader',
-  'browser',
+  'cli/eval',
+  'selftest/self-test',
   'end-to-end',
   'cli/main',
-  'deno',
-  'model/goldens',
+  'sampling/exactness',
   'sampling/early-termination',
+  'model/goldens',
+  'deno',
   'tree/tree',
+  'browser',
   'early-termination',
+  'package',
+  'sampling/mutants',
   'engine/engine',
+  'checkpoint/fuzz',
   'eval/python',
+  'bun',
+  'eval/math',
   'report/eval-page',
   'report/trace-page',
-  'package',
+  'serve/page',
 ];
 /** Those that wait for most of their time: they run beside the others, one after another. */
 const WAITING = ['base/lock', 'hub/refusals'];
 /** Those that compute in JavaScript for long: with room for what is new, a sixth of their time goes that the collector takes. */
-const COLLECTED = ['sampling/', 'tree/'];
+const COLLECTED = ['sampling/', 'tree/', 'end-to-end'];
 const ROOM_FOR_NEW = '--max-semi-space-size=64';
 /** Tests against Python programs. */
 const PYTHON = `python${sep}`;
