@@ -117,7 +117,7 @@ export class TableModel implements LanguageModel {
   /** What comes after the first n + 1 tokens of a feed. */
   private read({ position, tokens, sharpening, ask }: Feed, sequence: TableSequence, n: number): Reading {
     const prefix = [...sequence.tokens.slice(0, position), ...tokens.slice(0, n + 1)];
-    const logits = Float64Array.from(this.conditional(prefix), Math.log);
+    const logits = new Float64Array(this.conditional(prefix)).map(Math.log);
     const summary = summarise(logits, sharpening, this.entries);
     const reading = { token: tokens[n], summary };
     if (ask === undefined || n < tokens.length - 1) return reading;

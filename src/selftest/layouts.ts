@@ -3,7 +3,11 @@ import { headWords, PAGE } from '../cache/kv-cache.ts';
 import type { RowIn } from './rows-in.ts';
 import type { Contents, Step, Subject } from './subject.ts';
 
-export const range = (length: number, first = 0): number[] => Array.from({ length }, (_, i) => first + i);
+export function range(length: number, first = 0): number[] {
+  const all = new Array<number>(length);
+  for (let i = 0; i < length; i++) all[i] = first + i;
+  return all;
+}
 
 /** The place in the cache, counted in numbers, of number i of a head. */
 type At = (page: number, head: number, slot: number, i: number) => number;
@@ -43,7 +47,7 @@ export function pages({ config: { numKeyValueHeads: kvHeads, headDim }, cache }:
 export function cached({ cache }: Subject, contents: Contents): Float32Array {
   if (cache.type === 'f32') return contents.f32('cache');
   const halves = new Uint16Array(contents.u32('cache').buffer);
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+  return new Float32Array(new Uint32Array(halves).map((half) => half << 16).buffer);
 }
 
 interface Places {

@@ -72,7 +72,7 @@ export class RandomCodes implements QuantizedMatrix {
     const scale = (n: number) => unit * (1 + (n % 1024) / 1024) * (n % 7 === 0 ? 2 ** -8 : 1);
     const zero = (n: number) => MIDDLE[code] + ((n >>> 12) % 5) - 2;
     return {
-      codes: Uint8Array.from({ length: rows * columns }, (_, i) => CODE[code](this.noiseAt(start + i))),
+      codes: new Uint8Array(rows * columns).map((_, i) => CODE[code](this.noiseAt(start + i))),
       scales: Float32Array.from({ length: rows * groups }, (_, i) => scale(groupAt(i))),
       zeros: hasZeros ? Uint8Array.from({ length: rows * groups }, (_, i) => zero(groupAt(i))) : undefined,
       order: hasOrder ? this.order() : undefined,

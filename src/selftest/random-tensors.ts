@@ -63,7 +63,7 @@ export class RandomTensors implements TensorSource {
     if (!tensor) return new Float64Array(width);
     const start = startOf(name) + row * width;
     const value = entryOf(tensor);
-    return Float64Array.from({ length: width }, (_, i) => value(this.noise[(start + i) % PERIOD]));
+    return new Float64Array(width).map((_, i) => value(this.noise[(start + i) % PERIOD]));
   }
 
   private bytes(tensor: TensorInfo): Uint8Array {
@@ -97,7 +97,7 @@ function encode(values: Float32Array<ArrayBuffer>, dtype: Dtype): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer);
   const bits = new Uint32Array(values.buffer);
   const half = dtype === 'BF16' ? (b: number) => b >>> 16 : halfOf;
-  return new Uint8Array(Uint16Array.from(bits, half).buffer);
+  return new Uint8Array(new Uint16Array(bits.map(half)).buffer);
 }
 
 /** f16 of an f32 that it holds exactly. */

@@ -173,11 +173,12 @@ export function summarise(
 ): Summary {
   let most = -Infinity;
   for (let v = 0; v < logits.length; v++) most = Math.max(most, logits[v]);
-  const d = Float64Array.from(logits, (l) => l - most);
+  const d = new Float64Array(logits).map((l) => l - most);
   const least = entries < d.length ? descending(d)[entries - 1] : -Infinity;
   const ids: number[] = [];
   let [base, mean, sharp, tempered] = [0, 0, 0, 0];
-  for (const [v, x] of d.entries()) {
+  for (let v = 0; v < d.length; v++) {
+    const x = d[v];
     if (x >= least && x > -Infinity) ids.push(v);
     else if (x > -Infinity) {
       base += Math.exp(x);
@@ -187,8 +188,8 @@ export function summarise(
     }
   }
   return {
-    ids: Uint32Array.from(ids),
-    distances: Float64Array.from(ids, (v) => d[v]),
+    ids: new Uint32Array(ids),
+    distances: new Float64Array(ids).map((v) => d[v]),
     base,
     mean,
     sharp,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -65,11 +66,19 @@ const RUN = [...TASK, '--concurrency', '3'];
 /** One of greedy, two picks of best-of-n, three of each reading of egps. */
 const RESPONSES = 6 * (1 + 2 + 2 * 3);
 
+/** All of it by one process, whatever it is held against: in a folder that stays as it is. */
+const whole = mkdtempSync(join(tmpdir(), 'whole-'));
+let begun: ReturnType<typeof succeeds> | undefined;
+const runWhole = () => {
+  begun ??= succeeds([...RUN, '--out', whole]);
+  return begun;
+};
+test.after(() => rmSync(whole, { recursive: true }));
+
 test('four shards, one of them killed and started again, merge to the results of one process', () =>
   withFolder({}, async (dir) => {
-    const whole = join(dir, 'whole');
     const parts = join(dir, 'parts');
-    const first = await succeeds([...RUN, '--out', whole]);
+    const first = await runWhole();
     assert.match(first.out, /^greedy +\d+\/6 /m);
     assert.match(first.out, /^egps:particles=6:final-steps=2 +\d+\/6 /m);
     assert.match(first.out, /^egps:particles=6:final-steps=0 · vote +\d+\/6 /m);
@@ -129,7 +138,7 @@ test('four shards, one of them killed and started again, merge to the results of
     );
     await refused(['merge', a, b, b, c, d, ...out], /shard-1-of-4: is shard 1, as is/, 1);
     await refused(['merge', a, b, c, d], /--out is missing/);
-    await refused(['merge', whole, ...out], /whole: this run is whole/, 1);
+    await refused(['merge', whole, ...out], /whole-\w+: this run is whole/, 1);
     await refused(['merge', join(a, 'run.json'), ...out], /run\.json: is not a folder/, 1);
     await refused(['merge', join(dir, 'none')], /none: there is no such folder/, 1);
     writeFileSync(
@@ -176,8 +185,7 @@ const slurm = (id: number, count: number) => ({
 test('killed at any moment a run goes on, and ends with the same results', () =>
   withFolder({}, async (dir) => {
     const run = [...TASK, '--no-traces'];
-    const whole = join(dir, 'whole');
-    await succeeds([...run, '--out', whole]);
+    await runWhole();
     const path = join(dir, 'killed');
     for (const least of [1, 20, 40]) {
       const started = start([...run, '--out', path]);

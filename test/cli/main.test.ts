@@ -553,7 +553,8 @@ gpu('every command that computes refuses to do so on the CPU where a GPU is requ
   const [, name, cpu] = /^adapter: (.*?)( \(computes on the CPU\))?$/m.exec(any.err) ?? [];
   for (const [command, rest] of Object.entries(computing)) {
     if (!cpu && command === 'serve') continue; // it would go on
-    const run = await egps([command, '--model', speaking, ...rest, '--require-gpu'], { cwd: dir });
+    const argv = [command, '--model', speaking, ...rest, '--require-gpu'];
+    const run = await (cpu ? egps(argv) : egps(argv, { cwd: dir })); // where pages are written
     assert.is(run.code, cpu ? 1 : 0, run.err);
     if (!cpu) said(run);
     else {

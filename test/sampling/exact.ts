@@ -309,6 +309,8 @@ export interface Driven {
   readonly steps?: number;
   /** See ways. */
   readonly within?: boolean;
+  /** What one candidate can be, for each state, if that is known: neither the decision nor the decoding matters to it. */
+  readonly known?: readonly Leaf[][];
 }
 
 interface Drive {
@@ -326,16 +328,17 @@ interface Drive {
  */
 export async function drive(subject: Subject, driven: Driven = {}): Promise<Drive> {
   const { acceptance = 'metropolis', decoding = 'eager' } = subject;
-  const { tries = 1, steps = 1, within = false } = driven;
+  const { tries = 1, steps = 1, within = false, known } = driven;
   let abandoned = 0;
   const weighed: Leaf[][] = [];
   const P: Matrix = [];
-  for (const tokens of subject.toy.states) {
+  for (const [i, tokens] of subject.toy.states.entries()) {
     const x = await respond(subject, tokens);
     const row = new Map<string, number>();
     const visit = async (before: readonly Dice[], probability: number): Promise<void> => {
-      const found = await leaves(subject, x, before);
-      if (before.length === 0) weighed.push(found);
+      const isFirst = before.length === 0;
+      const found = (isFirst && known?.[i]) || (await leaves(subject, x, before));
+      if (isFirst) weighed.push(found);
       for (const { drawn, chance } of draws(found, tries)) {
         const [{ u, cut }] = drawn;
         const logRho = cut < 0 ? [] : drawn.map((leaf) => leaf.logRho);
