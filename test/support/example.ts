@@ -22,7 +22,7 @@ export function buildExample(outDir: string): void {
 export function scriptsIn(outDir: string): Record<string, string> {
   const files = readdirSync(join(outDir, 'assets')).filter((file) => file.endsWith('.js'));
   return Object.fromEntries(
-    files.map((file) => [file.replace(/-[^-]{8}\.js$/, ''), join(outDir, 'assets', file)]),
+    files.map((file) => [file.replace(/-.{8}\.js$/, ''), join(outDir, 'assets', file)]),
   );
 }
 
