@@ -27,7 +27,7 @@ export interface AdapterDescription {
   readonly architecture: string;
   /** A software adapter, which computes on the CPU. */
   readonly cpu: boolean;
-  /** Whether the kernels that need subgroups of at least eight lanes are used. */
+  /** Whether the kernels that need subgroups of at least eight lanes, and may read textures, are used. */
   readonly subgroups: boolean;
   /** WebGPU features that the device has. */
   readonly features: string[];
@@ -41,6 +41,12 @@ const WANTED_LIMITS = [
   'maxStorageBufferBindingSize',
   'maxComputeWorkgroupStorageSize',
 ] as const;
+
+/** Dawn's do; another WebGPU tells. */
+function shadersReadTextures(): boolean {
+  const own = globalThis.navigator?.gpu;
+  return !own || own.wgslLanguageFeatures?.has('readonly_and_readwrite_storage_textures') === true;
+}
 
 /**
  * A device and what is needed to talk to it: allocation with errors that reject, readback, loss.
@@ -69,7 +75,7 @@ export class Gpu {
       vendor: info.vendor,
       architecture: info.architecture,
       cpu: isCpu(info),
-      subgroups: features.includes('subgroups') && info.subgroupMinSize >= 8,
+      subgroups: features.includes('subgroups') && info.subgroupMinSize >= 8 && shadersReadTextures(),
       features,
       limits,
     };

@@ -1,4 +1,4 @@
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -12,6 +12,8 @@ const SPARE_CONNECTIONS = 256;
 /** Milliseconds for the head of a request, and for all of it. */
 const HEAD_PATIENCE = 10_000;
 const WHOLE_PATIENCE = 60_000;
+/** How long the last answers may stay unread when the server ends. */
+const LAST_PATIENCE = 5_000;
 /** How long an idle connection is kept: longer than clients keep theirs, so that none is closed while a request is on its way. */
 const IDLE_PATIENCE = 30_000;
 
@@ -21,6 +23,8 @@ export interface Listening {
   readonly url: string;
   /** Takes no more connections, and ends those that are idle. */
   stopListening(): void;
+  /** Waits until what has been answered is on its way, but for readers that take nothing. */
+  sent(): Promise<void>;
   /** Ends all connections. Settles when they are closed. */
   close(): Promise<void>;
 }
@@ -50,6 +54,15 @@ export async function listen(
     },
     answer,
   );
+  const unsent = new Set<ServerResponse>();
+  let onSent = () => {};
+  server.on('request', (_, response) => {
+    unsent.add(response);
+    response.once('close', () => {
+      unsent.delete(response);
+      if (unsent.size === 0) onSent();
+    });
+  });
   server.maxConnections = requests + SPARE_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', ({ message }) =>
@@ -64,6 +77,16 @@ export async function listen(
     stopListening() {
       server.close();
       server.closeIdleConnections?.();
+    },
+    async sent() {
+      if (unsent.size === 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LAST_PATIENCE);
+        onSent = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
     },
     close() {
       server.close();

@@ -97,6 +97,7 @@ export async function serve(
       draining = true;
       http.stopListening();
       await lives.over();
+      await http.sent();
     },
     async close() {
       lives.stop();
