@@ -1,7 +1,12 @@
 /** Shares of the time waited so far by which an answer may be late. */
 const SHARE = 1 / 16;
-/** ms: below the first no turn is made longer, and none takes more than the last. */
-const [SHORT, LEAST, MOST] = [0.3, 0.1, 1];
+/**
+ * ms. Small models' passes end within the first, and llvmpipe computes them no faster on two cores than on one: that this thread sleeps
+ * gains them nothing, and to be woken costs them a tenth.
+ */
+const SHORT = 10;
+/** ms that a turn takes longer, at most: whoever else waits for a turn is kept waiting. */
+const MOST = 1;
 
 const nobodyWrites = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
@@ -29,6 +34,6 @@ function turn(): void {
   turning = waiting > 0;
   if (!turning) return;
   const waited = performance.now() - since;
-  if (waited > SHORT) Atomics.wait(nobodyWrites, 0, 0, Math.min(MOST, Math.max(LEAST, waited * SHARE)));
+  if (waited > SHORT) Atomics.wait(nobodyWrites, 0, 0, Math.min(MOST, waited * SHARE));
   setImmediate(turn);
 }
