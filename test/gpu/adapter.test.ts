@@ -44,6 +44,27 @@ test('an adapter computes on the CPU where WebGPU or its name says so, and is re
   }
 });
 
+test('kernels that read textures are used where a WebGPU says that its shaders can', async () => {
+  const gpu = await Gpu.open();
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  const usedWith = async (navigator: object) => {
+    Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
+    return (await Gpu.open({ device: gpu.device })).adapter.subgroups;
+  };
+  try {
+    const { subgroups } = gpu.adapter;
+    const wgslLanguageFeatures = new Set(['readonly_and_readwrite_storage_textures']);
+    assert.is(await usedWith({ gpu: { wgslLanguageFeatures } }), subgroups);
+    assert.is(await usedWith({ gpu: { wgslLanguageFeatures: new Set() } }), false);
+    assert.is(await usedWith({ gpu: {} }), false);
+    assert.is(await usedWith({}), subgroups, 'it is Dawn');
+  } finally {
+    if (own) Object.defineProperty(globalThis, 'navigator', own);
+    else Reflect.deleteProperty(globalThis, 'navigator');
+    gpu.dispose();
+  }
+});
+
 const NOWHERE = 'no such adapter';
 let best: AdapterDescription;
 /** What Dawn calls the adapters here. */
