@@ -8,7 +8,7 @@ import { type EvalPage, evalPage } from '../../src/report/eval-page.ts';
 import { philox, uniform } from '../../src/sampling/random.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { test } from '../support/suite.ts';
-import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
+import { photograph, SCHEMES, visit } from '../support/visit.ts';
 
 /** Name, chance to be right and tokens drawn for one that is kept; what is graded beside the last state. */
 const SAMPLERS: [sampler: string, skill: number, work: number, picks?: ('likeliest' | 'vote')[]][] = [
@@ -405,14 +405,14 @@ for (const scheme of SCHEMES) {
         assert.is(seen.length, 1 + SAMPLERS.length);
         assert.ok(Math.min(...seen) > 3, `no chart is blank: ${seen} colours`);
         assert.is(await overflow(page), 0);
-        await page.screenshot({ path: `${ARTEFACTS}/eval-${scheme}-${size}.png` });
+        await photograph(page, `eval-${scheme}-${size}`);
         for (const part of ['frontier', 'comparisons', 'lengths', 'filters', 'options']) {
           if (part === 'filters') await page.click('#items tbody tr:nth-child(3) .opener');
           await page.evaluate(
             (id) => document.getElementById(id)?.closest('section')?.scrollIntoView(),
             part,
           );
-          await page.screenshot({ path: `${ARTEFACTS}/eval-${scheme}-${size}-${part}.png` });
+          await photograph(page, `eval-${scheme}-${size}-${part}`);
         }
         assert.is(await overflow(page), 0);
         const { ratio, where } = await leastContrast(page);
@@ -517,7 +517,7 @@ test('each cost has its chart, and a point tells its numbers', async () => {
       assert.match(String(await label()), new RegExp(`against ${cost}`));
       pictures.add(await picture());
       await page.evaluate(() => document.getElementById('frontier')?.closest('section')?.scrollIntoView());
-      await page.screenshot({ path: `${ARTEFACTS}/eval-${cost.replace(' ', '-')}.png` });
+      await photograph(page, `eval-${cost.replace(' ', '-')}`);
     }
     assert.is(pictures.size, 3);
     const position = await page.evaluate(() => {
@@ -543,7 +543,7 @@ test('each cost has its chart, and a point tells its numbers', async () => {
       `computed rows ${amount(greedy.computedRows as number)}`,
       `wall seconds ${amount(greedy.wallSeconds as number)}`,
     ]);
-    await page.screenshot({ path: `${ARTEFACTS}/eval-tooltip.png` });
+    await photograph(page, 'eval-tooltip');
   });
 });
 
@@ -619,7 +619,7 @@ test('a count of a pair leads to its items', async () => {
       ids,
       idsWhere((verdicts) => verdicts[0] !== 'right' && verdicts[8] === 'right'),
     );
-    await page.screenshot({ path: `${ARTEFACTS}/eval-pair.png` });
+    await photograph(page, 'eval-pair');
   });
 });
 
@@ -703,7 +703,7 @@ test('nothing of a text is markup', async () => {
       texts: [evil, evil, evil, evil],
     });
     assert.is(await overflow(page), 0);
-    await page.screenshot({ path: `${ARTEFACTS}/eval-odd.png` });
+    await photograph(page, 'eval-odd');
   });
 });
 
@@ -737,14 +737,14 @@ test('several responses an item', async () => {
       accuracyIn(greedy.majority),
       ...greedy.passAt.slice(1).map(({ value }) => percent(value)),
     ]);
-    await page.screenshot({ path: `${ARTEFACTS}/eval-several.png` });
+    await photograph(page, 'eval-several');
     await page.click('#items .opener');
     const open = await page.evaluate(() =>
       Array.from(document.querySelectorAll<HTMLDetailsElement>('.detail details'), ({ open }) => open),
     );
     assert.equal(open, Array(55).fill(false));
     await page.evaluate(() => document.getElementById('items-title')?.scrollIntoView());
-    await page.screenshot({ path: `${ARTEFACTS}/eval-several-items.png` });
+    await photograph(page, 'eval-several-items');
   });
 });
 
@@ -785,7 +785,7 @@ test('picks are rows of their own, with what their runs estimate', async () => {
       samplers.length,
     );
     await page.evaluate(() => document.getElementById('frontier')?.closest('section')?.scrollIntoView());
-    await page.screenshot({ path: `${ARTEFACTS}/eval-picks.png` });
+    await photograph(page, 'eval-picks');
   });
 });
 
@@ -812,9 +812,9 @@ test('a run that has hardly begun', async () => {
       assert.is(boxes, Math.min(count, 9));
       assert.not.match(String(text), /NaN|undefined|null|Infinity/);
       assert.is(await overflow(page), 0);
-      await page.screenshot({ path: `${ARTEFACTS}/eval-begun-${count}.png` });
+      await photograph(page, `eval-begun-${count}`);
       await page.evaluate(() => document.getElementById('costs')?.closest('section')?.scrollIntoView());
-      await page.screenshot({ path: `${ARTEFACTS}/eval-begun-${count}-charts.png` });
+      await photograph(page, `eval-begun-${count}-charts`);
     });
   }
 });
@@ -844,9 +844,9 @@ test('more families than colours', async () => {
     const letters = (await cells(page, 'samplers')).map(([name]) => name.replace(/family.*/, ''));
     assert.equal(letters.slice(24), ['Y', 'Z', 'AA', 'AB']);
     await page.evaluate(() => document.getElementById('frontier')?.closest('section')?.scrollIntoView());
-    await page.screenshot({ path: `${ARTEFACTS}/eval-many.png` });
+    await photograph(page, 'eval-many');
     await page.evaluate(() => document.getElementById('items-title')?.scrollIntoView());
-    await page.screenshot({ path: `${ARTEFACTS}/eval-many-items.png` });
+    await photograph(page, 'eval-many-items');
   });
 });
 

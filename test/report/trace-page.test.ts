@@ -8,7 +8,7 @@ import { type SamplerOptions, sample } from '../../src/sampling/sample.ts';
 import type { Step } from '../../src/sampling/trace.ts';
 import { type Browser, launchBrowser, type Page } from '../support/browser.ts';
 import { test } from '../support/suite.ts';
-import { ARTEFACTS, SCHEMES, visit } from '../support/visit.ts';
+import { photograph, SCHEMES, visit } from '../support/visit.ts';
 import { arithmetic } from './example.ts';
 
 const RUN = { adapter: 'A quick adapter', wallSeconds: 12.345 };
@@ -342,16 +342,16 @@ for (const scheme of SCHEMES) {
           const contrast = await leastContrast(page);
           assert.ok(contrast >= 4.5, `step ${i}: contrast ${contrast}`);
         }
-        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}.png` });
+        await photograph(page, `trace-${scheme}-${size}`);
         await goTo(page, 9);
         await page.evaluate(() => document.getElementById('answer-title')?.scrollIntoView());
-        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-accepted.png` });
+        await photograph(page, `trace-${scheme}-${size}-accepted`);
         await goTo(page, 10);
         await page.evaluate(() => document.getElementById('step')?.scrollIntoView());
-        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-rejected.png` });
+        await photograph(page, `trace-${scheme}-${size}-rejected`);
         for (const id of ['tree-section', 'odds']) {
           await page.evaluate((id) => document.getElementById(id)?.scrollIntoView(), id);
-          await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-${id}.png` });
+          await photograph(page, `trace-${scheme}-${size}-${id}`);
         }
         await page.click('[value="origin"]');
         await goTo(page, 8);
@@ -360,9 +360,9 @@ for (const scheme of SCHEMES) {
         assert.ok(contrast >= 4.5, `shaded by what was computed: contrast ${contrast}`);
         const shades = await shadesOf(page);
         assert.is(new Set(shades).size, 3, 'computed, drafted and free look different');
-        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-computed.png` });
+        await photograph(page, `trace-${scheme}-${size}-computed`);
         await page.evaluate(() => document.getElementById('account')?.scrollIntoView());
-        await page.screenshot({ path: `${ARTEFACTS}/trace-${scheme}-${size}-account.png` });
+        await photograph(page, `trace-${scheme}-${size}-account`);
         const gap = await page.evaluate(() => {
           const box = (id: string) => (document.getElementById(id) as Element).getBoundingClientRect();
           const above = ['answer', 'candidates', 'chart', 'tree-section', 'odds'].map((id) => box(id).bottom);
@@ -442,7 +442,7 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
       Math.abs(Number.parseFloat(told?.[1] as string) - percent) < 0.06,
       `${told?.[1]} of ${percent}`,
     );
-    await page.screenshot({ path: `${ARTEFACTS}/trace-dark-tooltip.png` });
+    await photograph(page, 'trace-dark-tooltip');
     await page.focus('[data-at="40"]');
     await page.keyboard.press('ArrowRight');
     assert.equal(withoutProbability(await tooltip(page)), about(41));
@@ -452,7 +452,7 @@ test('a token tells about itself by pointer, by key and by touch', async () => {
   await visit(browser, page(), 'phone', 'light', async (page) => {
     await page.tap('[data-at="5"]');
     assert.equal(withoutProbability(await tooltip(page)), about(5));
-    await page.screenshot({ path: `${ARTEFACTS}/trace-light-phone-tooltip.png` });
+    await photograph(page, 'trace-light-phone-tooltip');
   });
 });
 
@@ -523,7 +523,7 @@ test('the tree tells who shares a beginning, and where the answer stands', async
     assert.match(await told(), /^A crate holds.*positions0 to \d+came this way15 of 15$/s);
     await page.keyboard.press('ArrowRight');
     assert.match(await told(), /came this way14 of 15$/);
-    await page.screenshot({ path: `${ARTEFACTS}/trace-tree-tooltip.png` });
+    await photograph(page, 'trace-tree-tooltip');
     await page.keyboard.press('Escape');
     assert.is(await told(), '');
   });
@@ -560,7 +560,7 @@ test('a tree of hundreds of answers stays readable', async () => {
         assert.ok(width < 1600, `${width} pixels`);
         assert.is((await shown(page)).overflow, 0);
         await page.evaluate(() => document.getElementById('tree-section')?.scrollIntoView());
-        await page.screenshot({ path: `${ARTEFACTS}/trace-tree-${size}-${drawn}.png` });
+        await photograph(page, `trace-tree-${size}-${drawn}`);
         await page.click('#tree-more');
       }
     });
@@ -590,7 +590,7 @@ test('answers and particles are told with their weights', async () => {
     assert.ok(note?.startsWith(`As many as ${effective.toFixed(1)} of equal weight; `), note ?? '');
     assert.is(source, 'Estimated from the weights of the particles.');
     await page.evaluate(() => document.getElementById('odds')?.scrollIntoView());
-    await page.screenshot({ path: `${ARTEFACTS}/trace-odds.png` });
+    await photograph(page, 'trace-odds');
   });
   await visit(browser, page(), 'desktop', 'light', async (page) => {
     const { hidden, source } = await odds(page);
@@ -648,7 +648,7 @@ test('what cannot be seen is marked, and nothing of a text is markup', async () 
     assert.match(found.text ?? '', /<b>bold<\/b>\n/);
     assert.not.match(found.text ?? '', /\p{Cf}|(?![\n\t])\p{Cc}/u);
     assert.equal(found.marks, ['U+0000', 'U+202E', 'end', 'token #', '→', '↵'].sort());
-    await page.screenshot({ path: `${ARTEFACTS}/trace-odd.png` });
+    await photograph(page, 'trace-odd');
   });
 });
 
@@ -665,7 +665,7 @@ for (const sampler of TOYS) {
         ['transport', 'steps'].map((id) => document.getElementById(id)?.hidden),
       );
       assert.equal(hidden, last > 0 ? [false, false] : [true, true]);
-      await page.screenshot({ path: `${ARTEFACTS}/trace-toy-${sampler}.png` });
+      await photograph(page, `trace-toy-${sampler}`);
     });
   });
 }

@@ -32,7 +32,7 @@ export interface Page {
   goto(url: string): Promise<unknown>;
   evaluate<A, R>(run: (argument: A) => R, argument: A): Promise<R>;
   evaluate<R>(run: () => R): Promise<R>;
-  screenshot(options: { path: string; fullPage?: boolean }): Promise<unknown>;
+  screenshot(options: { path: string }): Promise<unknown>;
   focus(selector: string): Promise<void>;
   hover(selector: string): Promise<void>;
   tap(selector: string): Promise<void>;

@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import type { Browser, Page } from './browser.ts';
 import { withFolder } from './folder.ts';
 
-/** Where screenshots go. */
-export const ARTEFACTS = 'test-artefacts';
+/** Where pictures go. */
+const ARTEFACTS = 'test-artefacts';
 const SIZES = {
   desktop: { width: 1280, height: 900 },
   phone: { width: 360, height: 740 },
@@ -26,6 +26,13 @@ export async function visit(
     const url = pathToFileURL(join(folder, 'page.html')).href;
     await open(browser, url, { size, scheme, offline: true, allowed: (asked) => asked === url }, run);
   });
+}
+
+/** Keeps what is to be seen as a picture for people. Chromium refuses one while what has changed waits to be drawn for the first time. */
+export async function photograph(page: Page, name: string): Promise<void> {
+  const frame = () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  await page.evaluate(frame);
+  await page.screenshot({ path: `${ARTEFACTS}/${name}.png` });
 }
 
 /** Opens a page of a server. Whatever the browser says, or asks of others, fails the test. @param expected what it may say */
