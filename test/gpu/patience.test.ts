@@ -1,3 +1,4 @@
+import os from 'node:os';
 import * as assert from 'uvu/assert';
 import { Gpu } from '../../src/gpu/device.ts';
 import { patiently } from '../../src/gpu/patience.ts';
@@ -42,6 +43,23 @@ test('a promise that is broken throws, and ends the waiting', async () => {
     .catch((error) => assert.is(error.message, 'lost'));
   const [free, patient] = [await turnsOf(after(100)), await turnsOf(patiently(after(100)))];
   assert.ok(free > 4 * patient, `${free} turns after the end, ${patient} while waiting`);
+});
+
+test('a short wait leaves the core to others where there are many', async () => {
+  const turnsAt = async (load: number) => {
+    const { loadavg } = os;
+    os.loadavg = () => [load, load, load];
+    try {
+      let turns = 0;
+      for (let i = 0; i < 20; i++) turns += await turnsOf(patiently(after(5)));
+      return turns;
+    } finally {
+      os.loadavg = loadavg;
+    }
+  };
+  const cores = os.availableParallelism();
+  const [alone, crowd] = [await turnsAt(cores), await turnsAt(2 * cores)];
+  assert.ok(crowd < alone / 4, `${crowd} turns in a crowd, ${alone} alone`);
 });
 
 test('a device that computes on the CPU is waited for patiently, another is not', async () => {
