@@ -2,7 +2,7 @@
 // score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one span,
 // attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
 // rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
-// positions alone.
+// positions alone. Queries and weights, which all threads need, each lane loads a share of, see lanes.wgsl.
 override PAGE: u32;
 override KV_BF16: bool;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS
@@ -53,6 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let page_size = 2u * sizes.KV_HEADS * PAGE * words;
   let table = row.table + start / PAGE;
   let scale = inverseSqrt(f32(sizes.HEAD_DIM));
+  let of_lane = lane();
 
   // Scores: a thread takes four positions at a time. Those for which none are left repeat the last ones.
   var m: array<f32, MOST>;
@@ -62,20 +63,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let key = tables[table + 4u * four / PAGE] * page_size + kv_head * PAGE * words + 4u * four % PAGE;
     var s: array<vec4f, MOST>; // a component a position
     for (var h = 0u; h < SHARE * TEAM; h++) { s[h] = vec4f(0); }
-    for (var i = 0u; i < words * row.one; i++) {
-      let at = key + i * PAGE;
-      let a = cache[at];
-      let b = cache[at + 1u];
-      let c = cache[at + 2u];
-      let d = cache[at + 3u];
+    for (var first = 0u; first < words * row.one; first += LANES) {
+      var q: array<vec4f, MOST>; // this lane's
+      var q_high: array<vec4f, MOST>;
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let q = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
-        if (KV_BF16) {
-          s[h] = dots(s[h], low(a), low(b), low(c), low(d), queries[same(q + i)]);
-          s[h] = dots(s[h], high(a), high(b), high(c), high(d), second_half(q, i));
-        } else {
-          let query = queries[same(q + i)];
-          s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
+        let of_head = ((first_row + h / SHARE) * sizes.Q_HEADS + head + h % SHARE) * quads;
+        q[h] = queries[of_head + first + of_lane];
+        if (KV_BF16) { q_high[h] = second_half(of_head, first + of_lane); }
+      }
+      for (var i = 0u; i < LANES && first + i < words; i++) {
+        let at = key + (first + i) * PAGE;
+        let a = cache[at];
+        let b = cache[at + 1u];
+        let c = cache[at + 2u];
+        let d = cache[at + 3u];
+        for (var h = 0u; h < SHARE * TEAM; h++) {
+          let query = from_lane(q[h], i);
+          if (KV_BF16) {
+            s[h] = dots(s[h], low(a), low(b), low(c), low(d), query);
+            s[h] = dots(s[h], high(a), high(b), high(c), high(d), from_lane(q_high[h], i));
+          } else {
+            s[h] = dots(s[h], bitcast<vec4f>(a), bitcast<vec4f>(b), bitcast<vec4f>(c), bitcast<vec4f>(d), query);
+          }
         }
       }
     }
@@ -120,26 +129,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       first_sum[h] = vec4f(0);
       second_sum[h] = vec4f(0);
     }
-    for (var next = first_four; next < fours; next += slices) {
-      let four = min(next + slice, fours - 1u);
-      let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
-      var w: array<vec4f, MOST>;
+    let wide = select(1u, LANES, slices == 1u); // fours that a lane each loads the weights of
+    for (var block = first_four; block < fours; block += wide * slices) {
+      var held: array<vec4f, MOST>;
       for (var h = 0u; h < SHARE * TEAM; h++) {
-        let at = h * SPAN / 4u + four;
-        if (slices == 1u) { w[h] = weights[same(at)]; } else { w[h] = weights[at]; }
-        if (next + slice >= fours) { w[h] = vec4f(0); }
+        held[h] = weights[h * SPAN / 4u + min(block + select(slice, of_lane, wide > 1u), fours - 1u)];
       }
-      for (var j = 0u; j < 4u; j++) {
-        // A position beyond the last has weight 0, but what stands there may be NaN.
-        let at = first + min(j, count - 1u - 4u * four) * words;
-        let value = cache[at];
-        let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
-        var r = high(value);
-        if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
+      for (var i = 0u; i < wide && block + i < fours; i++) {
+        let next = block + i + slice;
+        let four = min(next, fours - 1u);
+        let first = tables[table + 4u * four / PAGE] * page_size + values + 4u * four % PAGE * words;
+        var w: array<vec4f, MOST>;
         for (var h = 0u; h < SHARE * TEAM; h++) {
-          sum[h] += w[h][j];
-          first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
-          second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
+          w[h] = from_lane(held[h], select(of_lane, i, wide > 1u));
+          if (next >= fours) { w[h] = vec4f(0); }
+        }
+        for (var j = 0u; j < 4u; j++) {
+          // A position beyond the last has weight 0, but what stands there may be NaN.
+          let at = first + min(j, count - 1u - 4u * four) * words;
+          let value = cache[at];
+          let l = select(bitcast<vec4f>(value), low(value), KV_BF16);
+          var r = high(value);
+          if (!KV_BF16) { r = bitcast<vec4f>(cache[at + second]); }
+          for (var h = 0u; h < SHARE * TEAM; h++) {
+            sum[h] += w[h][j];
+            first_sum[h] = fma(vec4f(w[h][j]), l, first_sum[h]);
+            second_sum[h] = fma(vec4f(w[h][j]), r, second_sum[h]);
+          }
         }
       }
     }
@@ -190,7 +206,7 @@ fn high(word: vec4u) -> vec4f { return bitcast<vec4f>(word & vec4u(0xffff0000u))
 // What of a head of queries meets the high halves: from dimension HEAD_DIM / 2 + 4 i on. Beyond the head's end stand another row's.
 fn second_half(head: u32, i: u32) -> vec4f {
   let at = head + sizes.HEAD_DIM / 8u + i;
-  let q = queries[same(at)];
+  let q = queries[at];
   if (sizes.HEAD_DIM % 8u == 0u) { return q; }
   return vec4f(q.zw, select(vec2f(0), queries[at + 1u].xy, i < sizes.HEAD_DIM / 8u));
 }

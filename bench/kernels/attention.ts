@@ -88,7 +88,7 @@ export async function measureAttention(lab: Lab, shape: ShapeName, contests: boo
     const whole = count === 1 && teamSpans === 0;
     const PARTS = Math.max(threads, Math.ceil(headDim / 8));
     const variant = (TEAM: number, WHOLE: boolean) =>
-      kernels.compile([tuning.same, 'sizes', 'row', 'window', 'attention'], {
+      kernels.compile([tuning.lanes, 'sizes', 'row', 'window', 'attention'], {
         ...sizes,
         THREADS: threads,
         PARTS,

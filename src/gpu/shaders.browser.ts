@@ -73,6 +73,7 @@ let words=select(quads,pairs,KV_BF16);
 let page_size=2u*sizes.KV_HEADS*PAGE*words;
 let table=row.table+start/PAGE;
 let scale=inverseSqrt(f32(sizes.HEAD_DIM));
+let of_lane=lane();
 var m:array<f32,MOST>;
 for(var h=0u;h<SHARE*TEAM;h++){m[h]=LOWEST;}
 for(var base=first_four;base<fours;base+=THREADS){
@@ -80,20 +81,28 @@ let four=min(base+thread,fours-1u);
 let key=tables[table+4u*four/PAGE]*page_size+kv_head*PAGE*words+4u*four%PAGE;
 var s:array<vec4f,MOST>;
 for(var h=0u;h<SHARE*TEAM;h++){s[h]=vec4f(0);}
-for(var i=0u;i<words*row.one;i++){
-let at=key+i*PAGE;
+for(var first=0u;first<words*row.one;first+=LANES){
+var q:array<vec4f,MOST>;
+var q_high:array<vec4f,MOST>;
+for(var h=0u;h<SHARE*TEAM;h++){
+let of_head=((first_row+h/SHARE)*sizes.Q_HEADS+head+h%SHARE)*quads;
+q[h]=queries[of_head+first+of_lane];
+if(KV_BF16){q_high[h]=second_half(of_head,first+of_lane);}
+}
+for(var i=0u;i<LANES&&first+i<words;i++){
+let at=key+(first+i)*PAGE;
 let a=cache[at];
 let b=cache[at+1u];
 let c=cache[at+2u];
 let d=cache[at+3u];
 for(var h=0u;h<SHARE*TEAM;h++){
-let q=((first_row+h/SHARE)*sizes.Q_HEADS+head+h%SHARE)*quads;
+let query=from_lane(q[h],i);
 if(KV_BF16){
-s[h]=dots(s[h],low(a),low(b),low(c),low(d),queries[same(q+i)]);
-s[h]=dots(s[h],high(a),high(b),high(c),high(d),second_half(q,i));
+s[h]=dots(s[h],low(a),low(b),low(c),low(d),query);
+s[h]=dots(s[h],high(a),high(b),high(c),high(d),from_lane(q_high[h],i));
 }else{
-let query=queries[same(q+i)];
 s[h]=dots(s[h],bitcast<vec4f>(a),bitcast<vec4f>(b),bitcast<vec4f>(c),bitcast<vec4f>(d),query);
+}
 }
 }
 }
@@ -136,14 +145,20 @@ sum[h]=0.0;
 first_sum[h]=vec4f(0);
 second_sum[h]=vec4f(0);
 }
-for(var next=first_four;next<fours;next+=slices){
-let four=min(next+slice,fours-1u);
+let wide=select(1u,LANES,slices==1u);
+for(var block=first_four;block<fours;block+=wide*slices){
+var held:array<vec4f,MOST>;
+for(var h=0u;h<SHARE*TEAM;h++){
+held[h]=weights[h*SPAN/4u+min(block+select(slice,of_lane,wide>1u),fours-1u)];
+}
+for(var i=0u;i<wide&&block+i<fours;i++){
+let next=block+i+slice;
+let four=min(next,fours-1u);
 let first=tables[table+4u*four/PAGE]*page_size+values+4u*four%PAGE*words;
 var w:array<vec4f,MOST>;
 for(var h=0u;h<SHARE*TEAM;h++){
-let at=h*SPAN/4u+four;
-if(slices==1u){w[h]=weights[same(at)];}else{w[h]=weights[at];}
-if(next+slice>=fours){w[h]=vec4f(0);}
+w[h]=from_lane(held[h],select(of_lane,i,wide>1u));
+if(next>=fours){w[h]=vec4f(0);}
 }
 for(var j=0u;j<4u;j++){
 let at=first+min(j,count-1u-4u*four)*words;
@@ -155,6 +170,7 @@ for(var h=0u;h<SHARE*TEAM;h++){
 sum[h]+=w[h][j];
 first_sum[h]=fma(vec4f(w[h][j]),l,first_sum[h]);
 second_sum[h]=fma(vec4f(w[h][j]),r,second_sum[h]);
+}
 }
 }
 }
@@ -198,7 +214,7 @@ fn low(word:vec4u)->vec4f{return bitcast<vec4f>(word<<vec4u(16u));}
 fn high(word:vec4u)->vec4f{return bitcast<vec4f>(word&vec4u(0xffff0000u));}
 fn second_half(head:u32,i:u32)->vec4f{
 let at=head+sizes.HEAD_DIM/8u+i;
-let q=queries[same(at)];
+let q=queries[at];
 if(sizes.HEAD_DIM%8u==0u){return q;}
 return vec4f(q.zw,select(vec2f(0),queries[at+1u].xy,i<sizes.HEAD_DIM/8u));
 }
@@ -504,6 +520,15 @@ let w=words(place_of(row,i/4u,i/2u%2u));
 let j=i%2u*2u;
 return Eight(four_of(w[j]),four_of(w[j+1u]));
 }
+`,
+  'lanes-subgroups': /* wgsl */ `enable subgroups;
+const LANES=8u;
+fn lane()->u32{return subgroupExclusiveAdd(1u)%LANES;}
+fn from_lane(value:vec4f,lane:u32)->vec4f{return subgroupShuffle(value,lane);}
+`,
+  'lanes': /* wgsl */ `const LANES=1u;
+fn lane()->u32{return 0u;}
+fn from_lane(value:vec4f,lane:u32)->vec4f{return value;}
 `,
   'lm-head': /* wgsl */ `override REPEAT:u32;
 @group(0)@binding(3)var<storage,read_write>logits:array<f32>;
@@ -1178,11 +1203,6 @@ const NOTHING=0u;
 const GIVEN=1u;
 const TAIL=2u;
 const DRAW=3u;
-`,
-  'same-subgroups': /* wgsl */ `enable subgroups;
-fn same(index:u32)->u32{return subgroupBroadcastFirst(index);}
-`,
-  'same': /* wgsl */ `fn same(index:u32)->u32{return index;}
 `,
   'sizes': /* wgsl */ `struct Sizes{
 COLUMNS:u32,

@@ -191,7 +191,7 @@ export async function compileOperations(
     const THREADS = tuning.attentionThreads;
     const PARTS = Math.max(THREADS, Math.ceil(headDim / 8));
     const constants = { OUT_STRIDE: attended, THREADS, PARTS, TEAM, WHOLE, WINDOW };
-    return single([tuning.same, 'sizes', 'row', 'window', 'attention'], constants);
+    return single([tuning.lanes, 'sizes', 'row', 'window', 'attention'], constants);
   };
   const merging = (WINDOW: number) =>
     single(['sizes', 'row', 'window', 'attention-merge'], { OUT_STRIDE: attended, WINDOW });

@@ -23,8 +23,8 @@ export interface Tuning {
   readonly attentionThreads: number;
   /** The file of shaders/ that puts together what the threads of a workgroup know of a norm. */
   readonly norm: 'norm' | 'norm-subgroups';
-  /** The file of shaders/ that says what all threads of a workgroup have in common. */
-  readonly same: 'same' | 'same-subgroups';
+  /** The file of shaders/ by which threads load together what all of them need. */
+  readonly lanes: 'lanes' | 'lanes-subgroups';
   /** Whether the attention reads keys and values that several rows have in common once. A GPU's cache does that by itself. */
   readonly shareSpans: boolean;
   /** Most rows in flight, a multiple of those that a workgroup takes. */
@@ -49,7 +49,7 @@ export const gpuTuning = ({ limits }: Pick<AdapterDescription, 'limits'>): Tunin
   summaryThreads: 256,
   attentionThreads: 32,
   norm: 'norm',
-  same: 'same',
+  lanes: 'lanes',
   shareSpans: false,
   capacity: 512,
   tiles: [1, 2, 4, 8],
@@ -69,7 +69,7 @@ const cpuTuning = (subgroups: boolean, vocabSize: number): Tuning => {
     summaryThreads: vocabSize >= 4096 ? 64 : 8,
     attentionThreads: 8,
     norm: subgroups ? 'norm-subgroups' : 'norm',
-    same: subgroups ? 'same-subgroups' : 'same',
+    lanes: subgroups ? 'lanes-subgroups' : 'lanes',
     shareSpans: true,
     capacity: 256,
     tiles: [1, 2, 4],

@@ -86,8 +86,8 @@ function* variants(
   }
 }
 
-function* attentions(same: ShaderName): Generator<[ShaderName[], Constants]> {
-  const files: ShaderName[] = [same, 'sizes', 'row', 'window', 'attention'];
+function* attentions(lanes: ShaderName): Generator<[ShaderName[], Constants]> {
+  const files: ShaderName[] = [lanes, 'sizes', 'row', 'window', 'attention'];
   for (const KV_BF16 of [false, true]) {
     for (const SHARE of [1, 3]) {
       for (const WHOLE of [true, false]) yield [files, { KV_BF16, SHARE, WHOLE, TEAM: 1, THREADS: 32 }];
@@ -112,7 +112,7 @@ function* others(): Generator<[ShaderName[], Constants]> {
   for (const holder of ['buffer', 'texture'] as const)
     for (const format of FORMATS)
       yield [['sizes', ...filesOf(format, holder), 'row', 'stream', 'embed'], constantsOf(format)];
-  yield* attentions('same');
+  yield* attentions('lanes');
   yield [['sizes', 'row', 'window', 'attention-merge'], {}];
   for (const KV_BF16 of [false, true]) yield [['sizes', 'row', 'cache', 'qk-norm'], { KV_BF16 }];
   yield [['sizes', 'copy-pages'], {}];
@@ -135,7 +135,7 @@ test('every variant compiles with subgroups', async () => {
   const all = [
     ...variants('matvec-subgroups', [1, 2, 4], 'texture'),
     ...variants('matvec-groups', [1, 2, 4], 'texture'),
-    ...attentions('same-subgroups'),
+    ...attentions('lanes-subgroups'),
   ];
   for (const [files, constants] of all) {
     await kernels.compile(files, { ...SIZES, ...constants });

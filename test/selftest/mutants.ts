@@ -91,9 +91,9 @@ export const MULTIPLICATIONS: readonly Mutant[] = [
     wrong: PRODUCTS,
   },
   {
-    file: 'same-subgroups',
-    was: 'subgroupBroadcastFirst(index)',
-    is: 'subgroupBroadcastFirst(index) + 1u',
+    file: 'lanes-subgroups',
+    was: 'subgroupShuffle(value, lane)',
+    is: 'subgroupShuffle(value, lane ^ 1u)',
     wrong: ['attention'],
   },
 ];
@@ -108,7 +108,7 @@ export const OTHER_MULTIPLICATIONS: readonly Mutant[] = [
     is: 'min(1u, blocks() - i)',
     wrong: ['qkv', 'project', 'gate-up'],
   },
-  { file: 'same', was: 'return index', is: 'return index + 1u', wrong: ['attention'] },
+  { file: 'lanes', was: 'return value', is: 'return 2.0 * value', wrong: ['attention'] },
 ];
 
 /** Of what only some models have: the short self-test leaves it out. */
