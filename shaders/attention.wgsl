@@ -1,8 +1,9 @@
 // Grouped-query attention of SHARE query heads of one key head over one span of positions of the paged cache: the span's largest
 // score, and with weights e^(score - largest) their sum and the weighted sum of the values. Where a row has more than one span,
-// attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one row. With more it does the spans that so many neighbouring
-// rows have in common, forks of one prefix, whose keys and values are then read once. The order of all sums depends on absolute
-// positions alone. Queries and weights, which all threads need, each lane loads a share of, see lanes.wgsl.
+// attention-merge.wgsl puts them together. A row's spans begin with the first that it sees any of. With TEAM = 1 a workgroup does one
+// row. With more it does the spans that so many neighbouring rows have in common, forks of one prefix, whose keys and values are then
+// read once. Queries and weights, which all threads need, each lane loads a share of, see lanes.wgsl. The order of all sums depends on
+// absolute positions alone.
 override PAGE: u32;
 override KV_BF16: bool;
 override SHARE: u32;  // divides Q_HEADS / KV_HEADS

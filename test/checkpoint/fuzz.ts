@@ -207,6 +207,10 @@ if (args[0] === '--child') {
 } else if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [cases = '10000', seed = '1', first = '0', kinds = Object.keys(KINDS).join()] = args;
   const plan = { cases: Number(cases), seed: Number(seed), first: Number(first), kinds: kinds.split(',') };
+  if (!(plan.cases > 0 && plan.seed >= 0 && plan.first >= 0 && plan.kinds.every((kind) => kind in KINDS))) {
+    console.error(`npm run fuzz -- [CASES [SEED [FIRST [KINDS of ${Object.keys(KINDS).join()}]]]]`);
+    process.exit(2);
+  }
   const { outcomes, faults } = await fuzz(plan as Plan);
   for (const fault of faults) console.log(fault);
   for (const [outcome, count] of outcomes) console.log(`${count} ${outcome}`);
