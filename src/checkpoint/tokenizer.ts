@@ -16,7 +16,7 @@ import { byteOf, type Decoder, isByteToken, levelBytes, readDecoder } from './to
 import { TimeLimitError, withinLimit } from './tokenizer/limit.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizers.ts';
 import { Part } from './tokenizer/part.ts';
-import { hasRegex } from './tokenizer/pattern.ts';
+import { hasRegex, reasonOf } from './tokenizer/pattern.ts';
 import { type PostProcessor, readPostProcessor } from './tokenizer/post-processor.ts';
 import { type PreTokenizer, readPreTokenizer } from './tokenizer/pre-tokenizers.ts';
 import { readVocabulary, type Vocabulary } from './tokenizer/vocabulary.ts';
@@ -73,7 +73,14 @@ export class Tokenizer {
       'decoder',
     ].map((key) => part.optional(key));
     const normalize: Normalizer = normalizer ? readNormalizer(normalizer) : (text) => text;
-    this.sections = sectioner(added, normalize);
+    try {
+      this.sections = sectioner(added, normalize);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new CheckpointError(file, `the added tokens cannot be looked for: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
     this.names = new Map(this.vocabulary.tokens);
     for (const token of added) if (token.normalized) this.names.set(token.id, normalize(token.content));
     this.preTokenize = preTokenizer ? readPreTokenizer(preTokenizer) : (text) => [text];
@@ -134,11 +141,11 @@ export class Tokenizer {
   /**
    * Token ids. Special tokens in the text become their ids. `addSpecialTokens` adds what tokenizer.json's
    * post-processor puts around a text (llama: BOS); a chat template has already written it.
-   * @throws CheckpointError a regular expression of the file does not end on this text
+   * @throws CheckpointError a regular expression of the file does not end on this text, or the text is too long for it
    */
   encode(text: string, addSpecialTokens = true): Uint32Array {
     const whole = text.replace(/\p{Surrogate}/gu, '\uFFFD'); // half a character, which has no bytes
-    const ids = this.watch(this.watched.encode, text.length, () => this.encodeText(whole));
+    const ids = this.watch(this.watched.encode, 'characters', text.length, () => this.encodeText(whole));
     return Uint32Array.from(addSpecialTokens ? this.postProcess(ids) : ids);
   }
 
@@ -149,7 +156,7 @@ export class Tokenizer {
       if (this.isShown(ids[i])) tokens.push(this.names.get(ids[i]) as string);
     const { decoder } = this;
     if (!decoder) return tokens.join(' ');
-    return this.watch(this.watched.decode, tokens.length, () => decoder(tokens).join(''));
+    return this.watch(this.watched.decode, 'tokens', tokens.length, () => decoder(tokens).join(''));
   }
 
   /** One token on its own, for display: special tokens by name, a part of a character as U+FFFD. */
@@ -232,14 +239,19 @@ export class Tokenizer {
     );
   }
 
-  /** Work that a regular expression of the file may keep from ending. */
-  private watch<T>(watched: boolean, length: number, work: () => T): T {
-    if (!watched) return work();
+  /** Work on a text or tokens, which a regular expression of the file may keep from ending, and which may be too long for it. */
+  private watch<T>(watched: boolean, what: string, length: number, work: () => T): T {
     try {
-      return withinLimit(length, work);
+      return watched ? withinLimit(length, work) : work();
     } catch (error) {
-      if (!(error instanceof TimeLimitError)) throw error;
-      throw new CheckpointError(this.file, `a regular expression ${error.message}`, { cause: error });
+      if (error instanceof TimeLimitError)
+        throw new CheckpointError(this.file, `a regular expression ${error.message}`, { cause: error });
+      // V8 has room for so many ways back in a text, and for strings and arrays of some length.
+      if (error instanceof RangeError || error instanceof SyntaxError)
+        throw new CheckpointError(this.file, `cannot take ${length} ${what} at once: ${reasonOf(error)}`, {
+          cause: error,
+        });
+      throw error;
     }
   }
 

@@ -109,6 +109,68 @@ test('what is of the wrong kind is refused at loading', async () => {
   await refused({}, /special_tokens_map.json: is not a JSON object/, { 'special_tokens_map.json': '[]' });
 });
 
+test('a pattern, a token or a text too long for a regular expression is an error that is not longer itself', async () => {
+  const long = 'ab'.repeat(30_000);
+  const split = (pattern: object) => ({
+    pre_tokenizer: { type: 'Split', pattern, behavior: 'Isolated', invert: false },
+  });
+  const short = (error: Error) => assert.ok(error.message.length < 600, `${error.message.length} characters`);
+  short(
+    await refused(
+      split({ Regex: long }),
+      /pattern cannot be used: it is "abab.*, which cannot be used: Reg[a-z ]+ large$/,
+    ),
+  );
+  short(await refused(split({ Regex: `(${long}` }), /which cannot be used: Unterminated group$/));
+  short(
+    await refused(
+      { added_tokens: [added(3, long)] },
+      /the added tokens cannot be looked for: Reg[a-z ]+ large$/,
+    ),
+  );
+  await withLoaded(split({ String: long }), {}, (tokenizer) => {
+    assert.equal(tokenizer.encode(`ab${long}a`).length, 1 + long.length / 2 + 1);
+  });
+  await withLoaded(split({ Regex: '((((((((a))))))))*' }), {}, async (tokenizer) => {
+    const tooMuch = /cannot take 2000000 characters at once: Max/;
+    short(await failure(CheckpointError, tooMuch, () => tokenizer.encode('a'.repeat(2e6))));
+    assert.equal(tokenizer.encode('ab'), Uint32Array.of(0, 1));
+  });
+  const replace = { type: 'Replace', pattern: { String: 'b' }, content: long };
+  await withLoaded({ normalizer: replace, decoder: replace }, {}, async (tokenizer) => {
+    const text = 'b'.repeat(10_000);
+    short(
+      await failure(CheckpointError, /cannot take 10000 characters at once: Inv/, () =>
+        tokenizer.encode(text),
+      ),
+    );
+    const tokens = new Uint32Array(10_000).fill(1);
+    short(
+      await failure(CheckpointError, /cannot take 10000 tokens at once: Inv/, () => tokenizer.decode(tokens)),
+    );
+    assert.is(tokenizer.decode([1]), long);
+  });
+});
+
+test('an empty pattern is found between all characters, and half a character nowhere', async () => {
+  // As Python's tokenizers has it
+  for (const pattern of [{ String: '' }, { Regex: '' }]) {
+    const pre_tokenizer = { type: 'Split', pattern, behavior: 'Isolated', invert: false };
+    await withLoaded({ pre_tokenizer }, {}, (tokenizer) => {
+      assert.equal(tokenizer.encode('abba'), Uint32Array.of(0, 1, 1, 0));
+    });
+    const normalizer = { type: 'Replace', pattern, content: 'b' };
+    await withLoaded({ normalizer }, {}, (tokenizer) => {
+      assert.equal(tokenizer.encode('aa'), Uint32Array.of(1, 2, 2));
+    });
+  }
+  const half = { type: 'Replace', pattern: { String: '\ud83d' }, content: 'b' };
+  await refused(
+    { normalizer: half },
+    /normalizer.pattern cannot be used: it is .*, which has half a character/,
+  );
+});
+
 test('nesting of any depth is an error, not a crash', async () => {
   // As text: JSON.stringify has no stack for these
   const text = (key: string, open: string, close: string) =>

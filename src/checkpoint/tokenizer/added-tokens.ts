@@ -2,7 +2,7 @@ import { CheckpointError } from '../../base/errors.ts';
 import { describe } from '../../base/show.ts';
 import { type Normalizer, trimEnd } from './normalizers.ts';
 import { isId, type Part } from './part.ts';
-import { escapeRegex } from './pattern.ts';
+import { compiled, escapeRegex } from './pattern.ts';
 import { WORD } from './unicode.ts';
 
 export interface AddedToken {
@@ -52,7 +52,7 @@ function splitter(tokens: readonly (readonly [content: string, token: AddedToken
   const byContent = new Map(tokens);
   const contents = [...byContent.keys()].filter(Boolean).sort((a, b) => b.length - a.length);
   if (contents.length === 0) return (section: Section): Section[] => [section];
-  const any = new RegExp(contents.map(escapeRegex).join('|'), 'gu');
+  const any = compiled(new RegExp(contents.map(escapeRegex).join('|'), 'gu'));
   return ({ text, first }: Section): Section[] => {
     const sections: Section[] = [];
     let last = 0;
@@ -76,7 +76,7 @@ function splitter(tokens: readonly (readonly [content: string, token: AddedToken
   };
 }
 
-/** Sections of a text: added tokens, and normalized text between them. */
+/** Sections of a text: added tokens, and normalized text between them. @throws SyntaxError they are too long to be looked for */
 export function sectioner(tokens: readonly AddedToken[], normalize: Normalizer) {
   const raw = splitter(tokens.filter((t) => !t.normalized).map((t) => [t.content, t]));
   const normal = splitter(tokens.filter((t) => t.normalized).map((t) => [normalize(t.content), t]));

@@ -18,36 +18,60 @@ export function readPattern(part: Part, key = 'pattern'): Pattern {
   if (pattern.has('Regex') && pattern.has('String')) throw pattern.refusal('has both String and Regex');
   if (!pattern.has('Regex')) {
     const word = pattern.string('String');
-    return word === '' ? () => [] : regexPattern(new RegExp(escapeRegex(word), 'gu'));
+    if (/\p{Surrogate}/u.test(word))
+      throw pattern.refusal(`is ${describe(word)}, which has half a character`);
+    return word === '' ? regexPattern(/(?:)/gu) : literalPattern(word);
   }
   const source = pattern.string('Regex');
   try {
     return withinLimit(source.length, () => oniguruma(source));
   } catch (error) {
-    throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${(error as Error).message}`, error);
+    throw pattern.refusal(`is ${describe(source)}, which cannot be used: ${reasonOf(error as Error)}`, error);
   }
 }
 
 /** The library translates the dialect; the text is shown as Oniguruma's tables have its characters. */
 export function oniguruma(source: string): Pattern {
   const { pattern } = new SplitPreTokenizer({ pattern: { Regex: source }, invert: false });
-  const spans = regexPattern(pattern);
+  const spans = regexPattern(compiled(pattern));
   return (text) => spans(asOniguruma(text));
 }
 
 export function regexPattern(regex: RegExp): Pattern {
-  return (text) => {
-    const spans: Span[] = [];
-    let last = 0;
-    for (const { 0: found, index } of text.matchAll(regex)) {
-      if (found === '' && index === last && index > 0) continue; // an empty match does not follow another directly
-      if (index > last) spans.push({ begin: last, end: index, matched: false });
-      last = index + found.length;
-      spans.push({ begin: index, end: last, matched: true });
-    }
-    if (last < text.length) spans.push({ begin: last, end: text.length, matched: false });
-    return spans;
-  };
+  return (text) => spansOf(text, text.matchAll(regex));
+}
+
+/** Not a regular expression, which V8 finds too large from some ten thousand characters on. */
+function literalPattern(word: string): Pattern {
+  function* found(text: string) {
+    for (let index = text.indexOf(word); index >= 0; index = text.indexOf(word, index + word.length))
+      yield { 0: word, index };
+  }
+  return (text) => spansOf(text, found(text));
+}
+
+function spansOf(text: string, matches: Iterable<{ readonly 0: string; readonly index: number }>): Span[] {
+  const spans: Span[] = [];
+  let last = 0;
+  for (const { 0: found, index } of matches) {
+    if (found === '' && index === last && index > 0) continue; // an empty match does not follow another directly
+    if (index > last) spans.push({ begin: last, end: index, matched: false });
+    last = index + found.length;
+    spans.push({ begin: index, end: last, matched: true });
+  }
+  if (last < text.length) spans.push({ begin: last, end: text.length, matched: false });
+  return spans;
+}
+
+/** V8 compiles at the first use, for texts of one and of two bytes a character, and then only finds what is too large. @throws SyntaxError */
+export function compiled(regex: RegExp): RegExp {
+  for (const text of ['', '\u{2028}']) text.search(regex);
+  return regex;
+}
+
+/** What is wrong with a regular expression, without this, which V8's messages hold in full. */
+export function reasonOf({ message }: Error): string {
+  return message.slice(message.lastIndexOf(': ') + 1).trim();
 }
 
 /** Whether a component of this JSON has a regular expression of its own. */
