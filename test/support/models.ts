@@ -44,6 +44,9 @@ export const kernelSets = {
 /** Shared where any shape will do. */
 export const SHAPE = { vocabSize: 203, eosTokens: [1], maxPositionEmbeddings: 512 };
 
+/** Opens one for the model, which ends with it. */
+export const OWN_DEVICE = { device: undefined };
+
 /** Loads a random model made for the occasion. */
 export async function randomModel(
   overrides: Partial<ModelConfig>,
