@@ -15,11 +15,12 @@ import {
 import { smallModel } from './hub/model.ts';
 import { failure } from './support/folder.ts';
 import { withHub } from './support/hub-server.ts';
-import { inTemporaryFolder, randomModel, SHAPE } from './support/models.ts';
+import { inTemporaryFolder, kernelSets, OWN_DEVICE, randomModel, SHAPE } from './support/models.ts';
 import { overwrite, randomCheckpoint } from './support/random-checkpoint.ts';
 import { test } from './support/suite.ts';
 
 const PROMPT = [3, 1, 4, 1, 5, 9, 2, 6];
+const { 'the adapter’s own kernels': loadShared } = kernelSets;
 
 async function computeOnce(model: Model): Promise<void> {
   const sequence = await model.prefill(PROMPT.slice(0, -1));
@@ -46,7 +47,7 @@ for (const [tensor, layer] of [
     inTemporaryFolder(async (dir) => {
       randomCheckpoint(dir, {}, 1);
       overwrite(dir, tensor, Number.NaN);
-      const model = await loadModel(dir);
+      const model = await loadShared(dir);
       const error = await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
       assert.is(error.layer, layer);
       assert.is(error.position, PROMPT.length - 1);
@@ -58,7 +59,7 @@ test('an overflow to infinity is found as well, and other calls go on', () =>
   inTemporaryFolder(async (dir) => {
     randomCheckpoint(dir, {}, 1);
     overwrite(dir, 'model.layers.1.mlp.up_proj.weight', 1e38);
-    const model = await loadModel(dir);
+    const model = await loadShared(dir);
     const error = await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
     assert.is(error.layer, 'model.layers.1.mlp');
     await failure(NonFiniteError, /non-finite/, () => computeOnce(model));
@@ -88,7 +89,7 @@ test('a head that is not the embedding is the one that is computed with, whateve
     const logits: Float32Array[] = [];
     for (const tie of [false, true]) {
       writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: tie }));
-      const model = await loadModel(dir);
+      const model = await loadShared(dir);
       logits.push(await model.logits(PROMPT));
       assert.is(model.warnings.length, tie ? 1 : 0);
       assert.is(model.config.tieWordEmbeddings, false);
@@ -164,7 +165,7 @@ test('a model is loaded by its name on the Hub, and how far it is fetched is tol
 test('a model ends with its block; a second time nothing happens, and what is pending rejects', async () => {
   let escaped: Model;
   {
-    await using model = await randomModel(SHAPE);
+    await using model = await randomModel(SHAPE, 1, 'BF16', OWN_DEVICE);
     escaped = model;
     await computeOnce(model);
   }
@@ -174,7 +175,7 @@ test('a model ends with its block; a second time nothing happens, and what is pe
 
   let pending: Promise<void>;
   {
-    using model = await randomModel(SHAPE);
+    using model = await randomModel(SHAPE, 1, 'BF16', OWN_DEVICE);
     pending = computeOnce(model);
     pending.catch(() => {});
   }

@@ -321,16 +321,16 @@ export class Engine implements LanguageModel {
   private checkFeed({ sequence, position, tokens, sharpening, ask, ahead }: Feed): void {
     const { length } = sequence;
     own(sequence).check();
-    check('position', position, isBelow(position, length + 1), `a whole number up to ${length}`);
+    if (!isBelow(position, length + 1)) refuse('position', position, `a whole number up to ${length}`);
     check('tokens', '[]', tokens.length > 0, 'at least one token is fed');
     this.checkTokens(tokens, position);
     checkSharpening(sharpening);
     if (typeof ask === 'object' && 'token' in ask) this.checkTokens([ask.token], 0);
     if (!ahead) return;
     const { most, key } = ahead;
-    check('ahead.most', most, isBelow(most, MOST_STEPS), `a whole number below ${MOST_STEPS}`);
-    check('tokens', `${tokens.length} of them`, tokens.length === 1, 'one where more are drawn ahead');
-    check('position', position, position === length, `${length} where more are drawn ahead`);
+    if (!isBelow(most, MOST_STEPS)) refuse('ahead.most', most, `a whole number below ${MOST_STEPS}`);
+    if (tokens.length !== 1) refuse('tokens', `${tokens.length} of them`, 'one where more are drawn ahead');
+    if (position !== length) refuse('position', position, `${length} where more are drawn ahead`);
     if (position + 1 + most > this.contextLength) {
       throw new OptionError(
         `${position + 1 + most} tokens are asked for: the context holds ${this.contextLength}`,
@@ -349,7 +349,11 @@ function own(sequence: Sequence): CachedSequence {
 }
 
 function check(name: string, value: unknown, good: boolean, allowed: string): void {
-  if (!good) throw new OptionError(`${name} is ${value}: ${allowed}`);
+  if (!good) refuse(name, value, allowed);
+}
+
+function refuse(name: string, value: unknown, allowed: string): never {
+  throw new OptionError(`${name} is ${value}: ${allowed}`);
 }
 
 const isBelow = (n: number, limit: number) => Number.isInteger(n) && n >= 0 && n < limit;

@@ -43,6 +43,8 @@ interface Proposal extends Toss {
   judged: number;
 }
 
+const UNDECIDED: Decision = { logRho: [], outcome: undefined };
+
 /** Steps that are looked ahead to where nobody says how many. */
 const FAR = 6;
 const PRIOR = 4;
@@ -166,18 +168,22 @@ export class Chain {
     let proposal = this.future.get(step);
     if (proposal === undefined) {
       const tossed = toss(step);
-      const decision = { logRho: [], outcome: undefined };
-      proposal = tossed
-        ? { ...tossed, step, candidates: this.fork(tossed.cut, tries), decision, judged: -1 }
-        : null;
+      proposal = tossed ? this.begin(step, tossed, tries) : null;
       this.future.set(step, proposal);
     }
     return proposal;
   }
 
+  /** Member by member: to spread what was tossed would take longer than all else that a step does. */
+  private begin(step: number, { cut, judge, chances }: Toss, tries: number): Proposal {
+    const candidates = this.fork(cut, tries);
+    return { cut, judge, chances, step, candidates, decision: UNDECIDED, judged: -1 };
+  }
+
   private judge(proposal: Proposal, horizon: number): Decision {
     const { candidates, judge } = proposal;
-    const tokens = candidates.reduce((n, { response }) => n + response.tokens.length, 0);
+    let tokens = 0;
+    for (const { response } of candidates) tokens += response.tokens.length;
     if (tokens !== proposal.judged) {
       const finished = candidates.map(({ response }) => isFinished(response, horizon));
       proposal.decision = judge(

@@ -222,13 +222,15 @@ export class Rollout {
   /** The step of a branch is taken after all: what was computed for it has come of use. */
   claim(branch: Branch, cut: number): void {
     const { response } = branch;
-    const origins = response.origins.slice();
+    let origins: Uint8Array | undefined;
     for (let at: Node | null = branch.node; at; at = at.parent) {
       const t = at.position - this.tree.root.position;
       if (t < cut) break;
-      if (t < origins.length && this.forest.arrive(at, this.account)) origins[t] = ORIGIN.drafted;
+      if (t >= response.tokens.length || !this.forest.arrive(at, this.account)) continue;
+      origins ??= response.origins.slice();
+      origins[t] = ORIGIN.drafted;
     }
-    branch.response = { ...response, origins };
+    if (origins) branch.response = { ...response, origins };
   }
 
   /**
@@ -268,7 +270,7 @@ export class Rollout {
           tree,
           node,
           law,
-          key: { ...this.stream, step, candidate },
+          key: { seed: this.stream.seed, chain: this.stream.chain, step, candidate },
           lots: (position) => this.random.token(step, candidate, position),
           end: first + horizon,
           tail: distribution && this.random.token(step, candidate, node.position + 1).tail,

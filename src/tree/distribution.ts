@@ -211,8 +211,11 @@ function checkSummary({ ids, distances, base, mean, sharp, tempered }: Summary, 
     if (distances[i] === 0) top = true;
   }
   if (!top) refuse('the largest logit is not listed');
-  for (const [name, sum] of Object.entries({ base, sharp, tempered })) {
+  const check = (name: string, sum: number) => {
     if (!(sum >= 0 && sum < Infinity)) refuse(`the sum ${name} of the logits that are not listed is ${sum}`);
-  }
+  };
+  check('base', base);
+  check('sharp', sharp);
+  check('tempered', tempered);
   if (!(mean <= 0 && mean > -Infinity)) refuse(`the sum mean of the logits that are not listed is ${mean}`);
 }

@@ -347,7 +347,9 @@ export class Forest implements Tenant {
   private compute(plan: Plan, ahead: number): Promise<{ planned: Planned[]; readings: Reading[][] }> {
     const attempt = async () => {
       const planned = plan.feeds(({ tree, law }) => tree.indexOf(law), ahead);
-      this.busy = new Set([...plan.bases, ...planned.flatMap(({ branch }) => branch ?? [])]);
+      const busy = plan.bases;
+      for (const { branch } of planned) if (branch) busy.add(branch);
+      this.busy = busy;
       try {
         const readings = await this.model.compute(planned.map(({ feed }) => feed));
         for (const [i, each] of planned.entries()) this.grow(each, readings[i]);

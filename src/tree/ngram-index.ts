@@ -30,7 +30,7 @@ export class NgramIndex<Node> {
 
   /** @param accepts whether a place is of use */
   find(suffix: readonly number[], accepts: (place: Node | number) => boolean): Match<Node> | undefined {
-    const all = [...keys(suffix)];
+    const all = keys(suffix);
     for (let i = all.length - 1; i >= 0; i--) {
       const place = this.places.get(all[i]);
       if (place !== undefined && accepts(place)) return { place, length: i + SHORTEST };
@@ -44,11 +44,13 @@ export class NgramIndex<Node> {
 }
 
 /** Of the last 2, 3, … tokens. */
-function* keys(suffix: readonly number[]): Generator<number> {
+function keys(suffix: readonly number[]): number[] {
+  const all: number[] = [];
   let hash = 0x811c9dc5;
   for (let n = 1; n <= Math.min(suffix.length, NgramIndex.LONGEST); n++) {
     hash = Math.imul(hash ^ suffix[suffix.length - n], 0x9e3779b1);
     hash ^= hash >>> 15;
-    if (n >= SHORTEST) yield (hash >>> 0) * 16 + n;
+    if (n >= SHORTEST) all.push((hash >>> 0) * 16 + n);
   }
+  return all;
 }

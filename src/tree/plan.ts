@@ -80,7 +80,12 @@ export class Plan {
 
   /** Branches that the plan stands on. */
   get bases(): Set<Branch> {
-    return new Set(this.items.flatMap(({ base, want }) => base ?? want.node.branch ?? []));
+    const bases = new Set<Branch>();
+    for (const { base, want } of this.items) {
+      const branch = base ?? want.node.branch;
+      if (branch) bases.add(branch);
+    }
+    return bases;
   }
 
   /**
@@ -159,21 +164,22 @@ export class Plan {
       const { want, path, base, drafts } = item;
       const tokens = [...path, ...drafts].map(({ token }) => token);
       const { position } = path[0];
-      const common = {
+      const feedOf = (sequence: Sequence): Feed => ({
+        sequence,
         position,
         tokens,
         sharpening: want.law,
         ask: askOf(want, law(want)),
         ahead:
           ahead > 0 ? { most: ahead, key: want.key, topK: want.law.topK, topP: want.law.topP } : undefined,
-      };
+      });
       if (!base) {
         const sequence: Sequence = (want.node.branch as Branch).sequence.fork();
-        return { item, feed: { ...common, sequence }, undo: () => sequence.free() };
+        return { item, feed: feedOf(sequence), undo: () => sequence.free() };
       }
       const branch = want.tree.branchUpTo(base, position, taken);
       taken.add(branch);
-      const feed = { ...common, sequence: branch.sequence };
+      const feed = feedOf(branch.sequence);
       return { item, feed, branch, undo: () => branch !== base && want.tree.drop(branch) };
     });
   }

@@ -189,7 +189,9 @@ export class Tree {
     if (branch.parent && branch.forks.size === 0 && least === 0) return true;
     const keep = this.keeps(branch, least);
     if (branch.sequence.length > keep) return true;
-    return least === 0 && [...branch.forks.values()].some((common) => common === branch.sequence.length);
+    if (least > 0) return false;
+    for (const common of branch.forks.values()) if (common === branch.sequence.length) return true;
+    return false;
   }
 
   /** The fork that has all of a branch takes its place: chains of forks would each hold on to a page that is half theirs. */
@@ -216,7 +218,9 @@ export class Tree {
 
   /** Of the prompt everything, of a fork what others stand on. */
   private keeps(branch: Branch, least: number): number {
-    return Math.max(branch.parent ? branch.start : this.prompt.length, least, ...branch.forks.values());
+    let kept = Math.max(branch.parent ? branch.start : this.prompt.length, least);
+    for (const common of branch.forks.values()) kept = Math.max(kept, common);
+    return kept;
   }
 
   /** Forgets the least recently walked leaves until at most `most` nodes are left. */

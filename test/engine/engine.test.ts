@@ -8,6 +8,7 @@ import { failure } from '../support/folder.ts';
 import {
   deviceWithoutSubgroups,
   inTemporaryFolder,
+  OWN_DEVICE,
   randomModel,
   SHAPE,
   withGpuKernels,
@@ -435,7 +436,7 @@ test('bad input is refused by name and number', async () => {
 });
 
 test('too few pages is said before any work, in bytes', async () => {
-  const tight = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 64 }); // and two pages
+  const tight = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 64, ...OWN_DEVICE }); // and two pages
   const s = await tight.prefill(PROMPT.slice(1)); // 3 of 6 pages
   const forks = [s.fork(), s.fork()];
   const error = await tight.compute(forks.map((f) => feed(f, LONG.slice(0, 10)))).catch((e) => e);
@@ -448,12 +449,14 @@ test('too few pages is said before any work, in bytes', async () => {
   for (const f of forks) f.free();
   assert.is((await read(tight, feed(s, LONG.slice(0, 20)))).length, 20, 'one still fits');
   tight.dispose();
-  const huge = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 2 ** 30 }).catch((e) => e);
+  const huge = await randomModel(SHAPE, 1, 'BF16', { cachePositions: 2 ** 30, ...OWN_DEVICE }).catch(
+    (e) => e,
+  );
   assert.is(huge.name, 'OutOfMemoryError');
 });
 
 test('dispose rejects what is pending', async () => {
-  const other = await randomModel(SHAPE);
+  const other = await randomModel(SHAPE, 1, 'BF16', OWN_DEVICE);
   const s = await other.prefill(PROMPT);
   const pending = other.compute([feed(s, LONG.slice(0, 200))]).catch((e) => e);
   other.dispose();

@@ -224,18 +224,19 @@ test('memory is bounded', async () => {
   const grader = await PythonGrader.open();
   if (grader.isolation.memory) {
     assert.is(await verdict(refused('try: bytearray(10**10)\nexcept MemoryError: raise OSError')), 'right');
-    const little = refused('try: bytearray(10**9)\nexcept MemoryError: raise OSError');
+    const little = refused('try: bytearray(3*10**8)\nexcept MemoryError: raise OSError');
     assert.is(await verdict(little), 'wrong');
-    assert.is(await verdict(little, 20, 2 ** 29), 'right');
+    assert.is(await verdict(little, 20, 2 ** 28), 'right');
   }
-  assert.is(await verdict(body('x = [0]\nfor _ in range(40): x += x\nreturn 0')), 'wrong');
+  // With little memory, which it takes long to fill.
+  assert.is(await verdict(body('x = [0]\nfor _ in range(40): x += x\nreturn 0'), 20, 2 ** 28), 'wrong');
   await grader.close();
 });
 
 test('deep recursion', async () => {
   assert.is(await verdict('    return largest(numbers)\n'), 'wrong');
   assert.is(
-    // With little memory, which it takes long to fill.
+    // With little memory, as above.
     await verdict(
       body('import sys\nsys.setrecursionlimit(10**9)\nreturn largest([*numbers, 1])'),
       20,

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.ts';
 import { Redraw, writers } from '../../src/cli/terminal.ts';
+import { onSharedDevice } from './device.ts';
 import { type Ended, endOf } from './process.ts';
 
 /** The program, to be started. */
@@ -18,7 +19,8 @@ export async function inProcess(argv: readonly string[]): Promise<Ended> {
   });
   const { signal } = new AbortController();
   const [out, err] = [collect('out'), collect('err')];
-  const code = await run(argv, { signal, redraw: new Redraw(err, {}), ...writers(out, err) });
+  const io = { signal, redraw: new Redraw(err, {}), ...writers(out, err) };
+  const code = await onSharedDevice(() => run(argv, io));
   return { code, ...written };
 }
 
