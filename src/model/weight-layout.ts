@@ -76,7 +76,7 @@ export const mostOfSlab = (
 ): number =>
   holder === 'buffer' ? maxBinding : Math.min(maxBinding, LINE_BYTES * limits.maxTextureDimension2D);
 
-/** How weights become buffers; what is done about it is left to those who extend it. */
+/** How weights become buffers and textures; what is done about it is left to those who extend it. */
 export abstract class WeightLayout {
   /** Bytes of GPU memory taken so far. */
   bytes = 0;
