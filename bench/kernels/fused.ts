@@ -168,7 +168,7 @@ function workgroupOf({ decode, head, tiles, tiledPrefill }: Tuning, isHead: bool
 }
 
 const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
-  qkv({ lab, shape, config, source, most, memory }) {
+  qkv({ lab, shape, config, source, most, tuning, memory }) {
     const { device } = lab.bench;
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, hiddenSize, ropeTheta } = config;
     const tensors = tensorsOf('qkv', shape, source);
@@ -188,7 +188,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     return {
       matrix: 'qkv',
       norm: layer('input_layernorm'),
-      files: ['norm', 'row', 'cache', 'qkv'],
+      files: [tuning.norm, 'row', 'cache', 'qkv'],
       constants: {
         Q_HEADS: heads,
         KV_HEADS: kvHeads,
@@ -232,7 +232,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     };
   },
 
-  'gate-up'({ lab, shape, config, source, most, memory }) {
+  'gate-up'({ lab, shape, config, source, most, tuning, memory }) {
     const { device } = lab.bench;
     const { intermediateSize, hiddenSize } = config;
     const [gate, up] = tensorsOf('gate_up', shape, source);
@@ -241,7 +241,7 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     return {
       matrix: 'gate_up',
       norm: layer('post_attention_layernorm'),
-      files: ['norm', 'gate-up'],
+      files: [tuning.norm, 'gate-up'],
       constants: { OUT_STRIDE: stride, BIAS: false },
       buffers: [out, memory.buffer('bias', 1)],
       perGroup: 16,
@@ -259,14 +259,15 @@ const OPERATIONS: Readonly<Record<FusedName, (setting: Setting) => Fused>> = {
     };
   },
 
-  'lm-head'({ lab, shape, config, source, most, tuning: { head }, memory }) {
+  'lm-head'({ lab, shape, config, source, most, tuning, memory }) {
     const { device } = lab.bench;
     const { vocabSize, hiddenSize } = config;
+    const { head } = tuning;
     const logits = memory.buffer('logits', most * vocabSize);
     return {
       matrix: 'lm_head',
       norm: 'model.norm.weight',
-      files: ['norm', 'lm-head'],
+      files: [tuning.norm, 'lm-head'],
       constants: { VOCABULARY: vocabSize, REPEAT: head.repeat },
       buffers: [logits],
       perGroup: 32,

@@ -7,7 +7,7 @@ import { sizeBuffers } from '../model/buffers.ts';
 import { loadWeights } from '../model/load-weights.ts';
 import { sizesOf } from '../model/operations.ts';
 import { type Tuning, tuningFor } from '../model/tuning.ts';
-import { type Parts, type Quantize, WeightSizes } from '../model/weight-layout.ts';
+import { mostOfSlab, type Parts, type Quantize, WeightSizes } from '../model/weight-layout.ts';
 
 export const DEFAULT_POSITIONS = 16384;
 
@@ -88,9 +88,11 @@ export class MemoryPlan {
     { tune = tuningFor, quantize, kvType = 'f32' }: Taken = {},
   ): Promise<MemoryPlan> {
     const tuning = tune(adapter, config.vocabSize);
-    const sizes = new WeightSizes(parts, maxBindingOf(adapter), quantize, tuning.holder);
+    const { holder } = tuning;
+    const maxBinding = maxBindingOf(adapter);
+    const sizes = new WeightSizes(parts, mostOfSlab(holder, maxBinding, adapter.limits), quantize, holder);
     await loadWeights(sizes, config, sizesOf(config, tuning).part);
-    return new MemoryPlan(config, tuning, maxBindingOf(adapter), sizes, kvType);
+    return new MemoryPlan(config, tuning, maxBinding, sizes, kvType);
   }
 
   /** Bytes of weights, cache and scratch with a cache of so many positions, or of those that it has by default. */

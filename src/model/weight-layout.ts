@@ -4,8 +4,6 @@ import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import { commonFormat, eightRows, type Format, type Holder, isQuantized, LINE } from './format.ts';
 
 const LINE_BYTES = 16 * LINE;
-/** WebGPU promises no taller textures. */
-const MOST_LINES = 8192;
 
 /** Rows of a matrix in one buffer or texture, in the interleaved layout of shaders/weights.wgsl. */
 export interface Slab {
@@ -70,19 +68,28 @@ export interface Quantize {
   readonly group: number;
 }
 
-/** How weights become buffers; what is done about it is left to those who extend it. */
+/** Bytes that a slab may have: of a buffer what one binding can show, of a texture no more lines than the device takes. */
+export const mostOfSlab = (
+  holder: Holder,
+  maxBinding: number,
+  limits: Readonly<Record<string, number>>,
+): number =>
+  holder === 'buffer' ? maxBinding : Math.min(maxBinding, LINE_BYTES * limits.maxTextureDimension2D);
+
+/** How weights become buffers and textures; what is done about it is left to those who extend it. */
 export abstract class WeightLayout {
   /** Bytes of GPU memory taken so far. */
   bytes = 0;
   readonly holder: Holder;
   private readonly parts: Parts;
-  private readonly maxBytes: number; // of a slab
+  private readonly maxBytes: number;
   private readonly quantize: Quantize | undefined;
 
-  constructor(parts: Parts, maxBinding: number, quantize?: Quantize, holder: Holder = 'buffer') {
+  /** @param maxBytes of a slab */
+  constructor(parts: Parts, maxBytes: number, quantize?: Quantize, holder: Holder = 'buffer') {
     this.parts = parts;
     this.holder = holder;
-    this.maxBytes = holder === 'texture' ? Math.min(maxBinding, MOST_LINES * LINE_BYTES) : maxBinding;
+    this.maxBytes = maxBytes;
     this.quantize = quantize;
   }
 

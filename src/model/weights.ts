@@ -5,7 +5,14 @@ import { type Gpu, Usage } from '../gpu/device.ts';
 import type { Constants, Kernel, Kernels, ShaderName } from '../gpu/kernel.ts';
 import { dequantize, rowBytes, writeRows } from './codes.ts';
 import { BITS, constantsOf, DTYPE_BYTES, type Format, type Holder, isQuantized, LINE } from './format.ts';
-import { type Quantize, type Segment, type Slab, type SlabPlan, WeightLayout } from './weight-layout.ts';
+import {
+  mostOfSlab,
+  type Quantize,
+  type Segment,
+  type Slab,
+  type SlabPlan,
+  WeightLayout,
+} from './weight-layout.ts';
 
 const CHUNK_BYTES = 8 << 20;
 const MAP_MODE_WRITE = 0x2;
@@ -40,9 +47,9 @@ export class WeightLoader extends WeightLayout {
     source: TensorSource,
     onRead: (bytes: number) => void,
     quantize?: Quantize,
-    holder?: Holder,
+    holder: Holder = 'buffer',
   ) {
-    super(source, gpu.maxBinding, quantize, holder);
+    super(source, mostOfSlab(holder, gpu.maxBinding, gpu.adapter.limits), quantize, holder);
     this.gpu = gpu;
     this.kernels = kernels;
     this.source = source;

@@ -29,12 +29,18 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Node's own server under Node, Deno and Bun. @throws OutputError where the address is not to be had */
+/**
+ * Node's own server under Node, Deno and Bun.
+ * @param requests that are taken at a time
+ * @param silence seconds, longer than any answer takes, after which a connection is ended on which nothing moves: its client reads nothing
+ * @throws OutputError where the address is not to be had
+ */
 export async function listen(
   app: Hono<Env>,
   host: string,
   port: number,
   requests: number,
+  silence: number,
 ): Promise<Listening> {
   const answer = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
@@ -64,6 +70,7 @@ export async function listen(
     });
   });
   server.maxConnections = requests + SPARE_CONNECTIONS;
+  server.timeout = 1000 * silence;
   await new Promise<void>((resolve, reject) => {
     server.once('error', ({ message }) =>
       reject(new OutputError(`${host}:${port}`, `cannot listen: ${message}`)),

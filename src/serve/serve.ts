@@ -87,6 +87,7 @@ export async function serve(
     settings.host,
     settings.port,
     settings.concurrency + settings.queue,
+    settings.deadline + settings.patience,
   );
   return {
     url: http.url,

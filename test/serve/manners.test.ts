@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Hono } from 'hono';
 import * as assert from 'uvu/assert';
 import { createApp, type Endpoint } from '../../src/serve/app.ts';
 import { BodyBudget } from '../../src/serve/body.ts';
-import type { Server } from '../../src/serve/context.ts';
+import type { Env, Server } from '../../src/serve/context.ts';
 import { Desk } from '../../src/serve/desk.ts';
 import { Life, Lives } from '../../src/serve/life.ts';
+import { listen } from '../../src/serve/listen.ts';
 import { Metrics } from '../../src/serve/metrics.ts';
 import { reply, type Shape } from '../../src/serve/reply.ts';
 import { SERVE_DEFAULTS } from '../../src/serve/settings.ts';
@@ -187,6 +189,25 @@ test('a stream that its reader leaves unread waits, and no longer than the deadl
   assert.match(lines[0], / 504 .* deadline$/);
   const text = await new Response(body).text();
   assert.match(text, '"code":"deadline"');
+});
+
+test('a connection ends whose client asks and reads nothing', async () => {
+  const size = 64 << 20; // more than systems keep for a reader
+  const app = new Hono<Env>().get('/', (c) => c.body(new Uint8Array(size)));
+  const { url, close } = await listen(app, '127.0.0.1', 0, 1, 0.1);
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let read = 0;
+  socket.on('data', (data: Buffer) => {
+    read += data.length;
+  });
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write('GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  socket.resume();
+  await once(socket, 'close');
+  assert.ok(read < size, `${read} bytes`);
+  await close();
 });
 
 test('an answer that takes longer than the deadline is given up', () =>
