@@ -21,7 +21,7 @@ const IDLE_PATIENCE = 30_000;
 export interface Listening {
   /** http://HOST:PORT */
   readonly url: string;
-  /** Takes no more connections, and ends those that are idle. */
+  /** Takes no more connections, and ends those that there are: idle ones at once, others with their next answer. */
   stopListening(): void;
   /** Waits until what has been answered is on its way, but for readers that take nothing. */
   sent(): Promise<void>;
@@ -62,7 +62,13 @@ export async function listen(
   );
   const unsent = new Set<ServerResponse>();
   let onSent = () => {};
-  server.on('request', (_, response) => {
+  let stopping = false;
+  // Its client may ask for more as long as its connection stays.
+  const makeLast = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('connection', 'close');
+  };
+  server.prependListener('request', (_, response) => {
+    if (stopping) makeLast(response);
     unsent.add(response);
     response.once('close', () => {
       unsent.delete(response);
@@ -82,6 +88,8 @@ export async function listen(
   return {
     url: `http://${address.includes(':') ? `[${address}]` : address}:${found}`,
     stopListening() {
+      stopping = true;
+      for (const response of unsent) makeLast(response);
       server.close();
       server.closeIdleConnections?.();
     },

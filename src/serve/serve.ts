@@ -101,6 +101,8 @@ export async function serve(
       await http.sent();
     },
     async close() {
+      draining = true;
+      http.stopListening();
       lives.stop();
       await lives.over();
       await http.close();

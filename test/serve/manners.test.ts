@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Hono } from 'hono';
 import * as assert from 'uvu/assert';
@@ -263,6 +264,21 @@ test('a stream whose reader has closed one half, or reads nothing, holds nothing
     deaf.pause();
     assert.is((await post(server.url, COMPLETIONS, SHORT)).status, 200);
     deaf.destroy();
+  }));
+
+test('a server that is stopped parts with each client by its next answer: who goes on asking does not keep it', () =>
+  withServer(model, {}, async (server) => {
+    const agent = new Agent({ keepAlive: true });
+    const headers = { 'content-type': 'application/json' };
+    const asked = request(server.url + COMPLETIONS, { method: 'POST', agent, headers });
+    asked.end(JSON.stringify({ ...SHORT, max_tokens: 100 }));
+    const answered = once(asked, 'response');
+    await until(() => server.underWay === 1);
+    const drained = server.drain();
+    const [response] = await answered;
+    assert.equal([response.statusCode, response.headers.connection], [200, 'close']);
+    response.resume();
+    await drained;
   }));
 
 test('a server that is stopped takes no more and ends what is under way', async () => {
