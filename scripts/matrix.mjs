@@ -147,11 +147,12 @@ const COLUMNS = {
 
 const wanted = process.argv.slice(2);
 const isWanted = (name) => wanted.length === 0 || wanted.some((text) => name.startsWith(text));
-let failed = 0;
+let [attempts, failed] = [0, 0];
 
 /** Does something and tells so. @returns what it gave, as it is put into a table; 'failed' */
 async function attempt(what, work) {
   const began = performance.now();
+  attempts++;
   let cell;
   try {
     cell = (await work()) ?? 'ok';
@@ -229,4 +230,5 @@ rmSync(join(work, 'egps.tgz'), { force: true });
 const tables = [await runtimes(), ...(isWanted('builds') ? [await builds()] : [])].join('\n\n');
 console.log(`\n${tables}`);
 if (wanted.length === 0) writeFileSync(join(root, 'bench', 'results', 'runtimes.md'), `${tables}\n`);
-process.exitCode = failed ? 1 : 0;
+if (attempts === 0) console.log(`nothing begins with ${wanted.join(' or ')}`);
+process.exitCode = failed > 0 || attempts === 0 ? 1 : 0;
