@@ -69,9 +69,9 @@ export function compiled(regex: RegExp): RegExp {
   return regex;
 }
 
-/** What is wrong with a regular expression, without this, which V8's messages hold in full. */
+/** An error's message, but of a regular expression only what is wrong: V8's messages hold the whole of it. */
 export function reasonOf({ message }: Error): string {
-  return message.slice(message.lastIndexOf(': ') + 1).trim();
+  return message.replace(/^Invalid regular expression: .*: /s, '');
 }
 
 /** Whether a component of this JSON has a regular expression of its own. */
